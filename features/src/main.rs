@@ -1,0 +1,55 @@
+//! The program `features`: flags in, exit code out. Everything else is in the library.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use features::FeaturesOptions;
+use shared::admin;
+use shared::service::{self, ServiceOptions};
+use shared::transport::{AmqpOptions, Endpoint, Transport};
+
+/// Publishes the rows of a table and their labels, for `model` and `metric`.
+#[derive(Parser, Debug)]
+#[command(version, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    features: FeaturesOptions,
+    #[command(flatten)]
+    amqp: AmqpOptions,
+    #[command(flatten)]
+    service: ServiceOptions,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Asks the running service whether it is ready: exit code 0 or 1.
+    Healthcheck {
+        /// The service's admin endpoint.
+        #[arg(long, env = "ADMIN_ADDR")]
+        admin_addr: admin::Listen,
+    },
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.command {
+        Some(Command::Healthcheck { admin_addr }) => admin::healthcheck(admin_addr),
+        None => {
+            service::main("features", cli.service, Endpoint::new(cli.amqp).map(Transport::Amqp), |context| {
+                features::run(context, cli.features)
+            })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn flags_are_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

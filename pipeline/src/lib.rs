@@ -1,0 +1,144 @@
+//! The three services in one process.
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, ensure};
+use clap::Args;
+use features::FeaturesOptions;
+use metric::MetricOptions;
+use model::ServeOptions;
+use model::predictor::Predictor;
+use model::train::{self, TrainOptions};
+use shared::dataset::Dataset;
+use shared::message::Name;
+use shared::service::Context;
+use shared::stop::Stop;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tracing::info;
+
+/// Everything that the three services take.
+#[derive(Args, Debug, Clone)]
+pub struct PipelineOptions {
+    #[command(flatten)]
+    features: FeaturesOptions,
+
+    /// The model file. Where there is none, one is trained from the data.
+    /// [default: model.json beside data/diabetes.csv, NAME.model.json beside another NAME.csv]
+    #[arg(long, env = "MODEL", value_name = "FILE", help_heading = "Model")]
+    model: Option<PathBuf>,
+
+    /// What predictions name as their model, besides its version.
+    #[arg(long, env = "MODEL_NAME", value_name = "NAME", default_value = "model", help_heading = "Model")]
+    model_name: Name,
+
+    #[command(flatten)]
+    metric: MetricOptions,
+}
+
+/// Runs the three services until `--count` rows are recorded or a stop is requested. Rows that are under way
+/// then are finished first, where the transport can tell.
+///
+/// # Errors
+/// The first service's that fails, or a model that does not fit the data.
+pub async fn run(context: Context, options: PipelineOptions) -> anyhow::Result<()> {
+    let PipelineOptions { features, model, model_name, metric } = options;
+    let model = model.unwrap_or_else(|| default_model(&features.data));
+    prepare_model(&features, &model)?;
+    let serve = ServeOptions { model, model_name };
+
+    let rows = watch::Sender::new(0);
+    let mut recorded = rows.subscribe();
+    // The source stops first, so that the other two can finish what it has published.
+    let source_stop = context.stop.child();
+    let rest_stop = context.stop.child();
+    let with = |stop: &Stop| Context { stop: stop.clone(), ..context.clone() };
+    let mut rest = JoinSet::new();
+    rest.spawn(named("model", model::run(with(&rest_stop), serve)));
+    rest.spawn(named("metric", metric::run(with(&rest_stop), metric, rows)));
+    let count = features.count;
+    let source = named("features", features::run(with(&source_stop), features));
+    let mut source = tokio::spawn(source);
+
+    let mut result = tokio::select! {
+        () = context.stop.requested() => {
+            source_stop.request();
+            source.await?
+        }
+        ended = &mut source => ended?,
+        Some(ended) = rest.join_next() => {
+            context.stop.give_up();
+            _ = source.await;
+            ended?
+        }
+    };
+    if result.is_ok() {
+        // Rows that never arrive, because the broker lost them or another model took them, end by the stop.
+        tokio::select! {
+            () = context.transport.drained() => {}
+            _ = recorded.wait_for(|rows| count.is_some_and(|count| *rows >= count)) => {}
+            () = context.stop.requested(), if !context.transport.can_drain() => {}
+            () = context.stop.overdue() => {}
+            Some(ended) = rest.join_next() => result = ended?,
+        }
+    }
+    rest_stop.request();
+    while let Some(ended) = rest.join_next().await {
+        result = result.and(ended?);
+    }
+    result
+}
+
+async fn named(name: &'static str, service: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    service.await.with_context(|| format!("{name} failed"))
+}
+
+/// `data/model.json`, which is there from the start, belongs to `data/diabetes.csv` alone.
+fn default_model(data: &Path) -> PathBuf {
+    if data.file_name().is_some_and(|name| name == "diabetes.csv") {
+        return data.with_file_name("model.json");
+    }
+    data.with_extension("model.json")
+}
+
+/// Trains a model where there is none, and checks that one which is there was made for these columns.
+fn prepare_model(features: &FeaturesOptions, model: &Path) -> anyhow::Result<()> {
+    let data = &features.data;
+    if !model.exists() {
+        info!("no model at {}: training one from {}", model.display(), data.display());
+        let options = TrainOptions {
+            data: data.clone(),
+            target: features.target.clone(),
+            model: model.to_owned(),
+            ..TrainOptions::default()
+        };
+        let trained = train::train(&options)?;
+        for line in train::report(&trained, model).lines() {
+            info!("{line}");
+        }
+        return Ok(());
+    }
+    let columns = Dataset::read(data, &features.target)?.features;
+    let predictor = Predictor::load(model)?;
+    ensure!(
+        predictor.features() == columns,
+        "{} was trained for the features {}, but {} has {}; name another file with --model, and one is trained",
+        model.display(),
+        predictor.features().join(", "),
+        data.display(),
+        columns.join(", ")
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_table_has_its_own_model_file() {
+        assert_eq!(default_model(Path::new("data/diabetes.csv")), Path::new("data/model.json"));
+        assert_eq!(default_model(Path::new("my/houses.csv")), Path::new("my/houses.model.json"));
+    }
+}

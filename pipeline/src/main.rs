@@ -1,0 +1,67 @@
+//! The program `pipeline`: flags in, exit code out. Everything else is in the library.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use pipeline::PipelineOptions;
+use shared::admin;
+use shared::service::{self, ServiceOptions};
+use shared::transport::{AmqpOptions, Endpoint, Transport};
+
+/// Runs features, model and metric in one process: rows are published, predicted, joined with their labels and
+/// recorded in the logs folder. Needs no broker.
+#[derive(Parser, Debug)]
+#[command(version, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// How the services exchange messages.
+    #[arg(long, env = "TRANSPORT", value_enum, default_value_t = Kind::Memory)]
+    transport: Kind,
+    #[command(flatten)]
+    pipeline: PipelineOptions,
+    #[command(flatten)]
+    amqp: AmqpOptions,
+    #[command(flatten)]
+    service: ServiceOptions,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// Inside this process.
+    Memory,
+    /// Through RabbitMQ.
+    Amqp,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Asks the running pipeline whether it is ready: exit code 0 or 1.
+    Healthcheck {
+        /// The pipeline's admin endpoint.
+        #[arg(long, env = "ADMIN_ADDR")]
+        admin_addr: admin::Listen,
+    },
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if let Some(Command::Healthcheck { admin_addr }) = cli.command {
+        return admin::healthcheck(admin_addr);
+    }
+    let transport = match cli.transport {
+        Kind::Memory => Ok(Transport::in_memory()),
+        Kind::Amqp => Endpoint::new(cli.amqp).map(Transport::Amqp),
+    };
+    service::main("pipeline", cli.service, transport, |context| pipeline::run(context, cli.pipeline))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn flags_are_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

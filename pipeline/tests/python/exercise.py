@@ -1,0 +1,184 @@
+#!/usr/bin/env python3
+"""The course exercise's three Python services, as a peer for integration tests.
+
+    exercise.py features --url URL --form bare|wrapped --count N --data CSV
+    exercise.py model    --url URL --form bare|wrapped --count N --coefficients JSON
+    exercise.py metric   --url URL --form bare|wrapped --count N [--log CSV]
+
+On the wire each sub-command does what the exercise's features.py, model.py and
+metric.py do: transient queues declared by name alone, messages published to the
+default exchange with no properties, and consumers that acknowledge on delivery.
+(So messages that reach a consumer after its N-th are lost, as they are when one
+stops the exercise's services.) A body is JSON in one of two forms:
+
+    bare      a list of floats (Features) or a number (y_true, y_predict)
+    wrapped   {"id": ID, "body": the bare form}, where features makes ID a
+              timestamp and the others pass on whatever string or number it is
+
+Unlike the exercise's services these stop, after N rows or messages, and tell on
+stdout what they do: the line "ready" once connected, with queues declared and
+consumers started, and then one line of JSON for each row or message. The exit
+code is 1, with a message on stderr, if that takes longer than --timeout seconds.
+"""
+
+import argparse
+import csv
+import json
+import random
+import sys
+import time
+from datetime import datetime
+
+import pika
+from pika.exceptions import AMQPError
+
+QUEUES = {
+    "features": ["y_true", "Features"],
+    "model": ["Features", "y_predict"],
+    "metric": ["y_true", "y_predict"],
+}
+
+
+def say(value):
+    print(json.dumps(value), flush=True)
+
+
+def encode(form, message_id, body):
+    return json.dumps(body if form == "bare" else {"id": message_id, "body": body})
+
+
+def decode(form, body):
+    data = json.loads(body)
+    return (None, data) if form == "bare" else (data["id"], data["body"])
+
+
+def publish(channel, queue, body):
+    channel.basic_publish(exchange="", routing_key=queue, body=body)
+
+
+def check(deadline, done, count):
+    if time.monotonic() > deadline:
+        sys.exit(f"timed out: {done} of {count} done")
+
+
+def consume(channel, args, queues, handle):
+    """Calls handle(queue, id, body) until it has returned true args.count times."""
+    done = 0
+
+    def callback(_channel, method, _properties, body):
+        nonlocal done
+        if done < args.count and handle(method.routing_key, *decode(args.form, body)):
+            done += 1
+
+    for queue in queues:
+        channel.basic_consume(queue=queue, on_message_callback=callback, auto_ack=True)
+    print("ready", flush=True)
+    while done < args.count:
+        check(args.deadline, done, args.count)
+        channel.connection.process_data_events(time_limit=0.2)
+
+
+def features(channel, args):
+    with open(args.data, newline="", encoding="utf-8") as file:
+        rows = [[float(cell) for cell in row] for row in list(csv.reader(file))[1:]]
+    print("ready", flush=True)
+    last_id = 0.0
+    for done in range(args.count):
+        check(args.deadline, done, args.count)
+        *vector, label = random.choice(rows)
+        message_id = None
+        if args.form == "wrapped":
+            while (message_id := datetime.timestamp(datetime.now())) <= last_id:
+                time.sleep(1e-6)
+            last_id = message_id
+        publish(channel, "y_true", encode(args.form, message_id, label))
+        publish(channel, "Features", encode(args.form, message_id, vector))
+        say({"id": message_id, "y_true": label})
+        channel.connection.sleep(0.002)
+
+
+def model(channel, args):
+    with open(args.coefficients, encoding="utf-8") as file:
+        fit = json.load(file)
+    fit = fit.get("ols", fit)
+    coefficients, intercept = fit["coefficients"], fit["intercept"]
+
+    def handle(_queue, message_id, vector):
+        terms = zip(coefficients, vector, strict=True)
+        prediction = intercept + sum(weight * value for weight, value in terms)
+        publish(channel, "y_predict", encode(args.form, message_id, prediction))
+        say({"id": message_id, "y_pred": prediction})
+        return True
+
+    consume(channel, args, ["Features"], handle)
+
+
+def metric(channel, args):
+    if args.form == "bare":
+
+        def show(queue, _message_id, value):
+            say({"queue": queue, "value": value})
+            return True
+
+        consume(channel, args, QUEUES["metric"], show)
+        return
+
+    waiting = {"y_true": {}, "y_predict": {}}
+    with open(args.log, "w", newline="", encoding="utf-8") as file:
+        columns = ["id", "y_true", "y_pred", "absolute_error"]
+        log = csv.DictWriter(file, columns, lineterminator="\n")
+        log.writeheader()
+        file.flush()
+
+        def join(queue, message_id, value):
+            waiting[queue][message_id] = value
+            if not all(message_id in values for values in waiting.values()):
+                return False
+            y_true, y_pred = (waiting[name].pop(message_id) for name in QUEUES["metric"])
+            row = dict(zip(columns, [message_id, y_true, y_pred, abs(y_true - y_pred)]))
+            log.writerow(row)
+            file.flush()
+            say(row)
+            return True
+
+        consume(channel, args, QUEUES["metric"], join)
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    services = parser.add_subparsers(dest="service", required=True)
+    for service in (features, model, metric):
+        sub = services.add_parser(service.__name__)
+        sub.set_defaults(run=service)
+        sub.add_argument("--url", required=True, help="AMQP URL of the broker")
+        sub.add_argument("--form", choices=["bare", "wrapped"], required=True)
+        sub.add_argument("--count", type=int, required=True, help="stop after so many")
+        sub.add_argument("--timeout", type=float, default=60, help="seconds (default: 60)")
+        if service is features:
+            sub.add_argument("--data", required=True, help="CSV file, last column the label")
+        elif service is model:
+            sub.add_argument("--coefficients", required=True, help="JSON file of a linear model")
+        else:
+            sub.add_argument("--log", help="CSV file to write (wrapped form only, which needs it)")
+    args = parser.parse_args()
+    if args.service == "metric" and args.form == "wrapped" and not args.log:
+        parser.error("metric --form wrapped needs --log")
+    return args
+
+
+def main():
+    args = arguments()
+    args.deadline = time.monotonic() + args.timeout
+    try:
+        connection = pika.BlockingConnection(pika.URLParameters(args.url))
+        channel = connection.channel()
+        for queue in QUEUES[args.service]:
+            channel.queue_declare(queue=queue)
+        args.run(channel, args)
+        connection.close()
+    except AMQPError as error:
+        sys.exit(f"broker: {error!r}")
+
+
+if __name__ == "__main__":
+    main()

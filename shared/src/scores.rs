@@ -1,0 +1,119 @@
+//! How far predictions are off: mean absolute error, root mean squared error, coefficient of determination.
+
+/// Running scores of pairs of a label and a prediction. Order does not matter beyond the last bits.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Scores {
+    count: u64,
+    absolute: Sum,
+    squared: Sum,
+    /// Labels are counted from the first one: their squares then cancel hardly, however far from zero they are.
+    origin: f64,
+    distances: Sum,
+    squared_distances: Sum,
+}
+
+impl Scores {
+    /// Takes in a pair.
+    pub fn add(&mut self, y_true: f64, y_pred: f64) {
+        self.count += 1;
+        let residual = y_true - y_pred;
+        self.absolute.add(residual.abs());
+        self.squared.add(residual * residual);
+        if self.count == 1 {
+            self.origin = y_true;
+        }
+        let distance = y_true - self.origin;
+        self.distances.add(distance);
+        self.squared_distances.add(distance * distance);
+    }
+
+    /// Scores of pairs.
+    #[must_use]
+    pub fn of(pairs: impl IntoIterator<Item = (f64, f64)>) -> Self {
+        let mut scores = Self::default();
+        for (y_true, y_pred) in pairs {
+            scores.add(y_true, y_pred);
+        }
+        scores
+    }
+
+    /// How many pairs.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Mean absolute error, in the label's unit; NaN without pairs.
+    #[must_use]
+    pub fn mae(&self) -> f64 {
+        self.absolute.total() / self.count as f64
+    }
+
+    /// Root mean squared error, in the label's unit; NaN without pairs.
+    #[must_use]
+    pub fn rmse(&self) -> f64 {
+        (self.squared.total() / self.count as f64).sqrt()
+    }
+
+    /// Coefficient of determination: 1 is perfect, 0 as good as the labels' mean, below worse. None where the
+    /// labels do not differ, for then it is not defined.
+    #[must_use]
+    pub fn r2(&self) -> Option<f64> {
+        let distance = self.distances.total();
+        let scatter = self.squared_distances.total() - distance * distance / self.count as f64;
+        (scatter > 0.0).then(|| 1.0 - self.squared.total() / scatter)
+    }
+}
+
+/// `rows 12, MAE 43.2, RMSE 53.9, R2 0.512`.
+impl std::fmt::Display for Scores {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "rows {}, MAE {:.4}, RMSE {:.4}, R2 ", self.count, self.mae(), self.rmse())?;
+        match self.r2() {
+            Some(r2) => write!(f, "{r2:.4}"),
+            None => f.write_str("not defined yet"),
+        }
+    }
+}
+
+/// A sum that carries its rounding error along: Neumaier's variant of Kahan's (ZAMM 54, 1974).
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Sum {
+    sum: f64,
+    lost: f64,
+}
+
+impl Sum {
+    fn add(&mut self, term: f64) {
+        let sum = self.sum + term;
+        self.lost +=
+            if self.sum.abs() >= term.abs() { (self.sum - sum) + term } else { (term - sum) + self.sum };
+        self.sum = sum;
+    }
+
+    fn total(self) -> f64 {
+        self.sum + self.lost
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn by_hand() {
+        let scores = Scores::of([(1.0, 2.0), (2.0, 2.0), (6.0, 3.0)]);
+        assert_eq!(scores.count(), 3);
+        assert!((scores.mae() - 4.0 / 3.0).abs() < 1e-15);
+        assert!((scores.rmse() - (10.0_f64 / 3.0).sqrt()).abs() < 1e-15);
+        assert!((scores.r2().unwrap() - (1.0 - 10.0 / 14.0)).abs() < 1e-15);
+        assert_eq!(scores.to_string(), "rows 3, MAE 1.3333, RMSE 1.8257, R2 0.2857");
+    }
+
+    #[test]
+    fn r2_needs_labels_that_differ() {
+        assert_eq!(Scores::of([(5.0, 4.0)]).r2(), None);
+        assert_eq!(Scores::of([(5.0, 4.0), (5.0, 6.0)]).r2(), None);
+        assert!(Scores::default().mae().is_nan());
+    }
+}
