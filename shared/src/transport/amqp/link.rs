@@ -183,6 +183,7 @@ impl<S: Send + Sync + 'static> Keeper<S> {
                     return;
                 }
                 Err(Failure::Passing(why)) => {
+                    metrics::counter!("pipeline_connect_failures_total", "service" => self.app).increment(1);
                     if outage.is_none() {
                         outage = Some(Instant::now());
                         warn!(

@@ -82,11 +82,11 @@ impl Publisher {
                     );
                 }
                 refused = true;
-                self.heal(&session).await?;
                 tokio::select! {
                     () = tokio::time::sleep(backoff.next()) => {}
                     () = self.stop.overdue() => return Err(Error::Stopped),
                 }
+                self.heal(&session).await?;
             }
         }
         if refused {

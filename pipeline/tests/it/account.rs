@@ -1,0 +1,154 @@
+//! The accounting that every fault is held to: what was confirmed is what is recorded, each once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use metric::lines::METRIC_HEADER;
+
+/// How often each id was recorded as what.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    pub labels: BTreeMap<String, usize>,
+    pub predictions: BTreeMap<String, usize>,
+    pub rows: BTreeMap<String, usize>,
+}
+
+/// The folder of a test: the ledger of what was confirmed, and metric's files.
+pub struct Books {
+    folder: tempfile::TempDir,
+}
+
+impl Books {
+    pub fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn ledger(&self) -> PathBuf {
+        self.folder.path().join("ledger")
+    }
+
+    pub fn logs(&self) -> PathBuf {
+        self.folder.path().join("logs")
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The ids whose publish was confirmed: rows and labels.
+    pub fn confirmed(&self) -> (BTreeSet<String>, BTreeSet<String>) {
+        let text = fs::read_to_string(self.ledger()).unwrap_or_default();
+        let of = |queue: &str| {
+            let lines = text.lines().filter_map(|line| line.split_once(','));
+            lines.filter(|(name, _)| *name == queue).map(|(_, id)| id.to_owned()).collect()
+        };
+        (of("Features"), of("y_true"))
+    }
+
+    /// What the files have. Every line must be well formed.
+    pub fn recorded(&self) -> Recorded {
+        let mut recorded = Recorded::default();
+        for line in whole_lines(&self.logs().join("labels_log.txt")) {
+            let cells: Vec<&str> = line.split(' ').collect();
+            let count = match (cells.get(1), cells.len()) {
+                (Some(&"y_true"), 4) => &mut recorded.labels,
+                (Some(&"y_predict"), 5) => &mut recorded.predictions,
+                _ => panic!("malformed line in labels_log.txt: {line:?}"),
+            };
+            cells[3].parse::<f64>().unwrap();
+            *count.entry(cells[2].to_owned()).or_default() += 1;
+        }
+        for (number, line) in whole_lines(&self.logs().join("metric_log.csv")).into_iter().enumerate() {
+            if number == 0 {
+                assert_eq!(line, METRIC_HEADER.trim_end());
+                continue;
+            }
+            let cells: Vec<&str> = line.split(',').collect();
+            assert_eq!(cells.len(), 9, "malformed line in metric_log.csv: {line:?}");
+            let [y_true, y_pred, error] = [1, 2, 3].map(|cell| cells[cell].parse::<f64>().unwrap());
+            assert_eq!(error, (y_true - y_pred).abs(), "{line:?}");
+            *recorded.rows.entry(cells[0].to_owned()).or_default() += 1;
+        }
+        recorded
+    }
+
+    /// How many rows `metric_log.csv` has.
+    pub fn rows(&self) -> usize {
+        whole_lines(&self.logs().join("metric_log.csv")).len().saturating_sub(1)
+    }
+
+    /// Waits until there are this many rows.
+    pub async fn wait_for_rows(&self, count: usize) {
+        wait_for(&format!("{count} rows"), || self.rows() >= count, || format!("there are {}", self.rows()))
+            .await;
+    }
+
+    /// Waits until all that was confirmed is recorded, then holds the records to it, each once.
+    pub async fn settle(&self) -> Recorded {
+        let (rows, labels) = self.confirmed();
+        wait_for(
+            "all that was confirmed to be recorded",
+            || {
+                let recorded = self.recorded();
+                let has = |ids: &BTreeMap<String, usize>, wanted: &BTreeSet<String>| {
+                    wanted.iter().all(|id| ids.contains_key(id))
+                };
+                has(&recorded.labels, &labels)
+                    && has(&recorded.predictions, &rows)
+                    && has(&recorded.rows, &rows)
+            },
+            || {
+                let Recorded { labels: l, predictions: p, rows: r } = self.recorded();
+                let (rows, labels) = (rows.len(), labels.len());
+                format!(
+                    "of {rows} rows and {labels} labels: {} labels, {} predictions, {} rows",
+                    l.len(),
+                    p.len(),
+                    r.len()
+                )
+            },
+        )
+        .await;
+        let recorded = self.recorded();
+        recorded.assert_each_once();
+        recorded
+    }
+
+    /// As [`Books::settle`], where nothing but what was confirmed can have arrived.
+    pub async fn settle_exactly(&self) {
+        let recorded = self.settle().await;
+        let (rows, labels) = self.confirmed();
+        let keys = |ids: &BTreeMap<String, usize>| ids.keys().cloned().collect::<BTreeSet<_>>();
+        assert_eq!(keys(&recorded.labels), labels, "labels");
+        assert_eq!(keys(&recorded.predictions), rows, "predictions");
+        assert_eq!(keys(&recorded.rows), rows, "rows");
+    }
+}
+
+impl Recorded {
+    pub fn assert_each_once(&self) {
+        for (what, ids) in [("label", &self.labels), ("prediction", &self.predictions), ("row", &self.rows)] {
+            let repeated: Vec<_> = ids.iter().filter(|(_, count)| **count != 1).collect();
+            assert!(repeated.is_empty(), "{what} recorded more than once: {repeated:?}");
+        }
+    }
+}
+
+/// The lines that have their end: a reader may come while one is written.
+fn whole_lines(path: &Path) -> Vec<String> {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let whole = text.rfind('\n').map_or(0, |end| end + 1);
+    text[..whole].lines().map(str::to_owned).collect()
+}
+
+/// Waits for a condition that another process brings about.
+pub async fn wait_for(what: &str, holds: impl Fn() -> bool, instead: impl Fn() -> String) {
+    const PATIENCE: Duration = Duration::from_secs(90);
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < PATIENCE, "waited {PATIENCE:?} for {what}; {}", instead());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}

@@ -1,0 +1,143 @@
+//! The RabbitMQ that the tests use, and what they do to it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use lapin::options::{BasicGetOptions, BasicPublishOptions};
+use lapin::types::AMQPValue;
+use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
+use shared::message::Queue;
+use tokio::sync::{Mutex, MutexGuard};
+
+/// RabbitMQ forgets a quorum queue when it is killed within about a second of the queue's first declaration
+/// (rabbitmq-server#15725). What is tested here is our promise, so kills keep this distance.
+pub const QUEUE_SETTLES: Duration = Duration::from_secs(2);
+
+/// The broker, for one test at a time, with none of our queues and exchanges in it.
+pub struct Broker {
+    /// Its address with user and vhost.
+    pub url: String,
+    folder: Option<PathBuf>,
+    _turn: MutexGuard<'static, ()>,
+}
+
+static TURN: Mutex<()> = Mutex::const_new(());
+
+/// The broker of `AMQP_URL`.
+pub async fn turn() -> Broker {
+    let turn = TURN.lock().await;
+    let url = variable("AMQP_URL");
+    let vhost = url.rsplit('/').next().unwrap_or_default();
+    assert!(vhost.contains("test"), "the tests empty the vhost of AMQP_URL, so its name must contain `test`");
+    let broker = Broker { url, folder: None, _turn: turn };
+    broker.empty().await;
+    broker
+}
+
+/// The broker that may be killed, paused and starved.
+pub async fn private() -> Broker {
+    let turn = TURN.lock().await;
+    let folder = PathBuf::from(variable("TEST_BROKER"));
+    script("start", &folder, &[]);
+    let text = std::fs::read_to_string(folder.join("env")).unwrap();
+    let url = text.trim().trim_start_matches("AMQP_URL=").to_owned();
+    let broker = Broker { url, folder: Some(folder), _turn: turn };
+    broker.empty().await;
+    broker
+}
+
+fn variable(name: &str) -> String {
+    std::env::var(name)
+        .unwrap_or_else(|_| panic!("{name} is not set: run scripts/test, which starts a RabbitMQ"))
+}
+
+fn script(command: &str, folder: &Path, arguments: &[&str]) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/broker");
+    let output = Command::new(script).arg(command).arg(folder).args(arguments).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "scripts/broker {command} {arguments:?}: {said}");
+}
+
+impl Broker {
+    /// Runs `scripts/broker COMMAND` on this broker.
+    pub fn script(&self, command: &str) {
+        script(command, self.folder.as_ref().unwrap(), &[]);
+    }
+
+    /// Runs `rabbitmqctl ARGUMENTS` on this broker.
+    pub fn ctl(&self, arguments: &[&str]) {
+        script("ctl", self.folder.as_ref().unwrap(), arguments);
+    }
+
+    /// `host:port`.
+    pub fn address(&self) -> String {
+        let rest = self.url.split('@').next_back().unwrap();
+        rest.split('/').next().unwrap().to_owned()
+    }
+
+    /// The same broker by way of another `host:port`.
+    pub fn url_via(&self, address: &str) -> String {
+        self.url.replace(&self.address(), address)
+    }
+
+    /// A connection and a channel of the test's own.
+    pub async fn channel(&self) -> (Connection, Channel) {
+        let connection = Connection::connect(&self.url, ConnectionProperties::default()).await.unwrap();
+        let channel = connection.create_channel().await.unwrap();
+        (connection, channel)
+    }
+
+    /// Deletes our queues and exchanges.
+    async fn empty(&self) {
+        let (connection, channel) = self.channel().await;
+        for queue in Queue::ALL {
+            for name in [queue.name(), queue.dead_name()] {
+                channel.queue_delete(name.into(), Default::default()).await.unwrap();
+            }
+        }
+        for exchange in ["pipeline", "pipeline.dead"] {
+            channel.exchange_delete(exchange.into(), Default::default()).await.unwrap();
+        }
+        connection.close(200, "emptied".into()).await.unwrap();
+    }
+
+    /// Publishes as an outside producer does: to the default exchange, with these properties.
+    pub async fn publish(&self, channel: &Channel, queue: Queue, body: &[u8], properties: BasicProperties) {
+        let options = BasicPublishOptions::default();
+        channel.basic_publish("".into(), queue.name().into(), options, body, properties).await.unwrap();
+    }
+
+    /// Takes everything out of a queue.
+    pub async fn drain(&self, queue: &'static str) -> Vec<Letter> {
+        let (connection, channel) = self.channel().await;
+        let mut letters = Vec::new();
+        let options = BasicGetOptions { no_ack: true };
+        while let Some(message) = channel.basic_get(queue.into(), options).await.unwrap() {
+            letters.push(Letter { body: message.delivery.data, properties: message.delivery.properties });
+        }
+        connection.close(200, "drained".into()).await.unwrap();
+        letters
+    }
+}
+
+/// A message that a test took out of a queue itself.
+pub struct Letter {
+    pub body: Vec<u8>,
+    pub properties: BasicProperties,
+}
+
+impl Letter {
+    /// A header's text.
+    pub fn header(&self, name: &str) -> String {
+        match self.properties.headers().as_ref().and_then(|headers| headers.inner().get(name)) {
+            Some(AMQPValue::LongString(text)) => text.to_string(),
+            Some(AMQPValue::LongLongInt(int)) => int.to_string(),
+            other => format!("{other:?}"),
+        }
+    }
+
+    pub fn message_id(&self) -> Option<&str> {
+        self.properties.message_id().as_ref().map(lapin::types::ShortString::as_str)
+    }
+}

@@ -1,0 +1,294 @@
+//! The contract that both transports keep: one list of checks, run on memory and on RabbitMQ.
+
+use std::time::Duration;
+
+use shared::clock::Timestamp;
+use shared::message::{Incoming as _, Key, Label, Queue, Rejection, RowId};
+use shared::service::Readiness;
+use shared::stop::Stop;
+use shared::transport::{Batch, Consumer, Endpoint, Publication, Publisher, QueueKind, Transport};
+use tokio::time::timeout;
+
+use crate::broker::{self, Broker};
+
+/// Long enough for a delivery that is on its way; what has not come by then is not coming.
+const NOTHING_COMES: Duration = Duration::from_millis(700);
+/// Nothing here takes as long.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A transport to check, and what it needs.
+pub struct World {
+    pub transport: Transport,
+    pub stop: Stop,
+    pub broker: Option<Broker>,
+}
+
+impl World {
+    fn memory() -> Self {
+        Self { transport: Transport::in_memory(), stop: Stop::default(), broker: None }
+    }
+
+    pub async fn amqp(kind: QueueKind) -> Self {
+        let broker = broker::turn().await;
+        let endpoint = Endpoint::from_url(&broker.url, kind).unwrap();
+        Self { transport: Transport::Amqp(endpoint), stop: Stop::default(), broker: Some(broker) }
+    }
+
+    pub fn publisher(&self) -> Publisher {
+        self.transport.publisher("test", &self.stop, &Readiness::default())
+    }
+
+    pub fn consumer(&self, prefetch: u16) -> Consumer {
+        self.transport.consumer("test", Queue::Label, prefetch, &self.stop, &Readiness::default())
+    }
+
+    /// Reason and body of each dead letter of the label queue.
+    async fn dead_letters(&self) -> Vec<(String, Vec<u8>)> {
+        match (&self.transport, &self.broker) {
+            (Transport::Memory(broker), _) => {
+                let dead = broker.dead_letters(Queue::Label).into_iter();
+                dead.map(|dead| (dead.rejection.reason.to_owned(), dead.message.body.clone())).collect()
+            }
+            (_, Some(broker)) => {
+                let dead = broker.drain(Queue::Label.dead_name()).await.into_iter();
+                dead.map(|letter| (letter.header("x-reason"), letter.body)).collect()
+            }
+            _ => unreachable!(),
+        }
+    }
+}
+
+pub fn label(id: &str) -> Publication {
+    let key = Key::Property(RowId::parse(id).unwrap());
+    Label { key, value: 151.0, published_at: None }.encode("test", Timestamp(0)).into()
+}
+
+pub fn labels(ids: impl IntoIterator<Item = usize>) -> Vec<Publication> {
+    ids.into_iter().map(|id| label(&id.to_string())).collect()
+}
+
+pub async fn publish(publisher: &Publisher, batch: Vec<Publication>) {
+    timeout(PATIENCE, publisher.publish(batch)).await.expect("publish hangs").unwrap();
+}
+
+pub async fn take(consumer: &mut Consumer, limit: usize) -> Batch {
+    timeout(PATIENCE, consumer.take(limit)).await.expect("take hangs").unwrap()
+}
+
+async fn nothing_comes(consumer: &mut Consumer) {
+    if let Ok(batch) = timeout(NOTHING_COMES, consumer.take(100)).await {
+        panic!("delivered: {:?}", ids(&batch.unwrap()));
+    }
+}
+
+pub fn ids(batch: &Batch) -> Vec<String> {
+    batch.deliveries.iter().map(|delivery| delivery.message_id().unwrap_or("-").to_owned()).collect()
+}
+
+/// Takes and acknowledges until there are `count`.
+pub async fn take_all(consumer: &mut Consumer, count: usize) -> Vec<String> {
+    let mut all = Vec::new();
+    while all.len() < count {
+        let batch = take(consumer, 256).await;
+        all.extend(ids(&batch));
+        batch.ack().await;
+    }
+    all
+}
+
+/// Takes and holds until there are `count`.
+async fn hold(consumer: &mut Consumer, count: usize) -> Vec<Batch> {
+    let mut held: Vec<Batch> = Vec::new();
+    while held.iter().map(|batch| batch.deliveries.len()).sum::<usize>() < count {
+        held.push(take(consumer, count).await);
+    }
+    held
+}
+
+fn names(ids: impl IntoIterator<Item = usize>) -> Vec<String> {
+    ids.into_iter().map(|id| id.to_string()).collect()
+}
+
+async fn one_publisher_keeps_its_order(world: &World) {
+    let publisher = world.publisher();
+    for batch in 0..10 {
+        publish(&publisher, labels(batch * 100..(batch + 1) * 100)).await;
+    }
+    assert_eq!(take_all(&mut world.consumer(256), 1000).await, names(0..1000));
+}
+
+async fn a_confirmed_message_can_be_taken(world: &World) {
+    publish(&world.publisher(), vec![label("a")]).await;
+    let batch = take(&mut world.consumer(10), 10).await;
+    assert_eq!(ids(&batch), ["a"]);
+    assert!(!batch.deliveries[0].redelivered());
+    assert_eq!(Label::decode(&batch.deliveries[0]).unwrap().value, 151.0);
+}
+
+async fn what_is_acknowledged_is_gone(world: &World) {
+    publish(&world.publisher(), labels(0..5)).await;
+    let mut consumer = world.consumer(10);
+    take_all(&mut consumer, 5).await;
+    consumer.close().await;
+    nothing_comes(&mut world.consumer(10)).await;
+}
+
+async fn a_dropped_batch_comes_again(world: &World) {
+    publish(&world.publisher(), labels(0..3)).await;
+    let mut consumer = world.consumer(10);
+    drop(hold(&mut consumer, 3).await);
+    let again = hold(&mut consumer, 3).await;
+    let mut seen: Vec<String> = again.iter().flat_map(ids).collect();
+    seen.sort();
+    assert_eq!(seen, names(0..3));
+    assert!(again.iter().flat_map(|batch| &batch.deliveries).all(|delivery| delivery.redelivered()));
+}
+
+async fn what_a_closed_consumer_held_comes_again(world: &World) {
+    publish(&world.publisher(), labels(0..3)).await;
+    let mut consumer = world.consumer(10);
+    let held = hold(&mut consumer, 3).await;
+    consumer.close().await;
+    drop(held);
+    let mut again = take_all(&mut world.consumer(10), 3).await;
+    again.sort();
+    assert_eq!(again, names(0..3));
+}
+
+async fn batches_settle_each_for_itself(world: &World) {
+    publish(&world.publisher(), labels(0..4)).await;
+    let mut consumer = world.consumer(10);
+    let first = take(&mut consumer, 2).await;
+    let mut rest = hold_rest(&mut consumer, 4 - first.deliveries.len()).await;
+    let dropped = ids(&first);
+    // The later batches are acknowledged before the earlier one is given back.
+    for batch in rest.drain(..) {
+        batch.ack().await;
+    }
+    drop(first);
+    let mut again = take_all(&mut consumer, dropped.len()).await;
+    again.sort();
+    assert_eq!(again, dropped);
+    consumer.close().await;
+    nothing_comes(&mut world.consumer(10)).await;
+}
+
+async fn hold_rest(consumer: &mut Consumer, count: usize) -> Vec<Batch> {
+    if count == 0 { Vec::new() } else { hold(consumer, count).await }
+}
+
+async fn prefetch_bounds_what_is_held(world: &World) {
+    publish(&world.publisher(), labels(0..10)).await;
+    let mut consumer = world.consumer(4);
+    let mut held = hold(&mut consumer, 4).await;
+    nothing_comes(&mut consumer).await;
+    let first = held.remove(0);
+    let room = first.deliveries.len();
+    first.ack().await;
+    let more = hold(&mut consumer, room).await;
+    assert_eq!(more.iter().map(|batch| batch.deliveries.len()).sum::<usize>(), room);
+}
+
+async fn consumers_share_a_queue(world: &World) {
+    let (mut left, mut right) = (world.consumer(1), world.consumer(1));
+    publish(&world.publisher(), labels(0..2)).await;
+    let (left, right) = tokio::join!(take(&mut left, 9), take(&mut right, 9));
+    let mut both = [ids(&left), ids(&right)].concat();
+    both.sort();
+    assert_eq!(both, names(0..2));
+}
+
+async fn a_dead_letter_is_kept_unchanged_with_its_reason(world: &World) {
+    let publisher = world.publisher();
+    publish(&publisher, vec![label("bad"), label("good")]).await;
+    let mut consumer = world.consumer(10);
+    for batch in hold(&mut consumer, 2).await {
+        for delivery in &batch.deliveries {
+            if delivery.message_id() == Some("bad") {
+                let letter = delivery.reject(Rejection::new(Rejection::LENGTH, "three, not ten"), "test");
+                publish(&publisher, vec![letter]).await;
+            }
+        }
+        batch.ack().await;
+    }
+    consumer.close().await;
+    assert_eq!(world.dead_letters().await, [("wrong_length".to_owned(), b"151.0".to_vec())]);
+    nothing_comes(&mut world.consumer(10)).await;
+}
+
+async fn taking_can_be_given_up_without_loss(world: &World) {
+    let publisher = world.publisher();
+    let mut consumer = world.consumer(10);
+    let mut seen = Vec::new();
+    for round in 0..20 {
+        publish(&publisher, labels([round])).await;
+        // Gives up at moments all around the delivery.
+        let patience = Duration::from_micros(200 * round as u64);
+        if let Ok(batch) = timeout(patience, consumer.take(10)).await {
+            let batch = batch.unwrap();
+            seen.extend(ids(&batch));
+            batch.ack().await;
+        }
+    }
+    seen.extend(take_all(&mut consumer, 20 - seen.len()).await);
+    assert_eq!(seen, names(0..20));
+}
+
+async fn publishing_ends_when_the_process_must(world: &World) {
+    // Nobody takes anything; the stop comes first.
+    world.stop.give_up();
+    let endless = (0..20_000).map(|id| label(&id.to_string())).collect();
+    let result = timeout(PATIENCE, world.publisher().publish(endless)).await.expect("publish hangs");
+    assert_eq!(result.unwrap_err().to_string(), "stopped before the broker confirmed");
+}
+
+macro_rules! contract {
+    ($($check:ident),* $(,)?) => {
+        mod memory {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $check() {
+                super::$check(&super::World::memory()).await;
+            })*
+        }
+        mod quorum {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $check() {
+                super::$check(&super::World::amqp(super::QueueKind::Quorum).await).await;
+            })*
+        }
+        mod classic {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $check() {
+                super::$check(&super::World::amqp(super::QueueKind::Classic).await).await;
+            })*
+        }
+    };
+}
+
+contract! {
+    one_publisher_keeps_its_order,
+    a_confirmed_message_can_be_taken,
+    what_is_acknowledged_is_gone,
+    a_dropped_batch_comes_again,
+    what_a_closed_consumer_held_comes_again,
+    batches_settle_each_for_itself,
+    prefetch_bounds_what_is_held,
+    consumers_share_a_queue,
+    a_dead_letter_is_kept_unchanged_with_its_reason,
+    taking_can_be_given_up_without_loss,
+    publishing_ends_when_the_process_must,
+}
+
+#[tokio::test]
+async fn a_full_queue_in_memory_makes_publishers_wait() {
+    let world = World::memory();
+    let publisher = world.publisher();
+    let flood = tokio::spawn(async move { publisher.publish(labels(0..10_000)).await });
+    let mut consumer = world.consumer(u16::MAX);
+    let first = take(&mut consumer, 100).await;
+    assert!(!flood.is_finished(), "10 000 messages do not fit");
+    first.ack().await;
+    let rest = take_all(&mut consumer, 9_900).await;
+    assert_eq!(rest.last().unwrap(), "9999");
+    flood.await.unwrap().unwrap();
+}

@@ -1,0 +1,275 @@
+//! Faults of the broker, of the connection and of the processes, under load: whatever happens, what was
+//! confirmed is recorded, each once.
+
+use std::time::{Duration, Instant};
+
+use lapin::options::QueueDeclareOptions;
+use lapin::types::FieldTable;
+use shared::message::Queue;
+
+use crate::account::wait_for;
+use crate::broker::{self, Broker, QUEUE_SETTLES};
+use crate::processes::{Process, Services};
+use crate::proxy::Proxy;
+
+/// Load for about eight seconds.
+const LOAD: [&str; 4] = ["--rate", "1500", "--count", "12000"];
+
+/// `metric` and `model`, ready, with queues old enough for the broker to be killed.
+async fn ready(services: &Services) -> (Process, Process) {
+    let (model, metric) = (services.model(&[]), services.metric(&[]));
+    model.ready().await;
+    metric.ready().await;
+    tokio::time::sleep(QUEUE_SETTLES).await;
+    (model, metric)
+}
+
+/// Waits for the end of the source, and holds the records to what it saw confirmed.
+async fn finish(services: &Services, mut features: Process) {
+    assert_eq!(features.exit(Duration::from_secs(90)).await, Some(0), "{}", features.log());
+    services.books.settle_exactly().await;
+}
+
+async fn private() -> (Broker, Services) {
+    let broker = broker::private().await;
+    let services = Services::new(&broker.url);
+    (broker, services)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn broker_killed_under_load() {
+    let (broker, services) = private().await;
+    let (mut model, mut metric) = ready(&services).await;
+    let features = services.features(&LOAD);
+    for rows in [1000, 5000] {
+        services.books.wait_for_rows(rows).await;
+        broker.script("kill");
+        assert_eq!(metric.get("/ready").await.0, 503, "without a broker metric is not ready");
+        assert_eq!(metric.get("/live").await.0, 200);
+        broker.script("start");
+        // The promise: the first line no later than 5 s after the broker accepts connections again.
+        let (back, before) = (Instant::now(), services.books.rows());
+        services.books.wait_for_rows(before + 1).await;
+        assert!(back.elapsed() < Duration::from_secs(5), "the first row came after {:?}", back.elapsed());
+    }
+    finish(&services, features).await;
+    model.stop().await;
+    metric.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn broker_absent_at_start_and_for_more_than_sixteen_tries() {
+    let (broker, services) = private().await;
+    broker.script("stop");
+    let features = services.features(&["--interval", "50ms", "--count", "100"]);
+    let (model, metric) = (services.model(&[]), services.metric(&[]));
+    for process in [&features, &model, &metric] {
+        assert_eq!(process.get("/live").await.0, 200);
+        let (status, body) = process.get("/ready").await;
+        assert!(status == 503 && body.contains("not yet: connected to RabbitMQ"), "{status} {body}");
+    }
+    let deadline = Instant::now() + Duration::from_secs(120);
+    for process in [&features, &model, &metric] {
+        let links = process.get("/ready").await.1.matches("RabbitMQ").count();
+        while process.counter("pipeline_connect_failures_total", "").await <= 17.0 * links as f64 {
+            assert!(Instant::now() < deadline, "{}", process.log());
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        let said = process.log().matches("no RabbitMQ at").count();
+        assert_eq!(said, links, "an outage is told once a connection:\n{}", process.log());
+    }
+    broker.script("start");
+    let back = Instant::now();
+    services.books.wait_for_rows(1).await;
+    // Starting the broker returns when it accepts; a backoff of up to 5 s may have begun just before.
+    assert!(back.elapsed() < Duration::from_secs(6), "the first row came after {:?}", back.elapsed());
+    finish(&services, features).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_cut_under_load() {
+    let broker = broker::turn().await;
+    let proxy = Proxy::before(broker.address()).await;
+    let services = Services::new(&broker.url_via(&proxy.address.to_string()));
+    let (model, metric) = (services.model(&[]), services.metric(&[]));
+    model.ready().await;
+    metric.ready().await;
+    let features = services.features(&LOAD);
+    for cut in 1..=10 {
+        services.books.wait_for_rows(cut * 800).await;
+        proxy.cut();
+    }
+    finish(&services, features).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn broker_frozen() {
+    let (broker, services) = private().await;
+    let (model, metric) = ready(&services).await;
+    let features = services.features(&["--rate", "500", "--count", "5000"]);
+    services.books.wait_for_rows(500).await;
+    // Shorter than the heartbeats' patience: nothing is to be noticed.
+    broker.script("pause");
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    broker.script("resume");
+    let before = services.books.rows();
+    services.books.wait_for_rows(before + 500).await;
+    for process in [&features, &model, &metric] {
+        assert!(!process.log().contains("lost RabbitMQ"), "{}", process.log());
+    }
+    // Longer: the connections are given up after two missed heartbeats, or an unanswered call.
+    broker.script("pause");
+    for process in [&model, &metric] {
+        process.says("lost RabbitMQ").await;
+    }
+    broker.script("resume");
+    finish(&services, features).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_alarm() {
+    let (broker, services) = private().await;
+    let (mut model, mut metric) = ready(&services).await;
+    // A backlog for metric, from before the alarm.
+    metric.stop().await;
+    let mut first = services.features(&["--interval", "0s", "--count", "3000"]);
+    assert_eq!(first.exit(Duration::from_secs(60)).await, Some(0));
+    broker.ctl(&["set_vm_memory_high_watermark", "0.00001"]);
+    let mut features = services.features(&["--interval", "1ms"]);
+    features.says("takes no messages now").await;
+    let mut metric = services.metric(&[]);
+    let drained = || services.books.recorded().labels.len() >= 3000;
+    wait_for("metric to drain the labels during the alarm", drained, || metric.log()).await;
+    features.stop().await;
+    model.stop().await;
+    metric.stop().await;
+
+    // Stopped in the middle of an alarm, and nothing is missing when it is over.
+    broker.ctl(&["set_vm_memory_high_watermark", "0.4"]);
+    let (_model, _metric) = (services.model(&[]), services.metric(&[]));
+    let confirmed = services.books.confirmed();
+    let recorded = || {
+        let recorded = services.books.recorded();
+        confirmed.0.iter().all(|id| recorded.predictions.contains_key(id))
+            && confirmed.1.iter().all(|id| recorded.labels.contains_key(id))
+    };
+    wait_for("all that was confirmed", recorded, String::new).await;
+    services.books.recorded().assert_each_once();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn queue_deleted_while_consuming() {
+    let broker = broker::turn().await;
+    let services = Services::new(&broker.url);
+    let (model, metric) = (services.model(&[]), services.metric(&[]));
+    model.ready().await;
+    metric.ready().await;
+    let features = services.features(&["--rate", "200", "--count", "2000"]);
+    let (connection, channel) = broker.channel().await;
+    for queue in Queue::ALL {
+        let before = services.books.rows();
+        services.books.wait_for_rows(before + 100).await;
+        channel.queue_delete(queue.name().into(), Default::default()).await.unwrap();
+    }
+    let before = services.books.rows();
+    services.books.wait_for_rows(before + 100).await;
+    // What was in a deleted queue is gone by definition; the rest is there once.
+    services.books.recorded().assert_each_once();
+    assert!(model.log().contains("was Features deleted?"), "{}", model.log());
+    connection.close(200, "done".into()).await.unwrap();
+    drop(features);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn queue_with_other_arguments_ends_every_service_with_78() {
+    let broker = broker::turn().await;
+    let services = Services::new(&broker.url);
+    let (connection, channel) = broker.channel().await;
+    let durable = QueueDeclareOptions { durable: true, ..Default::default() };
+    channel.queue_declare("Features".into(), durable, FieldTable::default()).await.unwrap();
+    for mut process in [services.features(&[]), services.model(&[]), services.metric(&[])] {
+        assert_eq!(process.exit(Duration::from_secs(20)).await, Some(78), "{}", process.log());
+        let log = process.log();
+        for part in ["queue Features on", "--queue-kind", "rabbitmqctl delete_queue Features"] {
+            assert!(log.contains(part), "{part:?} is missing:\n{log}");
+        }
+        assert!(!log.contains("test:test"), "the password is in the log:\n{log}");
+    }
+    connection.close(200, "done".into()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn model_terminated_mid_batch() {
+    let broker = broker::turn().await;
+    let services = Services::new(&broker.url);
+    let mut model = services.model(&[]);
+    let metric = services.metric(&[]);
+    let features = services.features(&LOAD);
+    for rows in [1500, 4000, 6500] {
+        services.books.wait_for_rows(rows).await;
+        model.stop().await;
+        model = services.model(&[]);
+    }
+    finish(&services, features).await;
+    assert_eq!(metric.counter("pipeline_conflicts_total", "").await, 0.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn features_terminated_mid_batch() {
+    let broker = broker::turn().await;
+    let services = Services::new(&broker.url);
+    let (_model, _metric) = (services.model(&[]), services.metric(&[]));
+    for rows in [2000, 5000] {
+        // Labels that come later leave at the stop, so that no row stays without one.
+        let mut features = services.features(&["--interval", "0s", "--label-delay", "uniform:0s..1h"]);
+        wait_for("rows", || services.books.confirmed().0.len() >= rows, String::new).await;
+        features.stop().await;
+        services.books.settle_exactly().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metric_terminated_mid_batch() {
+    let broker = broker::turn().await;
+    let services = Services::new(&broker.url);
+    let _model = services.model(&[]);
+    let mut metric = services.metric(&[]);
+    let mut features = services.features(&LOAD);
+    for labels in [2000, 5000, 8000] {
+        wait_for("labels", || services.books.recorded().labels.len() >= labels, String::new).await;
+        metric.stop().await;
+        metric = services.metric(&[]);
+    }
+    assert_eq!(features.exit(Duration::from_secs(60)).await, Some(0));
+    let (rows, labels) = services.books.confirmed();
+    let recorded = || {
+        let recorded = services.books.recorded();
+        recorded.labels.len() >= labels.len() && recorded.predictions.len() >= rows.len()
+    };
+    wait_for("every message to be recorded", recorded, || metric.log()).await;
+    services.books.recorded().assert_each_once();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn model_killed_between_publish_and_acknowledgement() {
+    let broker = broker::turn().await;
+    let services = Services::new(&broker.url);
+    let metric = services.metric(&[]);
+    metric.ready().await;
+    // A backlog, so that the model has batches under way whenever it is killed.
+    let features = services.features(&["--interval", "0s", "--count", "60000"]);
+    let mut kills = 0;
+    loop {
+        let before = services.books.rows();
+        let mut model = services.model(&[]);
+        services.books.wait_for_rows(before + 1).await;
+        let duplicates = metric.counter("pipeline_duplicates_total", "y_predict").await;
+        if duplicates > 0.0 {
+            finish(&services, features).await;
+            return;
+        }
+        model.kill().await;
+        kills += 1;
+        assert!(kills < 30, "no kill of 30 fell between a publish and its acknowledgement");
+    }
+}

@@ -1,0 +1,21 @@
+//! Tests against a real RabbitMQ and real processes, and the contract that both transports keep.
+//!
+//! `scripts/test` runs them: it starts the broker and says where it is. They use one vhost and empty it, so
+//! they take turns; [`broker::turn`] sees to that.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(unreachable_pub, reason = "the modules of one test program")]
+
+mod account;
+mod broker;
+mod contract;
+mod faults;
+mod one_process;
+mod poison;
+mod processes;
+mod proxy;
+mod python;
+mod reconnect;
+mod repository;
+#[cfg(feature = "tls")]
+mod tls;

@@ -1,0 +1,103 @@
+//! The program `pipeline` as a user starts it.
+
+use std::fs;
+use std::time::Duration;
+
+use crate::account::Books;
+use crate::broker;
+use crate::processes::Process;
+
+fn pipeline(books: &Books, arguments: &[&str]) -> Process {
+    let (logs, ledger) = (books.logs(), books.ledger());
+    let ours = ["--logs", logs.to_str().unwrap(), "--ledger", ledger.to_str().unwrap()];
+    Process::start(books, "pipeline", &[&ours, arguments].concat())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn counts_to_its_end_without_a_broker() {
+    let books = Books::new();
+    let mut process =
+        pipeline(&books, &["--interval", "0s", "--count", "5000", "--label-delay", "uniform:0s..1s"]);
+    assert_eq!(process.exit(Duration::from_secs(60)).await, Some(0), "{}", process.log());
+    assert_eq!(books.rows(), 5000);
+    books.settle_exactly().await;
+    let log = process.log();
+    assert!(log.contains("y_true") && log.contains("MAE") && log.contains("R2"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupt_ends_it_with_every_published_row_recorded() {
+    let books = Books::new();
+    let mut process = pipeline(&books, &["--interval", "0s"]);
+    books.wait_for_rows(2000).await;
+    process.signal("INT");
+    assert_eq!(process.exit(Duration::from_secs(8)).await, Some(0), "{}", process.log());
+    books.settle_exactly().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_the_same_on_rabbitmq() {
+    let broker = broker::turn().await;
+    let books = Books::new();
+    let url = &broker.url;
+    let arguments = ["--transport", "amqp", "--amqp-url", url, "--interval", "0s", "--count", "3000"];
+    let mut process = pipeline(&books, &arguments);
+    assert_eq!(process.exit(Duration::from_secs(60)).await, Some(0), "{}", process.log());
+    books.settle_exactly().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn trains_a_model_for_a_table_of_ones_own() {
+    let books = Books::new();
+    let table = books.path("houses.csv");
+    let rows: String = (0..50).map(|i| format!("{i},{},{}\n", (i * 7) % 11, 3 * i + 5)).collect();
+    fs::write(&table, format!("rooms,age,price\n{rows}")).unwrap();
+    let data =
+        ["--data", table.to_str().unwrap(), "--target", "price", "--order", "once", "--interval", "0s"];
+    let mut process = pipeline(&books, &data);
+    assert_eq!(process.exit(Duration::from_secs(60)).await, Some(0), "{}", process.log());
+    let log = process.log();
+    assert!(log.contains("training one from") && log.contains("rows held out: MAE 0.0000"), "{log}");
+    assert_eq!(books.rows(), 50);
+    assert!(books.path("houses.model.json").is_file());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_cell_is_named_and_nothing_is_published() {
+    let books = Books::new();
+    let table = books.path("t.csv");
+    fs::write(&table, "a,target\n1,2\n2,oops\n").unwrap();
+    for program in ["features", "pipeline"] {
+        let ledger = books.ledger();
+        let arguments = ["--data", table.to_str().unwrap(), "--ledger", ledger.to_str().unwrap()];
+        let mut process = Process::start(&books, program, &arguments);
+        assert_eq!(process.exit(Duration::from_secs(10)).await, Some(1));
+        let log = process.log();
+        assert!(log.contains("t.csv, line 3, column target: \\\"oops\\\" is not a finite number"), "{log}");
+        assert!(!ledger.exists());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_for_other_columns_is_refused() {
+    let books = Books::new();
+    let table = books.path("t.csv");
+    fs::write(&table, "a,target\n1,2\n2,3\n").unwrap();
+    let model = crate::processes::repository("data/model.json");
+    let arguments = ["--data", table.to_str().unwrap(), "--model", model.to_str().unwrap()];
+    let mut process = pipeline(&books, &arguments);
+    assert_eq!(process.exit(Duration::from_secs(10)).await, Some(1));
+    assert!(process.log().contains("was trained for the features age, sex"), "{}", process.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metric_files_of_the_exercise_are_not_touched() {
+    let books = Books::new();
+    fs::create_dir(books.logs()).unwrap();
+    let theirs = "id,y_true,y_pred,absolute_error\n";
+    fs::write(books.logs().join("metric_log.csv"), theirs).unwrap();
+    let mut process = pipeline(&books, &[]);
+    assert_eq!(process.exit(Duration::from_secs(10)).await, Some(1));
+    assert!(process.log().contains("has another header"), "{}", process.log());
+    assert_eq!(fs::read_to_string(books.logs().join("metric_log.csv")).unwrap(), theirs);
+}

@@ -1,0 +1,86 @@
+//! Messages that cannot be used: each lands in its dead-letter queue once, with its reason, and nothing else
+//! is harmed.
+
+use lapin::BasicProperties;
+use shared::message::Queue;
+
+use crate::account::wait_for;
+use crate::broker;
+use crate::processes::Services;
+
+/// A body, its properties, and the reason it is refused for; `anonymous` is no refusal.
+fn poisons(queue: Queue) -> Vec<(Vec<u8>, BasicProperties, &'static str)> {
+    let with_id = || BasicProperties::default().with_message_id("poison".into());
+    let json = || with_id().with_content_type("application/json".into());
+    let vector = queue == Queue::Features;
+    let wrap = |number: &str| if vector { format!("[{number}]") } else { number.to_owned() }.into_bytes();
+    let good = if vector { b"[1,2,3,4,5,6,7,8,9,10]".to_vec() } else { b"151".to_vec() };
+    vec![
+        (b"{not json".to_vec(), json(), "not_json"),
+        (
+            if vector { b"[1,2,3]".to_vec() } else { b"[1]".to_vec() },
+            json(),
+            if vector { "wrong_length" } else { "bad_shape" },
+        ),
+        (wrap("NaN"), json(), "not_finite"),
+        (wrap("1e999"), json(), "not_finite"),
+        ("[".repeat(100_000).into_bytes(), json(), "bad_shape"),
+        (vec![b' '; 2 * 1024 * 1024], json(), "too_large"),
+        (good.clone(), json().with_message_id("not, an id\n".into()), "bad_id"),
+        (good.clone(), with_id().with_content_type("application/x-pickle".into()), "bad_content_type"),
+        (good, BasicProperties::default(), "anonymous"),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn poison_harms_only_itself() {
+    let broker = broker::turn().await;
+    let services = Services::new(&broker.url);
+    let (mut model, mut metric) = (services.model(&[]), services.metric(&[]));
+    model.ready().await;
+    metric.ready().await;
+    let mut features = services.features(&["--interval", "2ms", "--count", "1000"]);
+    let (connection, channel) = broker.channel().await;
+    for queue in Queue::ALL {
+        for (body, properties, _) in poisons(queue) {
+            broker.publish(&channel, queue, &body, properties).await;
+        }
+    }
+    assert_eq!(features.exit(std::time::Duration::from_secs(60)).await, Some(0));
+    // The three anonymous ones leave four lines of their own: a row's prediction, a label, a prediction, each
+    // without an id.
+    let anonymous = || services.books.recorded();
+    let there = || anonymous().predictions.get("-") == Some(&2) && anonymous().labels.get("-") == Some(&1);
+    wait_for("the anonymous ones", there, || format!("{:?}", anonymous().predictions.get("-"))).await;
+    let (rows, _) = services.books.confirmed();
+    services.books.wait_for_rows(rows.len()).await;
+    let mut recorded = services.books.recorded();
+    recorded.labels.remove("-");
+    recorded.predictions.remove("-");
+    recorded.assert_each_once();
+    assert_eq!(recorded.rows.len(), 1000);
+    model.stop().await;
+    metric.stop().await;
+
+    for queue in Queue::ALL {
+        let wanted = poisons(queue).into_iter().filter(|(_, _, reason)| *reason != "anonymous");
+        let mut letters = broker.drain(queue.dead_name()).await;
+        for (body, properties, reason) in wanted {
+            let found =
+                letters.iter().position(|letter| letter.header("x-reason") == reason && letter.body == body);
+            let letter =
+                letters.remove(found.unwrap_or_else(|| panic!("{reason} is not in {}", queue.dead_name())));
+            assert_eq!(letter.message_id(), properties.message_id().as_ref().map(|id| id.as_str()));
+            let service = if queue == Queue::Features { "model" } else { "metric" };
+            assert_eq!(
+                (letter.header("x-service").as_str(), letter.header("x-attempts").as_str()),
+                (service, "1")
+            );
+            assert!(!letter.header("x-detail").is_empty());
+        }
+        let rest: Vec<_> = letters.iter().map(|letter| letter.header("x-reason")).collect();
+        assert!(rest.is_empty(), "more than once in {}: {rest:?}", queue.dead_name());
+        assert!(broker.drain(queue.name()).await.is_empty(), "{} is drained", queue.name());
+    }
+    connection.close(200, "done".into()).await.unwrap();
+}

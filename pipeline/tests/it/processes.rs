@@ -1,0 +1,173 @@
+//! The real programs as processes.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use tokio::process::{Child, Command as AsyncCommand};
+
+use crate::account::{Books, wait_for};
+
+/// A running program. It is killed when the test ends.
+pub struct Process {
+    name: String,
+    child: Child,
+    log: PathBuf,
+}
+
+/// The folder of the programs, built from the sources as they are now.
+fn programs() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let pipeline = Path::new(env!("CARGO_BIN_EXE_pipeline"));
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "-p", "features", "-p", "model", "-p", "metric"]);
+        if !cfg!(debug_assertions) {
+            build.arg("--release");
+        }
+        assert!(build.status().unwrap().success(), "the programs do not build");
+        pipeline.parent().unwrap().to_owned()
+    })
+}
+
+/// A file of the repository.
+pub fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+}
+
+impl Process {
+    /// Starts `features`, `model`, `metric` or `pipeline`. Its log goes into the books' folder.
+    pub fn start(books: &Books, name: &str, arguments: &[&str]) -> Self {
+        let mut command = AsyncCommand::new(programs().join(name));
+        command.args(arguments).current_dir(repository("."));
+        Self::spawn(books, name, command)
+    }
+
+    pub fn spawn(books: &Books, name: &str, mut command: AsyncCommand) -> Self {
+        static NUMBER: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let log = books.path(&format!("{number}-{name}.log"));
+        let output = File::create(&log).unwrap();
+        // What the environment of the test says is not meant for the programs.
+        for variable in ["AMQP_URL", "RUST_LOG", "DATA", "MODEL", "LOGS"] {
+            command.env_remove(variable);
+        }
+        command.stdin(std::process::Stdio::null());
+        command.stderr(output.try_clone().unwrap()).stdout(output).kill_on_drop(true);
+        let child = command.spawn().unwrap_or_else(|why| panic!("cannot start {name}: {why}"));
+        Self { name: name.to_owned(), child, log }
+    }
+
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// Waits for a text in its log.
+    pub async fn says(&self, text: &str) {
+        let Self { name, .. } = self;
+        wait_for(&format!("{name} to say {text:?}"), || self.log().contains(text), || self.log()).await;
+    }
+
+    /// Sends a signal by its name.
+    pub fn signal(&self, signal: &str) {
+        let id = self.child.id().expect("it runs").to_string();
+        assert!(Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());
+    }
+
+    /// Waits for its end and returns its exit code.
+    pub async fn exit(&mut self, within: Duration) -> Option<i32> {
+        match tokio::time::timeout(within, self.child.wait()).await {
+            Ok(status) => status.unwrap().code(),
+            Err(_) => panic!("{} did not end within {within:?}:\n{}", self.name, self.log()),
+        }
+    }
+
+    /// Asks it to stop, and holds it to exit code 0 within 8 s.
+    pub async fn stop(&mut self) {
+        let start = Instant::now();
+        self.signal("TERM");
+        let code = self.exit(Duration::from_secs(8)).await;
+        assert_eq!(code, Some(0), "{} after {:?}:\n{}", self.name, start.elapsed(), self.log());
+    }
+
+    /// Kills it with SIGKILL and waits for its end.
+    pub async fn kill(&mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// The address of its admin endpoint.
+    pub async fn admin(&self) -> String {
+        self.says("on http://").await;
+        let log = self.log();
+        let rest = log.split("on http://").nth(1).unwrap();
+        rest.chars().take_while(|c| c.is_ascii_digit() || ".:".contains(*c)).collect()
+    }
+
+    /// The status and body of its admin endpoint.
+    pub async fn get(&self, path: &str) -> (u16, String) {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let address = self.admin().await;
+        let mut stream = tokio::net::TcpStream::connect(&address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    }
+
+    /// The sum of a counter of its metrics over all labels that contain `label`.
+    pub async fn counter(&self, name: &str, label: &str) -> f64 {
+        let (_, text) = self.get("/metrics").await;
+        let lines = text.lines().filter(|line| line.starts_with(name) && line.contains(label));
+        lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+    }
+
+    /// Waits until it is ready.
+    pub async fn ready(&self) {
+        let start = Instant::now();
+        loop {
+            let (status, body) = self.get("/ready").await;
+            if status == 200 {
+                return;
+            }
+            assert!(
+                start.elapsed() < Duration::from_secs(60),
+                "{} is not ready: {body}\n{}",
+                self.name,
+                self.log()
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+/// The three services on a broker.
+pub struct Services {
+    pub url: String,
+    pub books: Books,
+}
+
+impl Services {
+    pub fn new(url: &str) -> Self {
+        Self { url: url.to_owned(), books: Books::new() }
+    }
+
+    pub fn features(&self, arguments: &[&str]) -> Process {
+        let ledger = self.books.ledger();
+        let ours = ["--amqp-url", &self.url, "--ledger", ledger.to_str().unwrap()];
+        Process::start(&self.books, "features", &[&ours, arguments].concat())
+    }
+
+    pub fn model(&self, arguments: &[&str]) -> Process {
+        Process::start(&self.books, "model", &[&["--amqp-url", &self.url], arguments].concat())
+    }
+
+    pub fn metric(&self, arguments: &[&str]) -> Process {
+        let logs = self.books.logs();
+        let ours = ["--amqp-url", &self.url, "--logs", logs.to_str().unwrap()];
+        Process::start(&self.books, "metric", &[&ours, arguments].concat())
+    }
+}

@@ -1,0 +1,109 @@
+//! The exercise's own Python services beside ours on the same broker, each of the three exchanged in turn.
+
+use std::fs;
+use std::time::Duration;
+
+use crate::account::wait_for;
+use crate::broker::{self, Broker};
+use crate::processes::{Process, Services, repository};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+/// What makes our queues the exercise's.
+const TRANSIENT: [&str; 2] = ["--queue-kind", "transient"];
+
+/// The exercise's `features`, `model` or `metric`.
+async fn python(services: &Services, service: &str, form: &str, count: usize, more: &[&str]) -> Process {
+    let python = std::env::var("TEST_PYTHON").unwrap_or_else(|_| {
+        panic!("TEST_PYTHON is not set: run scripts/test, which installs pika beside a python3")
+    });
+    let mut command = tokio::process::Command::new(python);
+    command.arg(repository("pipeline/tests/python/exercise.py"));
+    command.args([service, "--url", &services.url, "--form", form, "--count", &count.to_string()]).args(more);
+    let process = Process::spawn(&services.books, &format!("{service}.py"), command);
+    process.says("ready").await;
+    process
+}
+
+async fn setup() -> (Broker, Services) {
+    let broker = broker::turn().await;
+    let services = Services::new(&broker.url);
+    (broker, services)
+}
+
+fn with(more: &[&'static str]) -> Vec<&'static str> {
+    [&TRANSIENT, more].concat()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn their_features_with_our_model_and_metric() {
+    for form in ["bare", "wrapped"] {
+        let (_broker, services) = setup().await;
+        let (model, metric) = (services.model(&TRANSIENT), services.metric(&TRANSIENT));
+        model.ready().await;
+        metric.ready().await;
+        let data = repository("data/diabetes.csv");
+        let mut theirs = python(&services, "features", form, 200, &["--data", data.to_str().unwrap()]).await;
+        assert_eq!(theirs.exit(PATIENCE).await, Some(0), "{}", theirs.log());
+        if form == "wrapped" {
+            services.books.wait_for_rows(200).await;
+            services.books.recorded().assert_each_once();
+        } else {
+            // Without an id nothing can be joined; everything is logged.
+            let logged = |recorded: crate::account::Recorded| {
+                recorded.labels.get("-") == Some(&200) && recorded.predictions.get("-") == Some(&200)
+            };
+            wait_for("400 lines", || logged(services.books.recorded()), || metric.log()).await;
+            assert_eq!(services.books.rows(), 0);
+            assert_eq!(metric.counter("pipeline_anonymous_total", "").await, 400.0);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn their_model_with_our_features_and_metric() {
+    for form in ["bare", "wrapped"] {
+        let (_broker, services) = setup().await;
+        let metric = services.metric(&TRANSIENT);
+        metric.ready().await;
+        let weights = repository("model/tests/fixtures/reference.json");
+        let mut theirs =
+            python(&services, "model", form, 200, &["--coefficients", weights.to_str().unwrap()]).await;
+        let body = if form == "bare" { "bare" } else { "wrapped" };
+        let _features = services.features(&with(&["--interval", "2ms", "--count", "200", "--body", body]));
+        assert_eq!(theirs.exit(PATIENCE).await, Some(0), "{}", theirs.log());
+        if form == "wrapped" {
+            services.books.settle_exactly().await;
+        } else {
+            // Their first version answers without an id; the labels still have theirs.
+            let logged = || services.books.recorded().predictions.get("-") == Some(&200);
+            wait_for("200 predictions", logged, || metric.log()).await;
+            let labels = || services.books.recorded().labels.len() == 200;
+            wait_for("200 labels", labels, || metric.log()).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn their_metric_with_our_features_and_model() {
+    for form in ["bare", "wrapped"] {
+        let (_broker, services) = setup().await;
+        let model = services.model(&TRANSIENT);
+        model.ready().await;
+        let log = services.books.path("theirs.csv");
+        let count = if form == "bare" { 400 } else { 200 };
+        let mut theirs = python(&services, "metric", form, count, &["--log", log.to_str().unwrap()]).await;
+        let body = if form == "bare" { "bare" } else { "wrapped" };
+        let mut features = services.features(&with(&["--interval", "2ms", "--count", "200", "--body", body]));
+        assert_eq!(features.exit(PATIENCE).await, Some(0), "{}", features.log());
+        assert_eq!(theirs.exit(PATIENCE).await, Some(0), "{}", theirs.log());
+        if form == "wrapped" {
+            let (rows, _) = services.books.confirmed();
+            let text = fs::read_to_string(log).unwrap();
+            assert_eq!(text.lines().next(), Some("id,y_true,y_pred,absolute_error"));
+            let joined = text.lines().skip(1).map(|line| line.split(',').next().unwrap().to_owned());
+            assert_eq!(joined.collect::<std::collections::BTreeSet<_>>(), rows);
+        } else {
+            assert_eq!(theirs.log().matches("\"value\"").count(), 400);
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Holds the repository's own files to what they say of each other.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::processes::repository;
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn all_sources() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for package in ["shared", "features", "model", "metric", "pipeline", "bench"] {
+        sources(&repository(package), &mut found);
+    }
+    found
+}
+
+#[test]
+fn every_source_file_opens_with_what_it_is() {
+    for path in all_sources() {
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("//! "), "{} does not open with //!", path.display());
+    }
+}
+
+#[test]
+fn only_the_transport_knows_the_client_library() {
+    for path in all_sources() {
+        let shown = path.to_string_lossy().replace('\\', "/");
+        let may = ["transport/amqp/", "/tests/", "/bench/"].iter().any(|part| shown.contains(part));
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(may || !text.contains("lapin::"), "{shown} uses lapin");
+    }
+}
+
+/// Names in capitals that stand before `delimiter` at the start of a line.
+fn variables(text: &str, delimiter: char) -> BTreeSet<String> {
+    let names =
+        text.lines().filter_map(|line| line.trim().split_once(delimiter)).map(|(name, _)| name.trim());
+    let is_variable = |name: &&str| {
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+    };
+    names.filter(is_variable).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_variable_in_compose_is_a_flag_of_ours_or_of_the_broker() {
+    let compose = fs::read_to_string(repository("docker-compose.yml")).unwrap();
+    let known: String = all_sources().iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    for name in variables(&compose, ':') {
+        let flag = known.contains(&format!("env = \"{name}\""));
+        assert!(flag || name.starts_with("RABBITMQ_"), "docker-compose.yml sets {name}, which nothing reads");
+    }
+}

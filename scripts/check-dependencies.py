@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+"""Checks the dependencies without asking anybody outside.
+
+- Every package comes from crates.io or from this repository.
+- Every licence is on the list below.
+- A default build, which is the quick start, needs fewer than 200 packages.
+- No crate of ours names a dependency that its sources do not use.
+
+Exits 1 with a line for each fault.
+"""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+LICENCES = {
+    "0BSD", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0",
+    "CC0-1.0", "ISC", "MIT", "MIT-0", "OpenSSL", "Unicode-3.0", "Unlicense", "Zlib",
+}
+MOST_PACKAGES = 200
+
+
+def cargo(*arguments):
+    return subprocess.run(["cargo", *arguments], check=True, capture_output=True, text=True).stdout
+
+
+def licence_allowed(expression):
+    """Whether one alternative of an SPDX expression has only licences of the list."""
+    expression = expression.replace("/", " OR ")
+    terms = re.split(r"\s+(OR|AND)\s+|([()])", expression)
+    known = [term if term in ("OR", "AND", "(", ")", None) else str(term.strip() in LICENCES) for term in terms if term]
+    return eval(" ".join(known).replace("OR", "or").replace("AND", "and"), {})  # only True, False, or, and, ()
+
+
+def main():
+    faults = []
+    metadata = json.loads(cargo("metadata", "--format-version", "1", "--locked", "--all-features"))
+    ours = set(metadata["workspace_members"])
+    for package in metadata["packages"]:
+        name = f"{package['name']} {package['version']}"
+        if package["id"] not in ours and not (package["source"] or "").startswith("registry+"):
+            faults.append(f"{name} comes from {package['source']}")
+        licence = package["license"]
+        if not licence or not licence_allowed(licence):
+            faults.append(f"{name} has the licence {licence}")
+        if package["id"] in ours:
+            folder = Path(package["manifest_path"]).parent
+            sources = "\n".join(path.read_text() for path in folder.rglob("*.rs"))
+            for dependency in package["dependencies"]:
+                crate = (dependency["rename"] or dependency["name"]).replace("-", "_")
+                if not re.search(rf"\b{crate}\b", sources):
+                    faults.append(f"{package['name']} does not use {dependency['name']}")
+    tree = cargo("tree", "--locked", "-p", "pipeline", "-e", "normal,build", "--prefix", "none", "--no-dedupe")
+    count = len({" ".join(line.split()[:2]) for line in tree.splitlines() if line})
+    if count >= MOST_PACKAGES:
+        faults.append(f"a default build needs {count} packages; wanted are fewer than {MOST_PACKAGES}")
+    for fault in faults:
+        print(f"check-dependencies: {fault}", file=sys.stderr)
+    print(f"{len(metadata['packages'])} packages checked, {count} in a default build, {len(faults)} faults")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
