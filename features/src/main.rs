@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use features::FeaturesOptions;
-use shared::admin;
+use shared::admin::Healthcheck;
 use shared::service::{self, ServiceOptions};
 use shared::transport::{AmqpOptions, Endpoint, Transport};
 
@@ -24,18 +24,13 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Asks the running service whether it is ready: exit code 0 or 1.
-    Healthcheck {
-        /// The service's admin endpoint.
-        #[arg(long, env = "ADMIN_ADDR")]
-        admin_addr: admin::Listen,
-    },
+    Healthcheck(Healthcheck),
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.command {
-        Some(Command::Healthcheck { admin_addr }) => admin::healthcheck(admin_addr),
+        Some(Command::Healthcheck(healthcheck)) => healthcheck.run(),
         None => {
             service::main("features", cli.service, Endpoint::new(cli.amqp).map(Transport::Amqp), |context| {
                 features::run(context, cli.features)

@@ -1,11 +1,13 @@
 //! The program `metric`: flags in, exit code out. Everything else is in the library.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use metric::MetricOptions;
-use shared::admin;
-use shared::service::{self, ServiceOptions};
+use shared::admin::Healthcheck;
+use shared::owner;
+use shared::service::{self, ServiceOptions, exit};
 use shared::transport::{AmqpOptions, Endpoint, Transport};
 use tokio::sync::watch;
 
@@ -17,6 +19,9 @@ struct Cli {
     command: Option<Command>,
     #[command(flatten)]
     metric: MetricOptions,
+    /// When root starts it: give the records' folder to the owner of this path, and work as that owner.
+    #[arg(long, env = "RUN_AS_OWNER_OF", value_name = "PATH", help_heading = "Records")]
+    run_as_owner_of: Option<PathBuf>,
     #[command(flatten)]
     amqp: AmqpOptions,
     #[command(flatten)]
@@ -25,19 +30,20 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Asks the running service whether it is ready: exit code 0 or 1.
-    Healthcheck {
-        /// The service's admin endpoint.
-        #[arg(long, env = "ADMIN_ADDR")]
-        admin_addr: admin::Listen,
-    },
+    Healthcheck(Healthcheck),
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.command {
-        Some(Command::Healthcheck { admin_addr }) => admin::healthcheck(admin_addr),
+        Some(Command::Healthcheck(healthcheck)) => healthcheck.run(),
         None => {
+            if let Some(path) = &cli.run_as_owner_of
+                && let Err(why) = owner::work_as_owner_of(path, &cli.metric.logs)
+            {
+                eprintln!("metric failed: {why:#}");
+                return ExitCode::from(exit::FAILURE);
+            }
             service::main("metric", cli.service, Endpoint::new(cli.amqp).map(Transport::Amqp), |context| {
                 metric::run(context, cli.metric, watch::Sender::new(0))
             })

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use model::ServeOptions;
 use model::train::{self, TrainOptions};
-use shared::admin;
+use shared::admin::Healthcheck;
 use shared::service::{self, ServiceOptions};
 use shared::transport::{AmqpOptions, Endpoint, Transport};
 
@@ -27,12 +27,7 @@ struct Cli {
 enum Command {
     /// Fits ordinary least squares to a table and writes the model file.
     Train(TrainOptions),
-    /// Asks the running service whether it is ready: exit code 0 or 1.
-    Healthcheck {
-        /// The service's admin endpoint.
-        #[arg(long, env = "ADMIN_ADDR")]
-        admin_addr: admin::Listen,
-    },
+    Healthcheck(Healthcheck),
 }
 
 fn main() -> ExitCode {
@@ -48,7 +43,7 @@ fn main() -> ExitCode {
                 ExitCode::FAILURE
             }
         },
-        Some(Command::Healthcheck { admin_addr }) => admin::healthcheck(admin_addr),
+        Some(Command::Healthcheck(healthcheck)) => healthcheck.run(),
         None => {
             service::main("model", cli.service, Endpoint::new(cli.amqp).map(Transport::Amqp), |context| {
                 model::run(context, cli.serve)

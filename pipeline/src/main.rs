@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use pipeline::PipelineOptions;
-use shared::admin;
+use shared::admin::Healthcheck;
 use shared::service::{self, ServiceOptions};
 use shared::transport::{AmqpOptions, Endpoint, Transport};
 
@@ -36,18 +36,13 @@ enum Kind {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Asks the running pipeline whether it is ready: exit code 0 or 1.
-    Healthcheck {
-        /// The pipeline's admin endpoint.
-        #[arg(long, env = "ADMIN_ADDR")]
-        admin_addr: admin::Listen,
-    },
+    Healthcheck(Healthcheck),
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    if let Some(Command::Healthcheck { admin_addr }) = cli.command {
-        return admin::healthcheck(admin_addr);
+    if let Some(Command::Healthcheck(healthcheck)) = cli.command {
+        return healthcheck.run();
     }
     let transport = match cli.transport {
         Kind::Memory => Ok(Transport::in_memory()),

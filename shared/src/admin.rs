@@ -17,10 +17,11 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
+use clap::Args;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tracing::info;
 
-use crate::service::Readiness;
+use crate::readiness::Readiness;
 
 /// Where the endpoint listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,14 +101,24 @@ fn recorder() -> anyhow::Result<PrometheusHandle> {
     handle.clone().map_err(|why| anyhow::anyhow!("cannot set up the metrics: {why}"))
 }
 
-/// Asks a running service whether it is ready, for container images that have no shell and no curl.
-#[must_use]
-pub fn healthcheck(listen: Listen) -> ExitCode {
-    match ask(listen, "/ready") {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(why) => {
-            eprintln!("{why:#}");
-            ExitCode::FAILURE
+/// Asks the running service whether it is ready: exit code 0 or 1. For images that have no shell and no curl.
+#[derive(Args, Debug)]
+pub struct Healthcheck {
+    /// The service's admin endpoint.
+    #[arg(long, env = "ADMIN_ADDR")]
+    admin_addr: Listen,
+}
+
+impl Healthcheck {
+    /// Asks, and says on standard error what is missing.
+    #[must_use]
+    pub fn run(&self) -> ExitCode {
+        match ask(self.admin_addr, "/ready") {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(why) => {
+                eprintln!("{why:#}");
+                ExitCode::FAILURE
+            }
         }
     }
 }

@@ -5,12 +5,14 @@
 //! id, which can be predicted and logged but never joined. An answer leaves in the shape its question had.
 
 mod id;
+mod outgoing;
 mod reject;
 mod wire;
 
 use crate::clock::Timestamp;
 
 pub use id::{Name, RowId};
+pub use outgoing::{HeaderValue, Outgoing};
 pub use reject::Rejection;
 pub use wire::{Incoming, MAX_BODY};
 

@@ -11,8 +11,8 @@ pub mod memory;
 
 use std::sync::Arc;
 
-use crate::message::{Incoming, Name, Queue, Rejection};
-use crate::service::{Condition, Readiness};
+use crate::message::{Incoming, Name, Outgoing, Queue, Rejection};
+use crate::readiness::{Condition, Readiness};
 use crate::stop::Stop;
 
 pub use amqp::{AmqpOptions, Endpoint, QueueKind};
@@ -36,34 +36,6 @@ pub enum Transport {
     Amqp(Endpoint),
     /// Inside this process.
     Memory(memory::Broker),
-}
-
-/// A value in a message's headers.
-#[derive(Debug, Clone, PartialEq)]
-pub enum HeaderValue {
-    /// A whole number.
-    Int(i64),
-    /// Text.
-    Text(Box<str>),
-}
-
-/// A message of ours, ready to be published.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Outgoing {
-    /// Where it goes.
-    pub queue: Queue,
-    /// The property `message_id`.
-    pub message_id: Option<Box<str>>,
-    /// The property `content_type`; ours say `application/json`.
-    pub content_type: Option<&'static str>,
-    /// The property `app_id`: the service that sends it.
-    pub app: &'static str,
-    /// The property `timestamp`, in seconds.
-    pub timestamp: i64,
-    /// The headers.
-    pub headers: Vec<(&'static str, HeaderValue)>,
-    /// The body: JSON.
-    pub body: Vec<u8>,
 }
 
 /// What a publisher takes: a message of ours, or another's on its way to the dead letters.
@@ -161,33 +133,6 @@ impl Incoming for Delivery {
     }
 }
 
-impl Incoming for Outgoing {
-    fn body(&self) -> &[u8] {
-        &self.body
-    }
-    fn message_id(&self) -> Option<&str> {
-        self.message_id.as_deref()
-    }
-    fn correlation_id(&self) -> Option<&str> {
-        None
-    }
-    fn content_type(&self) -> Option<&str> {
-        self.content_type
-    }
-    fn int_header(&self, name: &str) -> Option<i64> {
-        self.headers.iter().find_map(|(key, value)| match value {
-            HeaderValue::Int(int) if *key == name => Some(*int),
-            _ => None,
-        })
-    }
-    fn text_header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find_map(|(key, value)| match value {
-            HeaderValue::Text(text) if *key == name => Some(&**text),
-            _ => None,
-        })
-    }
-}
-
 impl Transport {
     /// A new broker in this process, empty.
     #[must_use]
@@ -273,7 +218,7 @@ impl Publisher {
         }
     }
 
-    /// Closes the connection, within two seconds.
+    /// Closes the connection, within a second.
     pub async fn close(&self) {
         match self {
             Self::Amqp(publisher) => publisher.close().await,
@@ -303,7 +248,7 @@ impl Consumer {
         }
     }
 
-    /// Closes the connection, within two seconds. What is not acknowledged goes back to the queue.
+    /// Closes the connection, within a second. What is not acknowledged goes back to the queue.
     pub async fn close(self) {
         match self {
             Self::Amqp(consumer) => consumer.close().await,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shared::clock::Timestamp;
 use shared::message::{Incoming as _, Key, Label, Queue, Rejection, RowId};
-use shared::service::Readiness;
+use shared::readiness::Readiness;
 use shared::stop::Stop;
 use shared::transport::{Batch, Consumer, Endpoint, Publication, Publisher, QueueKind, Transport};
 use tokio::time::timeout;

@@ -3,9 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Key, Label, Name, Prediction, Queue, Rejection, Row, RowId};
+use super::{HeaderValue, Key, Label, Name, Outgoing, Prediction, Queue, Rejection, Row, RowId};
 use crate::clock::Timestamp;
-use crate::transport::{HeaderValue, Outgoing};
 
 /// The longest body that is read, in bytes. It bounds what one message can cost.
 pub const MAX_BODY: usize = 1024 * 1024;

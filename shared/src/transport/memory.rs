@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::{Batch, Content, Delivery, Outgoing, Publication};
-use crate::message::{Queue, Rejection};
+use super::{Batch, Content, Delivery, Publication};
+use crate::message::{Outgoing, Queue, Rejection};
 
 /// How many messages a queue holds before publishers wait. It bounds memory and couples the services' pace.
 const CAPACITY: usize = 8192;

@@ -14,7 +14,7 @@ use super::endpoint::Endpoint;
 use super::link::{Link, Session, in_time};
 use super::topology::Failure;
 use crate::message::Queue;
-use crate::service::Readiness;
+use crate::readiness::Readiness;
 use crate::stop::Stop;
 use crate::transport::{Batch, Delivery, Error};
 

@@ -3,8 +3,8 @@
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, LongString};
 
-use crate::message::{Incoming, Queue};
-use crate::transport::{DeadLetter, HeaderValue, Outgoing, Publication};
+use crate::message::{HeaderValue, Incoming, Outgoing, Queue};
+use crate::transport::{DeadLetter, Publication};
 
 /// The exchange through which everything is published.
 pub(super) const EXCHANGE: &str = "pipeline";

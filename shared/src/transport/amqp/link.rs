@@ -15,14 +15,14 @@ use tracing::{info, warn};
 
 use super::endpoint::{Endpoint, Target};
 use super::topology::{self, Failure};
-use crate::service::{Condition, Readiness};
+use crate::readiness::{Condition, Readiness};
 use crate::stop::Stop;
 use crate::transport::{Error, connection_condition};
 
 /// How long a single call to the broker may take.
 pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 /// How long closing may take. A connection that the broker blocks would close never.
-const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
+const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
 /// How often the connection's state is looked at, besides the events it reports.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
 

@@ -20,7 +20,7 @@ use super::content::Parcel;
 use super::endpoint::Endpoint;
 use super::link::{Backoff, DEADLINE, Link, Session, confirming_channel, in_time};
 use super::topology::{self, Failure};
-use crate::service::Readiness;
+use crate::readiness::Readiness;
 use crate::stop::Stop;
 use crate::transport::{Error, Publication};
 
@@ -132,6 +132,7 @@ async fn publish_once(session: &Session<Lanes>, parcels: &[Parcel<'_>], pending:
     let lanes = &session.role;
     let lane = lanes.next.fetch_add(1, Ordering::Relaxed) % lanes.channels.len();
     let channel = lanes.channels[lane].lock().await;
+    let mut complete = FailUnlessComplete { session, complete: false };
     let unknown = || Outcome { unconfirmed: pending.to_vec(), refusal: None };
     let confirms = join_all(pending.iter().map(|&index| confirm(&channel, &parcels[index])));
     let confirms = tokio::select! {
@@ -143,6 +144,7 @@ async fn publish_once(session: &Session<Lanes>, parcels: &[Parcel<'_>], pending:
         }
         () = session.failed() => return unknown(),
     };
+    complete.complete = true;
 
     let mut unconfirmed = Vec::new();
     let mut refusal = None;
@@ -171,6 +173,20 @@ async fn publish_once(session: &Session<Lanes>, parcels: &[Parcel<'_>], pending:
     }
     unconfirmed.sort_unstable();
     Outcome { unconfirmed, refusal }
+}
+
+/// A batch that is given up half-way leaves confirms behind, which the lane's next batch would take for its own.
+struct FailUnlessComplete<'a> {
+    session: &'a Session<Lanes>,
+    complete: bool,
+}
+
+impl Drop for FailUnlessComplete<'_> {
+    fn drop(&mut self) {
+        if !self.complete {
+            self.session.fail("a publish was given up before its confirms came");
+        }
+    }
 }
 
 async fn confirm(channel: &Channel, parcel: &Parcel<'_>) -> lapin::Result<Confirmation> {

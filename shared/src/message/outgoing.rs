@@ -1,0 +1,58 @@
+//! A message of ours as it leaves: body, properties and headers, before any transport has seen it.
+
+use super::{Incoming, Queue};
+
+/// A value in a message's headers.
+#[derive(Debug, Clone, PartialEq)]
+pub enum HeaderValue {
+    /// A whole number.
+    Int(i64),
+    /// Text.
+    Text(Box<str>),
+}
+
+/// A message of ours, ready to be published.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outgoing {
+    /// Where it goes.
+    pub queue: Queue,
+    /// The property `message_id`.
+    pub message_id: Option<Box<str>>,
+    /// The property `content_type`; ours say `application/json`.
+    pub content_type: Option<&'static str>,
+    /// The property `app_id`: the service that sends it.
+    pub app: &'static str,
+    /// The property `timestamp`, in seconds.
+    pub timestamp: i64,
+    /// The headers.
+    pub headers: Vec<(&'static str, HeaderValue)>,
+    /// The body: JSON.
+    pub body: Vec<u8>,
+}
+
+impl Incoming for Outgoing {
+    fn body(&self) -> &[u8] {
+        &self.body
+    }
+    fn message_id(&self) -> Option<&str> {
+        self.message_id.as_deref()
+    }
+    fn correlation_id(&self) -> Option<&str> {
+        None
+    }
+    fn content_type(&self) -> Option<&str> {
+        self.content_type
+    }
+    fn int_header(&self, name: &str) -> Option<i64> {
+        self.headers.iter().find_map(|(key, value)| match value {
+            HeaderValue::Int(int) if *key == name => Some(*int),
+            _ => None,
+        })
+    }
+    fn text_header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find_map(|(key, value)| match value {
+            HeaderValue::Text(text) if *key == name => Some(&**text),
+            _ => None,
+        })
+    }
+}
