@@ -145,6 +145,9 @@ impl Endpoint {
         }
         uri.query.heartbeat.get_or_insert(10);
         uri.query.connection_timeout.get_or_insert(5000);
+        // What brokers propose. Named here, because the client otherwise learns it late and grows its buffers by
+        // writing to all of their 8 MiB.
+        uri.query.frame_max.get_or_insert(131_072);
         ensure!(
             uri.scheme == AMQPScheme::AMQP || cfg!(feature = "tls"),
             "this program is built without TLS; build it with `--features tls` to use amqps://"

@@ -1,0 +1,163 @@
+//! The bare loop: what the client library alone moves when each row costs the same three messages, with the
+//! same queues, properties, confirms, prefetch and acknowledgements of many at once as in the pipeline, and
+//! nothing else is done: no number is parsed, nothing is computed, joined or written.
+//!
+//! It is the measure because it is what the broker and the client leave to be had. One process, five
+//! connections, each with its own purpose as in the pipeline.
+
+use std::time::{Duration, Instant};
+
+use futures_util::stream::FuturesOrdered;
+use futures_util::{FutureExt as _, StreamExt as _};
+use lapin::Connection;
+use lapin::message::Delivery;
+
+use crate::flow::{WINDOW, ack, consume, properties, publish, take};
+use crate::queues::{FEATURES, LABEL, PREDICTION, confirming, connect};
+
+/// A row of the diabetes data.
+const ROW: &[u8] = b"[0.038075906433423026,0.05068011873981862,0.061696206518683294,0.0218723855140367,\
+    -0.04422349842444599,-0.03482076283769895,-0.04340084565202491,-0.002592261998183278,\
+    0.019907486170462722,-0.01764612515980379]";
+/// How many deliveries a consumer of rows holds at the most.
+const ROWS_PREFETCH: u16 = 1536;
+/// How many deliveries a consumer of labels or predictions holds at the most.
+const HALVES_PREFETCH: u16 = 1024;
+/// How many rows are at least acknowledged at once: fewer acknowledgements were measured to cost less.
+const ROWS_BATCH: usize = 128;
+/// The same of labels or predictions.
+const HALVES_BATCH: usize = 256;
+
+/// Moves `rows` rows; returns how long it took from the first publish to the last acknowledgement.
+pub(crate) async fn run(url: &str, rows: u64) -> anyhow::Result<Duration> {
+    let source = connect(url).await?;
+    let (rows_in, answers) = (connect(url).await?, connect(url).await?);
+    let (labels, predictions) = (connect(url).await?, connect(url).await?);
+    // Subscribed before the clock starts.
+    let model_in = consume(&rows_in, FEATURES, ROWS_PREFETCH).await?;
+    let labels_in = consume(&labels, LABEL, HALVES_PREFETCH).await?;
+    let predictions_in = consume(&predictions, PREDICTION, HALVES_PREFETCH).await?;
+    let (source_channel, answers_channel) = (confirming(&source).await?, confirming(&answers).await?);
+
+    let start = Instant::now();
+    let tasks = [
+        tokio::spawn(features(source_channel, rows)),
+        tokio::spawn(model(model_in, answers_channel, rows)),
+        tokio::spawn(metric(labels_in, rows)),
+        tokio::spawn(metric(predictions_in, rows)),
+    ];
+    for task in tasks {
+        task.await??;
+    }
+    let time = start.elapsed();
+    for connection in [source, rows_in, answers, labels, predictions] {
+        close(&connection).await;
+    }
+    Ok(time)
+}
+
+/// Publishes the rows and their labels.
+async fn features(channel: lapin::Channel, rows: u64) -> anyhow::Result<()> {
+    let mut flight = FuturesOrdered::new();
+    for row in 0..rows {
+        let id = format!("{row:036}");
+        for (queue, body) in [(FEATURES, ROW), (LABEL, b"151.0")] {
+            if flight.len() == WINDOW
+                && let Some(confirmed) = flight.next().await
+            {
+                let _: () = confirmed?;
+            }
+            flight.push_back(publish(&channel, queue, body, properties(&id, "features", &[])));
+        }
+    }
+    while let Some(confirmed) = flight.next().await {
+        confirmed?;
+    }
+    Ok(())
+}
+
+/// Answers each row, and acknowledges it when the answer is confirmed.
+async fn model(mut consumer: lapin::Consumer, channel: lapin::Channel, rows: u64) -> anyhow::Result<()> {
+    const TEXTS: [(&str, &str); 2] = [("model", "model"), ("model_version", "3fa9c1d2e4b5")];
+    let answer = async |delivery: Delivery| {
+        let id = delivery.properties.message_id().as_ref().map_or("", |id| id.as_str());
+        let properties = properties(id, "model", &TEXTS);
+        publish(&channel, PREDICTION, b"206.11706978709228", properties).await.map(|()| delivery)
+    };
+    let mut flight = FuturesOrdered::new();
+    let mut held = Held::new(rows, ROWS_BATCH);
+    let mut taken = 0;
+    while held.remain() {
+        let room = WINDOW - flight.len();
+        tokio::select! {
+            Some(answered) = flight.next() => {
+                held.add(answered?);
+                while let Some(Some(answered)) = flight.next().now_or_never() {
+                    held.add(answered?);
+                }
+                held.ack().await?;
+            }
+            batch = take(&mut consumer, room), if taken < rows && room > 0 => {
+                let batch = batch?;
+                taken += batch.len() as u64;
+                flight.extend(batch.into_iter().map(&answer));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Takes and acknowledges.
+async fn metric(mut consumer: lapin::Consumer, rows: u64) -> anyhow::Result<()> {
+    let mut held = Held::new(rows, HALVES_BATCH);
+    while held.remain() {
+        for delivery in take(&mut consumer, 2 * HALVES_BATCH).await? {
+            held.add(delivery);
+        }
+        held.ack().await?;
+    }
+    Ok(())
+}
+
+/// Deliveries that are done and not yet acknowledged.
+struct Held {
+    /// How many are still to come, and how many make a batch.
+    missing: u64,
+    batch: usize,
+    count: usize,
+    last: Option<Delivery>,
+}
+
+impl Held {
+    fn new(all: u64, batch: usize) -> Self {
+        Self { missing: all, batch, count: 0, last: None }
+    }
+
+    fn add(&mut self, delivery: Delivery) {
+        self.missing = self.missing.saturating_sub(1);
+        self.count += 1;
+        self.last = Some(delivery);
+    }
+
+    /// Whether something is still to come or to be acknowledged.
+    fn remain(&self) -> bool {
+        self.missing > 0 || self.last.is_some()
+    }
+
+    /// Acknowledges when it is a batch, or the end.
+    async fn ack(&mut self) -> anyhow::Result<()> {
+        if self.count < self.batch && self.missing > 0 {
+            return Ok(());
+        }
+        self.count = 0;
+        match self.last.take() {
+            Some(last) => ack(&last).await,
+            None => Ok(()),
+        }
+    }
+}
+
+async fn close(connection: &Connection) {
+    // Nothing hangs on it any more.
+    _ = connection.close(200, "measured".into()).await;
+}

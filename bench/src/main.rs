@@ -1,0 +1,86 @@
+//! The program `bench`: measures the release binaries that lie beside it.
+//!
+//! `broker` compares them with [`bare`], the same messages moved by the client library alone. `memory` and
+//! `start` need no broker. README.md has the figures.
+
+mod bare;
+mod broker;
+mod figures;
+mod flow;
+mod memory;
+mod processes;
+mod queues;
+mod records;
+mod start;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Measures the pipeline. Build the binaries first: `cargo build --release --workspace`. Run it in the
+/// workspace's folder, where `data/` is.
+#[derive(Parser, Debug)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Rows per second through RabbitMQ: the bare loop, three processes, one process.
+    Broker {
+        #[command(flatten)]
+        amqp: Amqp,
+        /// Rows in each run.
+        #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(2..))]
+        rows: u64,
+        /// How often each is measured.
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
+        /// What is measured, in this order. [default: all]
+        #[arg(long, value_enum, value_delimiter = ',')]
+        only: Vec<broker::Subject>,
+    },
+    /// Rows per second through the in-memory transport.
+    Memory {
+        /// Rows in each run.
+        #[arg(long, default_value_t = 500_000, value_parser = clap::value_parser!(u64).range(2..))]
+        rows: u64,
+        /// How often it is measured.
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
+    },
+    /// Time from the start of `pipeline` to the first recorded row; with a broker also memory at rest.
+    Start {
+        /// How often it is measured.
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+        /// A RabbitMQ with an empty vhost for tests; without one, memory is not measured.
+        #[arg(long, env = "AMQP_URL", hide_env_values = true, value_name = "URL")]
+        amqp_url: Option<String>,
+    },
+}
+
+#[derive(Args, Debug)]
+struct Amqp {
+    /// A RabbitMQ with an empty vhost for tests: the pipeline's own queues are used, and others named bench.*.
+    #[arg(long, env = "AMQP_URL", hide_env_values = true, value_name = "URL")]
+    amqp_url: String,
+}
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().command {
+        Command::Broker { amqp, rows, rounds, only } => broker::run(&amqp.amqp_url, rows, rounds, &only),
+        Command::Memory { rows, rounds } => memory::run(rows, rounds),
+        Command::Start { rounds, amqp_url } => start::run(rounds, amqp_url.as_deref()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn flags_are_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

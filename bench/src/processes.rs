@@ -1,0 +1,170 @@
+//! Starts the release binaries as processes and stops them.
+
+use std::fs::{self, File};
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail, ensure};
+use tempfile::TempDir;
+
+/// How long a process may take to be ready, and to end.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A folder for logs and records beside the binaries: on the disk, where the system's own may be in memory.
+pub(crate) fn scratch() -> anyhow::Result<TempDir> {
+    let folder = binaries()?;
+    tempfile::Builder::new()
+        .prefix("bench-")
+        .tempdir_in(&folder)
+        .with_context(|| format!("cannot make a folder in {}", folder.display()))
+}
+
+fn binaries() -> anyhow::Result<PathBuf> {
+    let this = std::env::current_exe().context("this program's own place is unknown")?;
+    Ok(this.parent().context("this program lies nowhere")?.to_owned())
+}
+
+/// One of ours, running. Dropped, it is told to stop and waited for.
+pub(crate) struct Process {
+    name: &'static str,
+    child: Child,
+    log: PathBuf,
+    started: Instant,
+    admin: Option<SocketAddr>,
+}
+
+impl Process {
+    /// Starts a binary that lies beside this one, without its users' environment. What it says goes to a log in
+    /// `scratch`.
+    pub(crate) fn start(name: &'static str, scratch: &Path, args: &[&str]) -> anyhow::Result<Self> {
+        Self::spawn(name, scratch, args, None)
+    }
+
+    /// The same, with an admin endpoint that [`Process::ready`] can ask.
+    pub(crate) fn start_with_admin(
+        name: &'static str,
+        scratch: &Path,
+        args: &[&str],
+    ) -> anyhow::Result<Self> {
+        Self::spawn(name, scratch, args, Some(free_address()?))
+    }
+
+    fn spawn(
+        name: &'static str,
+        scratch: &Path,
+        args: &[&str],
+        admin: Option<SocketAddr>,
+    ) -> anyhow::Result<Self> {
+        let binary = binaries()?.join(name);
+        ensure!(
+            binary.exists(),
+            "{} is missing; build it: cargo build --release --workspace",
+            binary.display()
+        );
+        ensure!(
+            Path::new("data/diabetes.csv").exists(),
+            "run this in the workspace's folder, where data/ is"
+        );
+        let log = scratch.join(format!("{name}.log"));
+        let output = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
+        let admin_addr = admin.map_or_else(|| "off".to_owned(), |address| address.to_string());
+        let started = Instant::now();
+        let child = Command::new(&binary)
+            .args(args)
+            .args(["--log", "warn", "--admin-addr", &admin_addr])
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output)
+            .spawn()
+            .with_context(|| format!("cannot start {}", binary.display()))?;
+        Ok(Self { name, child, log, started, admin })
+    }
+
+    /// The moment just before it was started.
+    pub(crate) fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// Waits until it says that it is ready.
+    pub(crate) fn ready(&mut self) -> anyhow::Result<()> {
+        let address = self.admin.context("it has no admin endpoint")?;
+        let end = Instant::now() + PATIENCE;
+        while !is_ready(address) {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("{} ended with {status}: {}", self.name, self.said());
+            }
+            ensure!(Instant::now() < end, "{} is not ready: {}", self.name, self.said());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
+    }
+
+    /// Waits until it has ended by itself; that must be without an error.
+    pub(crate) fn end(&mut self) -> anyhow::Result<()> {
+        match self.wait()? {
+            Some(status) if status.success() => Ok(()),
+            Some(status) => bail!("{} ended with {status}: {}", self.name, self.said()),
+            None => bail!("{} does not end: {}", self.name, self.said()),
+        }
+    }
+
+    /// Memory in RAM that it holds now, in MB of 10^6 bytes.
+    pub(crate) fn resident_megabytes(&self) -> anyhow::Result<f64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        let kibibytes: f64 = kibibytes.context("the system does not tell VmRSS")?.parse()?;
+        Ok(kibibytes * 1024.0 / 1e6)
+    }
+
+    /// Its log so far.
+    pub(crate) fn said(&self) -> String {
+        let log = fs::read_to_string(&self.log).unwrap_or_default();
+        if log.is_empty() { "it said nothing".to_owned() } else { log }
+    }
+
+    fn wait(&mut self) -> anyhow::Result<Option<ExitStatus>> {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            match self.child.try_wait()? {
+                None if Instant::now() < end => std::thread::sleep(Duration::from_millis(5)),
+                status => return Ok(status),
+            }
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(Some(_))) {
+            return;
+        }
+        // The standard library can only kill; a service that is killed leaves its deliveries to the next run.
+        _ = Command::new("kill").arg(self.child.id().to_string()).status();
+        if !matches!(self.wait(), Ok(Some(_))) {
+            _ = self.child.kill();
+            _ = self.child.wait();
+        }
+    }
+}
+
+/// A port that was free a moment ago.
+fn free_address() -> anyhow::Result<SocketAddr> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+}
+
+fn is_ready(address: SocketAddr) -> bool {
+    let ask = || -> std::io::Result<bool> {
+        let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
+        stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+        stream.write_all(b"GET /ready HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer.starts_with("HTTP/1.1 200"))
+    };
+    ask().unwrap_or(false)
+}
