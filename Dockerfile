@@ -1,0 +1,47 @@
+# One image with every program, and nothing else: no shell, no package manager. Compose picks a program by command;
+# with none, `docker run IMAGE` runs the whole pipeline in one process.
+
+# --- What decides which dependencies are built and how: the manifests, with an empty program or library for each
+# --- target. It comes out the same after any edit of code, and then so does the dependencies' layer below.
+FROM rust:1.95-slim-trixie AS manifests
+WORKDIR /src
+COPY . .
+RUN find . -type f ! -name Cargo.toml ! -name Cargo.lock \
+        ! -path './*/src/main.rs' ! -path './*/src/lib.rs' ! -path './*/src/bin/*.rs' ! -path './*/benches/*.rs' \
+        -delete \
+    && find . -name '*.rs' | while read -r file; do echo 'fn main() {}' >"$file"; done \
+    && find . -depth -type d -empty -delete
+
+FROM rust:1.95-slim-trixie AS build
+WORKDIR /src
+# A small image: the profile compiles each dependency as one unit, and the relocations are packed.
+ENV CARGO_TERM_COLOR=never \
+    RUSTFLAGS="-Clink-arg=-Wl,-z,pack-relative-relocs" \
+    BUILD="--profile image --locked -p features -p model -p metric -p pipeline \
+           --features features/tls,model/tls,metric/tls,pipeline/tls"
+
+# --- The dependencies.
+COPY --from=manifests /src .
+RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
+    cargo build $BUILD
+
+# --- The programs. The touch is for cargo, which goes by time: what was edited before the layer above was built
+# --- would count as built.
+COPY . .
+RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
+    find . -path ./target -prune -o -name '*.rs' -exec touch {} + \
+    && cargo build $BUILD \
+    && mkdir -p /out/bin /out/logs \
+    && cd target/image && cp features model metric pipeline /out/bin/
+
+FROM gcr.io/distroless/cc-debian13:nonroot
+COPY --from=build /out/bin/ /usr/local/bin/
+COPY --chmod=644 data/diabetes.csv data/model.json /app/data/
+COPY --from=build --chown=65532:65532 /out/logs/ /app/logs/
+WORKDIR /app
+USER 65532:65532
+ENV ADMIN_ADDR=0.0.0.0:9100
+EXPOSE 9100
+# Every program has this command; compose names the right one for each service.
+HEALTHCHECK --interval=5s --timeout=3s --start-period=10s CMD ["pipeline", "healthcheck"]
+CMD ["pipeline"]
