@@ -1,5 +1,6 @@
 # One image with every program, and nothing else: no shell, no package manager. Compose picks a program by command;
-# with none, `docker run IMAGE` runs the whole pipeline in one process.
+# with none, `docker run IMAGE` runs the whole pipeline in one process. It is one file under four names, and does what
+# the name says that it is called by.
 
 # --- What decides which dependencies are built and how: the manifests, with an empty program or library for each
 # --- target. It comes out the same after any edit of code, and then so does the dependencies' layer below.
@@ -14,11 +15,8 @@ RUN find . -type f ! -name Cargo.toml ! -name Cargo.lock \
 
 FROM rust:1.95-slim-trixie AS build
 WORKDIR /src
-# A small image: the profile compiles each dependency as one unit, and the relocations are packed.
 ENV CARGO_TERM_COLOR=never \
-    RUSTFLAGS="-Clink-arg=-Wl,-z,pack-relative-relocs" \
-    BUILD="--profile image --locked -p features -p model -p metric -p pipeline \
-           --features features/tls,model/tls,metric/tls,pipeline/tls"
+    BUILD="--release --locked -p pipeline --features tls"
 
 # --- The dependencies.
 COPY --from=manifests /src .
@@ -32,7 +30,8 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     find . -path ./target -prune -o -name '*.rs' -exec touch {} + \
     && cargo build $BUILD \
     && mkdir -p /out/bin /out/logs \
-    && cd target/image && cp features model metric pipeline /out/bin/
+    && cp target/release/pipeline /out/bin/ \
+    && for name in features model metric; do ln -s pipeline /out/bin/$name; done
 
 FROM gcr.io/distroless/cc-debian13:nonroot
 COPY --from=build /out/bin/ /usr/local/bin/

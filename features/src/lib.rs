@@ -3,6 +3,7 @@
 //! [`order`] says which row comes next, [`delay`] how late its label is, [`schedule`] what is due when; all
 //! three are pure. [`run`] reads the table, lets time pass and publishes.
 
+pub mod cli;
 pub mod delay;
 mod ledger;
 mod options;

@@ -4,6 +4,7 @@
 //! appends to the two files. [`run`] puts them between the queues.
 
 mod board;
+pub mod cli;
 pub mod join;
 pub mod lines;
 mod logs;

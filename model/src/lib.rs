@@ -5,6 +5,7 @@
 //! - [`predictor`]: rows of numbers in, predictions out.
 //! - [`serve`]: takes rows from their queue in micro-batches and publishes predictions.
 
+pub mod cli;
 pub mod file;
 pub mod predictor;
 pub mod serve;

@@ -1,0 +1,64 @@
+//! The command line of the program `metric`: flags in, exit code out.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::MetricOptions;
+use clap::{Parser, Subcommand};
+use shared::admin::Healthcheck;
+use shared::owner;
+use shared::service::{self, ServiceOptions, exit};
+use shared::transport::{AmqpOptions, Endpoint, Transport};
+use tokio::sync::watch;
+
+/// Joins predictions with labels, records them in the logs folder, and says how good they are.
+#[derive(Parser, Debug)]
+#[command(version, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    metric: MetricOptions,
+    /// When root starts it: give the records' folder to the owner of this path, and work as that owner.
+    #[arg(long, env = "RUN_AS_OWNER_OF", value_name = "PATH", help_heading = "Records")]
+    run_as_owner_of: Option<PathBuf>,
+    #[command(flatten)]
+    amqp: AmqpOptions,
+    #[command(flatten)]
+    service: ServiceOptions,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    Healthcheck(Healthcheck),
+}
+
+/// Runs the program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.command {
+        Some(Command::Healthcheck(healthcheck)) => healthcheck.run(),
+        None => {
+            if let Some(path) = &cli.run_as_owner_of
+                && let Err(why) = owner::work_as_owner_of(path, &cli.metric.logs)
+            {
+                eprintln!("metric failed: {why:#}");
+                return ExitCode::from(exit::FAILURE);
+            }
+            service::main("metric", cli.service, Endpoint::new(cli.amqp).map(Transport::Amqp), |context| {
+                crate::run(context, cli.metric, watch::Sender::new(0))
+            })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn flags_are_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}
