@@ -172,7 +172,7 @@ impl Consumer {
     }
 }
 
-/// Gives the messages back when it is dropped before [`Receipt::ack`].
+/// Gives the messages back when it is dropped before it is acknowledged.
 #[derive(Debug)]
 pub struct Receipt {
     broker: Broker,
