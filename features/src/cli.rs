@@ -33,11 +33,12 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.command {
         Some(Command::Healthcheck(healthcheck)) => healthcheck.run(),
-        None => {
-            service::main("features", cli.service, Endpoint::new(cli.amqp).map(Transport::Amqp), |context| {
-                crate::run(context, cli.features)
-            })
-        }
+        None => service::main(
+            "features",
+            cli.service,
+            Endpoint::new(cli.amqp).map(Transport::Amqp),
+            |context| async { crate::run(context, cli.features).await.map(drop) },
+        ),
     }
 }
 

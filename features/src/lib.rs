@@ -40,12 +40,12 @@ const BATCH: usize = 256;
 const DEPTH: usize = 3;
 
 /// Publishes until the rows are through, `--count` is reached, or a stop is requested; then also the labels
-/// that are still held, so that no row stays without one.
+/// that are still held, so that no row stays without one. Returns how many rows were confirmed.
 ///
 /// # Errors
 /// A table that cannot be used (nothing is published then), a ledger that cannot be written, or an
 /// incompatible broker.
-pub async fn run(context: Context, options: FeaturesOptions) -> anyhow::Result<()> {
+pub async fn run(context: Context, options: FeaturesOptions) -> anyhow::Result<u64> {
     let data = Dataset::read(&options.data, &options.target)?;
     let seed = options.seed.unwrap_or_else(rand::random);
     info!("publishing {data}, from {}, {} order, seed {seed}", options.data.display(), options.order);
@@ -74,8 +74,12 @@ pub async fn run(context: Context, options: FeaturesOptions) -> anyhow::Result<(
     if let Some(bar) = &source.sending.progress {
         bar.finish();
     }
+    let held = source.schedule.held();
+    if held > 0 {
+        warn!("ends with {held} labels that were not published: their rows stay without one");
+    }
     info!("published {} rows and {} labels", ledger.rows(), ledger.labels());
-    result
+    result.map(|()| ledger.rows())
 }
 
 fn progress_bar(total: u64) -> indicatif::ProgressBar {
@@ -130,16 +134,16 @@ impl Source<'_> {
         if held > 0 {
             info!("publishing the {held} labels that are not due yet");
         }
+        let Self { sending, data, body, schedule, .. } = self;
+        let mut flight = FuturesUnordered::new();
         loop {
-            let labels = self.schedule.take_held(BATCH);
-            if labels.is_empty() {
-                return Ok(());
+            while flight.len() < DEPTH && schedule.held() > 0 {
+                flight.push(sending.send(schedule.take_held(BATCH), data, *body));
             }
-            let sent = self.sending.send(labels, self.data, self.body).await;
-            if sent.is_err() {
-                warn!("stopped with {} labels not published", self.schedule.held());
+            match flight.next().await {
+                Some(sent) => sent?,
+                None => return Ok(()),
             }
-            sent?;
         }
     }
 }

@@ -12,6 +12,9 @@ use crate::lines::model_at_version;
 /// How many rows are shown in a second. Beyond that a log is no longer read; the files have every row.
 const ROWS_A_SECOND: u64 = 20;
 
+/// How many models and versions have scores of their own. Later ones share those of `others`.
+const MODELS: usize = 100;
+
 /// Scores by `model@version`.
 #[derive(Debug, Default)]
 pub(crate) struct Board {
@@ -32,7 +35,10 @@ impl Board {
         }
         for row in scored {
             let prediction = &row.prediction;
-            let model = model_at_version(prediction.model.as_ref(), prediction.version.as_ref());
+            let mut model = model_at_version(prediction.model.as_ref(), prediction.version.as_ref());
+            if self.models.len() >= MODELS && !self.models.contains_key(&model) {
+                "others".clone_into(&mut model);
+            }
             let scores = self.models.entry(model.clone()).or_default();
             scores.add(row.label.value, row.prediction.value);
             if self.shown < ROWS_A_SECOND {

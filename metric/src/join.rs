@@ -4,7 +4,6 @@
 //! duplicates are recognised; beyond it the oldest rows are forgotten, and that is counted.
 
 use std::collections::{HashMap, VecDeque};
-use std::mem;
 
 use shared::clock::Timestamp;
 use shared::message::{Name, RowId};
@@ -66,7 +65,12 @@ pub enum Outcome {
     Duplicate,
     /// Another value was there before, this one. The first stays.
     Conflict(f64),
+    /// As many models as are kept have predicted this row. Ignored.
+    Crowded,
 }
+
+/// How many models' predictions of one row are kept.
+const MODELS_A_ROW: usize = 16;
 
 /// The halves that wait and the rows that are known.
 #[derive(Debug)]
@@ -125,6 +129,9 @@ impl Joiner {
             if let Some(first) = known.predictions.iter().find(|first| first.model == prediction.model) {
                 return repeated(first.value, prediction.value);
             }
+            if known.predictions.len() == MODELS_A_ROW {
+                return Outcome::Crowded;
+            }
             known.predictions.push(prediction.clone());
             let score = |label| Scored { id: id.clone(), label, prediction };
             Outcome::New(known.label.map(score).into_iter().collect())
@@ -162,10 +169,6 @@ impl Joiner {
             self.pending -= waited;
             self.forgotten += waited as u64;
         }
-        // The map would otherwise keep the room of its busiest time.
-        if self.known.capacity() > 4 * self.known.len().max(1024) {
-            mem::take(&mut self.known).into_iter().for_each(|(id, known)| _ = self.known.insert(id, known));
-        }
     }
 }
 
@@ -198,6 +201,7 @@ mod tests {
             }
             Outcome::Duplicate => "duplicate".to_owned(),
             Outcome::Conflict(first) => format!("conflict with {first}"),
+            Outcome::Crowded => "crowded".to_owned(),
         }
     }
 
@@ -228,6 +232,16 @@ mod tests {
             assert_eq!(outcomes.collect::<Vec<_>>().join(" | "), want, "{steps}");
             assert_eq!(join.pending(), 0, "{steps}");
         }
+    }
+
+    #[test]
+    fn a_row_keeps_the_predictions_of_a_bounded_number_of_models() {
+        let mut join = Joiner::new(10);
+        for model in 0..MODELS_A_ROW {
+            assert_eq!(show(&join.prediction(&id("r"), prediction(5.0, &model.to_string()))), "=");
+        }
+        assert_eq!(show(&join.prediction(&id("r"), prediction(5.0, "one-more"))), "crowded");
+        assert_eq!(join.pending(), MODELS_A_ROW);
     }
 
     #[test]

@@ -14,17 +14,19 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use shared::clock::Timestamp;
 use shared::message::Queue;
 use shared::readiness::Condition;
 use shared::service::Context;
 use shared::stop::Stop;
-use shared::transport::{Batch, Publisher};
+use shared::transport::{Batch, Publication};
 use tokio::sync::watch;
 use tracing::{error, info};
 
-use logs::Logs;
-use recorder::Recorder;
+use logs::{AppendError, Logs};
+use recorder::{Recorder, Step};
 
 /// The service's name in the dead letters it sends.
 const APP: &str = "metric";
@@ -57,25 +59,45 @@ pub async fn run(context: Context, options: MetricOptions, rows: watch::Sender<u
     let publisher = transport.publisher(APP, &stop, &readiness);
     let writable = readiness.condition("records can be written");
     writable.set(true);
-    let mut service =
-        Service { recorder: Recorder::default(), logs: Some(logs), publisher, writable, stop, rows };
+    let mut service = Service { recorder: Recorder::default(), logs: Some(logs), writable, stop, rows };
+    // Dead letters wait for their confirms on the side: an alarm that blocks publishing must not stop recording.
+    let mut letters = FuturesUnordered::new();
 
     let result = loop {
-        let step = tokio::select! {
-            () = service.stop.requested() => break Ok(()),
-            batch = labels.take(BATCH) => batch.map(|batch| (batch, Queue::Label)),
-            batch = predictions.take(BATCH) => batch.map(|batch| (batch, Queue::Prediction)),
-        };
-        match step {
-            Ok((batch, queue)) => {
-                if let Err(why) = service.record(batch, queue).await {
-                    break Err(why);
+        let stopping = service.stop.is_requested();
+        if stopping && letters.is_empty() {
+            break Ok(());
+        }
+        let taken = tokio::select! {
+            () = service.stop.requested(), if !stopping => continue,
+            Some(sent) = letters.next() => match sent {
+                Ok(batch) => {
+                    let batch: Batch = batch;
+                    batch.ack().await;
+                    continue;
                 }
+                Err(why) => break Err(anyhow::Error::from(why)),
+            },
+            batch = labels.take(BATCH), if !stopping => batch.map(|batch| (batch, Queue::Label)),
+            batch = predictions.take(BATCH), if !stopping => batch.map(|batch| (batch, Queue::Prediction)),
+        };
+        let recorded = match taken {
+            Ok((batch, queue)) => service.record(batch, queue).await,
+            Err(why) => Err(why.into()),
+        };
+        match recorded {
+            Ok(Recorded::All) => {}
+            Ok(Recorded::Except { batch, dead }) => {
+                letters.push(async { publisher.publish(dead).await.map(|()| batch) });
             }
-            Err(why) => break Err(why.into()),
+            // Not written and not acknowledged. What the join has learnt from the batch is not true, so nothing
+            // more may be taken: whoever starts next gets the batch again.
+            Ok(Recorded::Nothing) => break Ok(()),
+            Err(why) => break Err(why),
         }
     };
-    tokio::join!(labels.close(), predictions.close(), service.publisher.close());
+    drop(letters);
+    tokio::join!(labels.close(), predictions.close(), publisher.close());
     info!("{}", service.recorder.summary());
     result
 }
@@ -84,27 +106,42 @@ struct Service {
     recorder: Recorder,
     /// Taken while a thread writes to them.
     logs: Option<Logs>,
-    publisher: Publisher,
     writable: Condition,
     stop: Stop,
     rows: watch::Sender<u64>,
 }
 
+/// What became of a batch.
+enum Recorded {
+    /// It is on disk and acknowledged.
+    All,
+    /// But for these deliveries, which are acknowledged when their letters are confirmed.
+    Except {
+        /// The deliveries that cannot be used.
+        batch: Batch,
+        /// A letter for each.
+        dead: Vec<Publication>,
+    },
+    /// It could not be written before a stop was requested.
+    Nothing,
+}
+
 impl Service {
-    /// Records a batch and acknowledges it when its lines are on disk and its dead letters confirmed.
-    async fn record(&mut self, batch: Batch, queue: Queue) -> anyhow::Result<()> {
-        let step = self.recorder.step(&batch.deliveries, queue, Timestamp::now());
-        if !step.dead.is_empty() {
-            self.publisher.publish(step.dead).await?;
+    /// Records a batch and acknowledges it when its lines are on disk.
+    async fn record(&mut self, mut batch: Batch, queue: Queue) -> anyhow::Result<Recorded> {
+        let Step { labels_log, metric_log, dead, scored } =
+            self.recorder.step(&batch.deliveries, queue, Timestamp::now());
+        if !self.write(labels_log, metric_log).await? {
+            return Ok(Recorded::Nothing);
         }
-        if !self.write(step.labels_log, step.metric_log).await? {
-            // Not written and not acknowledged: whoever starts next gets the batch again.
-            return Ok(());
+        let (indices, dead): (Vec<usize>, Vec<Publication>) = dead.into_iter().unzip();
+        let rejected = (!dead.is_empty()).then(|| batch.set_aside(&indices));
+        if !batch.deliveries.is_empty() {
+            batch.ack().await;
         }
-        batch.ack().await;
-        self.recorder.report(&step.scored, Timestamp::now());
-        self.rows.send_modify(|rows| *rows += step.scored.len() as u64);
-        Ok(())
+        self.recorder.report(&scored, Timestamp::now());
+        self.rows.send_modify(|rows| *rows += scored.len() as u64);
+        Ok(rejected.map_or(Recorded::All, |batch| Recorded::Except { batch, dead }))
     }
 
     /// Writes until it succeeds. Returns whether it did before a stop was requested.
@@ -128,7 +165,8 @@ impl Service {
                     }
                     return Ok(true);
                 }
-                Err(why) => {
+                Err(AppendError::Fatal(why)) => return Err(why),
+                Err(AppendError::Again(why)) => {
                     if self.writable.set(false) {
                         error!("{why:#}; nothing is taken from the queues until it can be written");
                     }

@@ -1,7 +1,7 @@
 //! Appends to `labels_log.txt` and `metric_log.csv`, and never leaves half of what it was given.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
@@ -34,15 +34,27 @@ impl Logs {
     }
 
     /// Appends to both files and waits until it is on disk. Where that fails, neither has changed.
-    pub(crate) fn append(&mut self, labels: &str, metric: &str) -> anyhow::Result<()> {
+    pub(crate) fn append(&mut self, labels: &str, metric: &str) -> Result<(), AppendError> {
         let before = self.labels.length;
         self.labels.append(labels)?;
-        let appended = self.metric.append(metric);
-        if appended.is_err() {
-            self.labels.cut(before);
+        match self.metric.append(metric) {
+            Err(AppendError::Again(why)) => {
+                self.labels.cut(before)?;
+                Err(AppendError::Again(why))
+            }
+            appended => appended,
         }
-        appended
     }
+}
+
+/// Why lines could not be appended.
+#[derive(Debug)]
+pub(crate) enum AppendError {
+    /// The file system does not take them now, such as when it is full.
+    Again(anyhow::Error),
+    /// Nobody knows what is on disk: a sync failed, after which the next one says that all is well, or half-written
+    /// lines could not be taken back.
+    Fatal(anyhow::Error),
 }
 
 #[derive(Debug)]
@@ -63,23 +75,28 @@ impl Log {
             .with_context(|| format!("cannot open {} to append to it", path.display()))?;
         let length = file.metadata().with_context(|| format!("cannot read {}", path.display()))?.len();
         let mut log = Self { path, file, length };
-        if length == 0 {
-            log.append(header)?;
-        } else {
+        if length > 0 {
             log.check_header(header)?;
-            log.end_last_line()?;
+            log.cut_torn_line()?;
+        }
+        if log.length == 0 {
+            log.append(header).map_err(|why| match why {
+                AppendError::Again(why) | AppendError::Fatal(why) => why,
+            })?;
         }
         Ok(log)
     }
 
-    /// A file with other columns, such as the exercise's own four, must not get rows of ours.
+    /// A file with other columns, such as the exercise's own four, must not get rows of ours. A header that a crash
+    /// has torn is ours.
     fn check_header(&mut self, header: &str) -> anyhow::Result<()> {
         let mut start = Vec::new();
         let mut file = &self.file;
         file.seek(SeekFrom::Start(0))?;
         file.take(header.len() as u64).read_to_end(&mut start)?;
+        let torn = (start.len() as u64) == self.length && header.as_bytes().starts_with(&start);
         ensure!(
-            start == header.as_bytes(),
+            start == header.as_bytes() || torn,
             "{} has another header than {:?}; move it away, a new one will be made",
             self.path.display(),
             header.trim_end()
@@ -87,44 +104,64 @@ impl Log {
         Ok(())
     }
 
-    /// A crash may have left a line without its end; what comes next must not continue it.
-    fn end_last_line(&mut self) -> anyhow::Result<()> {
-        let mut last = [0];
+    /// A crash may have torn the last line. It was never acknowledged, so its message comes again.
+    fn cut_torn_line(&mut self) -> anyhow::Result<()> {
+        const BLOCK: u64 = 4096;
         let mut file = &self.file;
-        file.seek(SeekFrom::End(-1))?;
-        file.read_exact(&mut last)?;
-        if last != *b"\n" {
-            self.append("\n")?;
+        let mut end = self.length;
+        let whole = loop {
+            let start = end.saturating_sub(BLOCK);
+            let mut block = Vec::new();
+            file.seek(SeekFrom::Start(start))?;
+            file.take(end - start).read_to_end(&mut block)?;
+            match block.iter().rposition(|byte| *byte == b'\n') {
+                Some(at) => break start + at as u64 + 1,
+                None if start == 0 => break 0,
+                None => end = start,
+            }
+        };
+        if whole < self.length {
+            let torn = self.length - whole;
+            tracing::warn!(
+                "cutting {torn} bytes of a line that a crash has torn off {}",
+                self.path.display()
+            );
+            self.cut(whole).map_err(|why| match why {
+                AppendError::Again(why) | AppendError::Fatal(why) => why,
+            })?;
         }
         Ok(())
     }
 
-    fn append(&mut self, text: &str) -> anyhow::Result<()> {
+    fn append(&mut self, text: &str) -> Result<(), AppendError> {
         if text.is_empty() {
             return Ok(());
         }
-        let written = self.file.write_all(text.as_bytes()).and_then(|()| self.file.sync_data());
-        match written {
-            Ok(()) => {
-                self.length += text.len() as u64;
-                Ok(())
-            }
-            Err(why) => {
-                self.cut(self.length);
-                Err(why).with_context(|| format!("cannot append to {}", self.path.display()))
-            }
+        if let Err(why) = self.file.write_all(text.as_bytes()) {
+            self.cut(self.length)?;
+            let why = anyhow::Error::from(why).context(format!("cannot append to {}", self.path.display()));
+            return Err(AppendError::Again(why));
         }
+        self.sync()?;
+        self.length += text.len() as u64;
+        Ok(())
     }
 
     /// Takes back what was appended since the file had this length.
-    fn cut(&mut self, length: u64) {
-        let cut: io::Result<()> = self.file.set_len(length);
-        match cut {
-            Ok(()) => self.length = length,
-            Err(why) => {
-                tracing::error!("cannot take back half-written lines of {}: {why}", self.path.display())
-            }
-        }
+    fn cut(&mut self, length: u64) -> Result<(), AppendError> {
+        let cut = self.file.set_len(length);
+        let cut =
+            cut.with_context(|| format!("cannot take back half-written lines of {}", self.path.display()));
+        cut.map_err(AppendError::Fatal)?;
+        self.length = length;
+        self.sync()
+    }
+
+    fn sync(&self) -> Result<(), AppendError> {
+        let synced = self.file.sync_data();
+        synced
+            .with_context(|| format!("cannot sync {} to disk", self.path.display()))
+            .map_err(AppendError::Fatal)
     }
 }
 
@@ -149,11 +186,16 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_line_is_ended_not_continued() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join(LABELS_LOG), "whole\nto").unwrap();
-        Logs::open(folder.path()).unwrap().append("next\n", "").unwrap();
-        assert_eq!(read(folder.path(), LABELS_LOG), "whole\nto\nnext\n");
+    fn a_torn_line_is_cut() {
+        let long = "x".repeat(10_000);
+        for (there, kept) in [("whole\nto", "whole\n"), ("to", ""), ("whole\n", "whole\n"), (&long, "")] {
+            let folder = tempfile::tempdir().unwrap();
+            fs::write(folder.path().join(LABELS_LOG), there).unwrap();
+            fs::write(folder.path().join(METRIC_LOG), &METRIC_HEADER[..7]).unwrap();
+            Logs::open(folder.path()).unwrap().append("next\n", "row\n").unwrap();
+            assert_eq!(read(folder.path(), LABELS_LOG), format!("{kept}next\n"));
+            assert_eq!(read(folder.path(), METRIC_LOG), format!("{METRIC_HEADER}row\n"));
+        }
     }
 
     #[test]
@@ -167,13 +209,11 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_append_leaves_both_files_as_they_were() {
+    fn a_write_that_cannot_be_taken_back_is_fatal() {
         let folder = tempfile::tempdir().unwrap();
         let mut logs = Logs::open(folder.path()).unwrap();
-        logs.append("one\n", "1\n").unwrap();
-        // A file that is open for reading only cannot be appended to.
-        logs.metric.file = File::open(folder.path().join(METRIC_LOG)).unwrap();
-        assert!(logs.append("two\n", "2\n").is_err());
-        assert_eq!(read(folder.path(), LABELS_LOG), "one\n");
+        // This device is always full, and cannot be cut.
+        logs.metric.file = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        assert!(matches!(logs.append("one\n", "1\n"), Err(AppendError::Fatal(_))));
     }
 }

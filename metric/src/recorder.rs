@@ -1,7 +1,7 @@
 //! One batch at a time: what it means for the files, the dead letters and the counters.
 
 use shared::clock::Timestamp;
-use shared::message::{Label, Prediction, Queue, Rejection};
+use shared::message::{Label, Prediction, Queue, Rejection, RowId};
 use shared::transport::{Delivery, Publication};
 use tracing::warn;
 
@@ -27,8 +27,8 @@ pub(crate) struct Step {
     pub(crate) labels_log: String,
     /// What to append to `metric_log.csv`.
     pub(crate) metric_log: String,
-    /// What goes to the dead letters.
-    pub(crate) dead: Vec<Publication>,
+    /// What goes to the dead letters, with its index in the batch.
+    pub(crate) dead: Vec<(usize, Publication)>,
     /// The rows that are complete now.
     pub(crate) scored: Vec<Scored>,
 }
@@ -43,21 +43,20 @@ impl Recorder {
     /// Takes in a batch of one queue that was received at `now`.
     pub(crate) fn step(&mut self, deliveries: &[Delivery], queue: Queue, now: Timestamp) -> Step {
         let mut step = Step::default();
-        for delivery in deliveries {
+        for (index, delivery) in deliveries.iter().enumerate() {
             let result = match queue {
                 Queue::Label => Label::decode(delivery).map(|label| self.label(&mut step, &label, now)),
                 _ => Prediction::decode(delivery)
                     .map(|prediction| self.prediction(&mut step, &prediction, now)),
             };
             if let Err(rejection) = result {
-                step.dead.push(reject(delivery, rejection));
+                step.dead.push((index, reject(delivery, rejection)));
             }
         }
         let received = metrics::counter!("pipeline_received_total", "queue" => queue.name());
         received.increment(deliveries.len() as u64);
         metrics::gauge!("pipeline_pending_halves").set(self.join.pending() as f64);
         metrics::counter!("pipeline_forgotten_total").absolute(self.join.forgotten());
-        metrics::counter!("pipeline_scored_total").increment(step.scored.len() as u64);
         step
     }
 
@@ -77,6 +76,7 @@ impl Recorder {
                 count("pipeline_conflicts_total", Queue::Label);
                 warn!(row.id = %id, "a second label {} contradicts the first, {first}, which stays", label.value);
             }
+            Outcome::Crowded => ignore(id),
         }
     }
 
@@ -102,11 +102,13 @@ impl Recorder {
                 let again = prediction.value;
                 warn!(row.id = %id, "a second prediction {again} contradicts the first, {first}, which stays");
             }
+            Outcome::Crowded => ignore(id),
         }
     }
 
     /// Tells of rows that are recorded now.
     pub(crate) fn report(&mut self, scored: &[Scored], now: Timestamp) {
+        metrics::counter!("pipeline_scored_total").increment(scored.len() as u64);
         self.board.report(scored, now);
     }
 
@@ -127,6 +129,11 @@ impl Step {
 
 fn reject(delivery: &Delivery, rejection: Rejection) -> Publication {
     delivery.reject(rejection, APP)
+}
+
+fn ignore(id: &RowId) {
+    metrics::counter!("pipeline_ignored_total").increment(1);
+    warn!(row.id = %id, "one more model has predicted this row than are kept; its prediction is ignored");
 }
 
 fn count(name: &'static str, queue: Queue) {

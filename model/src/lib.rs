@@ -1,7 +1,7 @@
 //! The regression: trained from a table, kept in a file, served between two queues.
 //!
 //! - [`train`]: fits a model and says how good it is on rows that it has not seen.
-//! - [`file`]: the model file, written whole and checked when read.
+//! - [`mod@file`]: the model file, written whole and checked when read.
 //! - [`predictor`]: rows of numbers in, predictions out.
 //! - [`serve`]: takes rows from their queue in micro-batches and publishes predictions.
 

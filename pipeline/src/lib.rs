@@ -14,6 +14,7 @@ use shared::dataset::Dataset;
 use shared::message::Name;
 use shared::service::Context;
 use shared::stop::Stop;
+use shared::transport::Error;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::info;
@@ -37,8 +38,8 @@ pub struct PipelineOptions {
     metric: MetricOptions,
 }
 
-/// Runs the three services until `--count` rows are recorded or a stop is requested. Rows that are under way
-/// then are finished first, where the transport can tell.
+/// Runs the three services until all rows are recorded, where there is an end of them, or a stop is requested.
+/// Rows that are under way then are finished first, where the transport can tell.
 ///
 /// # Errors
 /// The first service's that fails, or a model that does not fit the data.
@@ -57,11 +58,10 @@ pub async fn run(context: Context, options: PipelineOptions) -> anyhow::Result<(
     let mut rest = JoinSet::new();
     rest.spawn(named("model", model::run(with(&rest_stop), serve)));
     rest.spawn(named("metric", metric::run(with(&rest_stop), metric, rows)));
-    let count = features.count;
     let source = named("features", features::run(with(&source_stop), features));
     let mut source = tokio::spawn(source);
 
-    let mut result = tokio::select! {
+    let published = tokio::select! {
         () = context.stop.requested() => {
             source_stop.request();
             source.await?
@@ -70,27 +70,37 @@ pub async fn run(context: Context, options: PipelineOptions) -> anyhow::Result<(
         Some(ended) = rest.join_next() => {
             context.stop.give_up();
             _ = source.await;
-            ended?
+            ended?.map(|()| 0)
         }
     };
-    if result.is_ok() {
-        // Rows that never arrive, because the broker lost them or another model took them, end by the stop.
-        tokio::select! {
-            () = context.transport.drained() => {}
-            _ = recorded.wait_for(|rows| count.is_some_and(|count| *rows >= count)) => {}
-            () = context.stop.requested(), if !context.transport.can_drain() => {}
-            () = context.stop.overdue() => {}
-            Some(ended) = rest.join_next() => result = ended?,
-        }
-    }
+    let mut result = match published {
+        Err(why) => Err(why),
+        Ok(published) => tokio::select! {
+            () = context.transport.drained() => Ok(()),
+            // On a broker, rows that others left in the queues count too.
+            _ = recorded.wait_for(|rows| *rows >= published) => Ok(()),
+            () = context.stop.requested(), if !context.transport.can_drain() => Ok(()),
+            () = context.stop.overdue() => Ok(()),
+            Some(ended) = rest.join_next() => ended?,
+        },
+    };
     rest_stop.request();
     while let Some(ended) = rest.join_next().await {
-        result = result.and(ended?);
+        result = first_failure(result, ended?);
     }
     result
 }
 
-async fn named(name: &'static str, service: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+/// The first failure that is more than having been stopped before the end.
+fn first_failure(one: anyhow::Result<()>, other: anyhow::Result<()>) -> anyhow::Result<()> {
+    match (one, other) {
+        (Err(why), Err(other)) if why.downcast_ref::<Error>().is_some_and(Error::is_stopped) => Err(other),
+        (Err(why), _) | (Ok(()), Err(why)) => Err(why),
+        (Ok(()), Ok(())) => Ok(()),
+    }
+}
+
+async fn named<T>(name: &'static str, service: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     service.await.with_context(|| format!("{name} failed"))
 }
 

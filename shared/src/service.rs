@@ -129,5 +129,5 @@ where
 }
 
 fn is_stopped(why: &anyhow::Error) -> bool {
-    why.downcast_ref::<transport::Error>().is_some_and(|why| matches!(why, transport::Error::Stopped))
+    why.downcast_ref::<transport::Error>().is_some_and(transport::Error::is_stopped)
 }

@@ -45,11 +45,11 @@ impl Stop {
         self.at_once.cancelled().await;
     }
 
-    /// A stop of its own that follows this one's haste but may be asked for earlier: for one service of
-    /// several in a process.
+    /// A stop of its own, for one service of several in a process: it is asked for separately, but when this one
+    /// gives up, so does it.
     #[must_use]
     pub fn child(&self) -> Self {
-        Self { graceful: CancellationToken::new(), at_once: self.at_once.child_token() }
+        Self { graceful: self.at_once.child_token(), at_once: self.at_once.child_token() }
     }
 
     /// Sleeps, but no longer than until a graceful stop. Returns whether the whole time passed.

@@ -29,6 +29,14 @@ pub enum Error {
     Stopped,
 }
 
+impl Error {
+    /// Whether nothing is wrong but that the process had to end.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        matches!(self, Self::Stopped)
+    }
+}
+
 /// A way to move messages. Cheap to clone.
 #[derive(Debug, Clone)]
 pub enum Transport {
@@ -257,7 +265,8 @@ impl Consumer {
     }
 }
 
-/// Deliveries that are acknowledged together. Dropped without that, they go back to their queue.
+/// Deliveries that are acknowledged together. Dropped without that, they go back to their queue: on RabbitMQ when
+/// the consumer's next batch is taken or acknowledged.
 #[derive(Debug)]
 #[must_use = "deliveries that are not acknowledged go back to their queue"]
 pub struct Batch {
@@ -281,6 +290,30 @@ impl Batch {
             Receipt::Memory(receipt) => receipt.ack(),
         }
     }
+}
+
+impl Batch {
+    /// Splits off the deliveries at these indices, in ascending order, which take longer. The acknowledgements of
+    /// others, also of later batches, do not wait for them.
+    pub fn set_aside(&mut self, indices: &[usize]) -> Self {
+        let (aside, rest) = partition(std::mem::take(&mut self.deliveries), indices);
+        self.deliveries = rest;
+        let receipt = match &mut self.receipt {
+            Receipt::Amqp(receipt) => Receipt::Amqp(receipt.set_aside(indices)),
+            Receipt::Memory(receipt) => Receipt::Memory(receipt.set_aside(indices)),
+        };
+        Self { deliveries: aside, receipt }
+    }
+}
+
+/// Splits items into those at these ascending indices and the others.
+fn partition<T>(items: Vec<T>, indices: &[usize]) -> (Vec<T>, Vec<T>) {
+    let mut chosen = Vec::with_capacity(indices.len());
+    let mut rest = Vec::with_capacity(items.len() - indices.len());
+    for (index, item) in items.into_iter().enumerate() {
+        if indices.binary_search(&index).is_ok() { chosen.push(item) } else { rest.push(item) }
+    }
+    (chosen, rest)
 }
 
 /// A condition of readiness that holds while a connection is up.

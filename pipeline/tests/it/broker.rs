@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use lapin::options::{BasicGetOptions, BasicPublishOptions};
-use lapin::types::AMQPValue;
+use lapin::options::{BasicGetOptions, BasicPublishOptions, QueueDeclareOptions};
+use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use shared::message::Queue;
 use tokio::sync::{Mutex, MutexGuard};
@@ -106,6 +106,31 @@ impl Broker {
     pub async fn publish(&self, channel: &Channel, queue: Queue, body: &[u8], properties: BasicProperties) {
         let options = BasicPublishOptions::default();
         channel.basic_publish("".into(), queue.name().into(), options, body, properties).await.unwrap();
+    }
+
+    /// Waits until our three queues have nothing that is ready for a consumer.
+    pub async fn emptied(&self) {
+        for queue in Queue::ALL {
+            self.has_ready(queue, 0).await;
+        }
+    }
+
+    /// Waits until a queue has this many messages that are ready for a consumer.
+    pub async fn has_ready(&self, queue: Queue, count: u32) {
+        let (connection, channel) = self.channel().await;
+        let start = std::time::Instant::now();
+        loop {
+            let options = QueueDeclareOptions { passive: true, ..Default::default() };
+            let state = channel.queue_declare(queue.name().into(), options, FieldTable::default()).await;
+            let ready = state.unwrap().message_count();
+            if ready == count {
+                break;
+            }
+            let patience = Duration::from_secs(60);
+            assert!(start.elapsed() < patience, "{} has {ready} messages, not {count}", queue.name());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        connection.close(200, "looked".into()).await.unwrap();
     }
 
     /// Takes everything out of a queue.

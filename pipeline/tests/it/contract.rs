@@ -177,6 +177,29 @@ async fn hold_rest(consumer: &mut Consumer, count: usize) -> Vec<Batch> {
     if count == 0 { Vec::new() } else { hold(consumer, count).await }
 }
 
+async fn others_do_not_wait_for_what_is_set_aside(world: &World) {
+    publish(&world.publisher(), labels(0..40)).await;
+    let mut consumer = world.consumer(4);
+    let mut aside = Vec::new();
+    let mut seen = 0;
+    while seen < 40 {
+        // With a prefetch of 4 and two held aside, the rest only comes when it is acknowledged past them.
+        let mut batch = take(&mut consumer, 2).await;
+        seen += batch.deliveries.len();
+        if aside.len() < 2 {
+            aside.push(batch.set_aside(&[0]));
+        }
+        batch.ack().await;
+    }
+    let held: Vec<String> = aside.iter().flat_map(ids).collect();
+    let last = aside.pop().unwrap();
+    last.ack().await;
+    drop(aside);
+    assert_eq!(take_all(&mut consumer, 1).await, held[..1]);
+    consumer.close().await;
+    nothing_comes(&mut world.consumer(10)).await;
+}
+
 async fn prefetch_bounds_what_is_held(world: &World) {
     publish(&world.publisher(), labels(0..10)).await;
     let mut consumer = world.consumer(4);
@@ -272,6 +295,7 @@ contract! {
     a_dropped_batch_comes_again,
     what_a_closed_consumer_held_comes_again,
     batches_settle_each_for_itself,
+    others_do_not_wait_for_what_is_set_aside,
     prefetch_bounds_what_is_held,
     consumers_share_a_queue,
     a_dead_letter_is_kept_unchanged_with_its_reason,

@@ -40,10 +40,13 @@ async fn runs_the_same_on_rabbitmq() {
     let broker = broker::turn().await;
     let books = Books::new();
     let url = &broker.url;
-    let arguments = ["--transport", "amqp", "--amqp-url", url, "--interval", "0s", "--count", "3000"];
-    let mut process = pipeline(&books, &arguments);
-    assert_eq!(process.exit(Duration::from_secs(60)).await, Some(0), "{}", process.log());
+    for rows in [&["--count", "3000"][..], &["--order", "once", "--count", "9999"]] {
+        let arguments = ["--transport", "amqp", "--amqp-url", url, "--interval", "0s"];
+        let mut process = pipeline(&books, &[&arguments[..], rows].concat());
+        assert_eq!(process.exit(Duration::from_secs(60)).await, Some(0), "{}", process.log());
+    }
     books.settle_exactly().await;
+    assert_eq!(books.rows(), 3000 + 442);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,7 +99,8 @@ async fn metric_files_of_the_exercise_are_not_touched() {
     fs::create_dir(books.logs()).unwrap();
     let theirs = "id,y_true,y_pred,absolute_error\n";
     fs::write(books.logs().join("metric_log.csv"), theirs).unwrap();
-    let mut process = pipeline(&books, &[]);
+    // The next row is an hour away: the failure must end the source too.
+    let mut process = pipeline(&books, &["--interval", "1h"]);
     assert_eq!(process.exit(Duration::from_secs(10)).await, Some(1));
     assert!(process.log().contains("has another header"), "{}", process.log());
     assert_eq!(fs::read_to_string(books.logs().join("metric_log.csv")).unwrap(), theirs);

@@ -46,6 +46,9 @@ async fn poison_harms_only_itself() {
             broker.publish(&channel, queue, &body, properties).await;
         }
     }
+    // What the broker would act upon must not go with the letter.
+    let acted_upon = BasicProperties::default().with_user_id("test".into()).with_expiration("60000".into());
+    broker.publish(&channel, Queue::Label, b"{acted upon", acted_upon).await;
     assert_eq!(features.exit(std::time::Duration::from_secs(60)).await, Some(0));
     // The three anonymous ones leave four lines of their own: a row's prediction, a label, a prediction, each
     // without an id.
@@ -77,6 +80,13 @@ async fn poison_harms_only_itself() {
                 (service, "1")
             );
             assert!(!letter.header("x-detail").is_empty());
+        }
+        if queue == Queue::Label {
+            let found = letters.iter().position(|letter| letter.body == b"{acted upon").unwrap();
+            let letter = letters.remove(found);
+            assert!(letter.properties.user_id().is_none() && letter.properties.expiration().is_none());
+            assert_eq!(letter.header("x-original-user-id"), "test");
+            assert_eq!(letter.header("x-original-expiration"), "60000");
         }
         let rest: Vec<_> = letters.iter().map(|letter| letter.header("x-reason")).collect();
         assert!(rest.is_empty(), "more than once in {}: {rest:?}", queue.dead_name());

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::{Batch, Content, Delivery, Publication};
+use super::{Batch, Content, Delivery, Publication, partition};
 use crate::message::{Outgoing, Queue, Rejection};
 
 /// How many messages a queue holds before publishers wait. It bounds memory and couples the services' pace.
@@ -185,6 +185,13 @@ impl Receipt {
     pub(super) fn ack(mut self) {
         let messages = std::mem::take(&mut self.messages);
         self.settle(messages.len());
+    }
+
+    pub(super) fn set_aside(&mut self, indices: &[usize]) -> Self {
+        let (aside, rest) = partition(std::mem::take(&mut self.messages), indices);
+        self.messages = rest;
+        let Self { broker, queue, held, .. } = self;
+        Self { broker: broker.clone(), queue: *queue, held: Arc::clone(held), messages: aside }
     }
 
     fn settle(&self, count: usize) {

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures_util::future::join_all;
 use futures_util::{FutureExt as _, StreamExt as _};
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions};
 use lapin::types::FieldTable;
@@ -16,7 +17,7 @@ use super::topology::Failure;
 use crate::message::Queue;
 use crate::readiness::Readiness;
 use crate::stop::Stop;
-use crate::transport::{Batch, Delivery, Error};
+use crate::transport::{Batch, Delivery, Error, partition};
 
 /// Consumes one queue over one connection.
 pub struct Consumer {
@@ -90,21 +91,14 @@ impl Consumer {
                 }
                 next = if taken.len() < limit { current.deliveries.next().now_or_never() } else { None };
             }
-            if let Some(last) = taken.last() {
-                let entry = current.session.role.ledger.enter(last.acker.clone());
-                let receipt = Receipt { session: Arc::clone(&current.session), entry, acked: false };
-                let deliveries = taken.into_iter().map(|delivery| self.delivery(delivery)).collect();
-                return Ok(Batch { deliveries, receipt: crate::transport::Receipt::Amqp(receipt) });
+            if taken.is_empty() {
+                continue;
             }
-        }
-    }
-
-    fn delivery(&self, delivery: lapin::message::Delivery) -> Delivery {
-        let content = Content { body: delivery.data, properties: delivery.properties };
-        Delivery {
-            queue: self.queue,
-            redelivered: delivery.redelivered,
-            content: crate::transport::Content::Amqp(content),
+            let session = Arc::clone(&current.session);
+            let (deliveries, ackers) = taken.into_iter().map(|taken| delivery(self.queue, taken)).unzip();
+            let entries = session.role.ledger.enter(ackers);
+            let receipt = Receipt { session, entries, acked: false };
+            return Ok(Batch { deliveries, receipt: crate::transport::Receipt::Amqp(receipt) });
         }
     }
 
@@ -132,8 +126,15 @@ impl fmt::Debug for Consumer {
     }
 }
 
-/// The batches of one session in the order of their delivery tags. One acknowledgement settles every delivery
-/// up to a tag, so it is sent only when all batches up to there have spoken.
+fn delivery(queue: Queue, delivery: lapin::message::Delivery) -> (Delivery, Acker) {
+    let content = Content { body: delivery.data, properties: delivery.properties };
+    let content = crate::transport::Content::Amqp(content);
+    (Delivery { queue, redelivered: delivery.redelivered, content }, delivery.acker)
+}
+
+/// The deliveries of one session in their order. One acknowledgement settles all up to its delivery, so it is sent
+/// only when everything up to there has been decided alike; past deliveries that were set aside, each is settled
+/// by itself.
 #[derive(Default)]
 struct Ledger {
     entries: Mutex<Entries>,
@@ -143,45 +144,86 @@ struct Ledger {
 
 #[derive(Default)]
 struct Entries {
-    batches: VecDeque<(Acker, Verdict)>,
-    settled: u64,
+    open: VecDeque<(Acker, Verdict)>,
+    /// The number of the first open entry.
+    first: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
+    /// Not decided yet.
     Held,
+    /// Not decided yet, and the rest need not wait for it.
+    Aside,
     Acked,
     Dropped,
+    /// The broker has been told.
+    Told,
+}
+
+impl Verdict {
+    fn is_decided(self) -> bool {
+        matches!(self, Self::Acked | Self::Dropped)
+    }
+}
+
+/// Something to tell the broker.
+struct Order {
+    acker: Acker,
+    verdict: Verdict,
+    /// Whether it speaks for everything before it too.
+    multiple: bool,
 }
 
 impl Ledger {
-    fn enter(&self, last: Acker) -> u64 {
+    /// Adds deliveries and returns their numbers.
+    fn enter(&self, ackers: Vec<Acker>) -> Vec<u64> {
         let mut entries = self.lock();
-        entries.batches.push_back((last, Verdict::Held));
-        entries.settled + entries.batches.len() as u64 - 1
+        let next = entries.first + entries.open.len() as u64;
+        let numbers = (next..).take(ackers.len()).collect();
+        entries.open.extend(ackers.into_iter().map(|acker| (acker, Verdict::Held)));
+        numbers
     }
 
-    fn decide(&self, entry: u64, verdict: Verdict) {
+    fn decide(&self, numbers: &[u64], verdict: Verdict) {
         let mut entries = self.lock();
-        let index = usize::try_from(entry - entries.settled).unwrap_or(usize::MAX);
-        if let Some(batch) = entries.batches.get_mut(index) {
-            batch.1 = verdict;
+        for number in numbers {
+            let index = number.checked_sub(entries.first).and_then(|index| usize::try_from(index).ok());
+            if let Some(entry) = index.and_then(|index| entries.open.get_mut(index)) {
+                entry.1 = verdict;
+            }
         }
     }
 
-    /// The next thing to tell the broker: the last of the decided batches in front that agree.
-    fn next(&self) -> Option<(Acker, Verdict)> {
+    /// What to tell the broker next.
+    fn next(&self) -> Vec<Order> {
         let mut entries = self.lock();
-        let mut run: Option<(Acker, Verdict)> = None;
-        while let Some((_, verdict)) = entries.batches.front() {
-            let goes_on = run.as_ref().is_none_or(|(_, before)| before == verdict);
-            if *verdict == Verdict::Held || !goes_on {
+        let mut run: Option<Order> = None;
+        while let Some((_, verdict)) = entries.open.front() {
+            let verdict = *verdict;
+            let goes_on = verdict == Verdict::Told || run.as_ref().is_none_or(|run| run.verdict == verdict);
+            if !goes_on || !(verdict.is_decided() || verdict == Verdict::Told) {
                 break;
             }
-            run = entries.batches.pop_front();
-            entries.settled += 1;
+            let acker = entries.open.pop_front().map(|(acker, _)| acker);
+            entries.first += 1;
+            if let Some(acker) = acker.filter(|_| verdict.is_decided()) {
+                run = Some(Order { acker, verdict, multiple: true });
+            }
         }
-        run
+        if let Some(run) = run {
+            return vec![run];
+        }
+        if entries.open.front().is_none_or(|(_, verdict)| *verdict != Verdict::Aside) {
+            return Vec::new();
+        }
+        let decided = entries.open.iter_mut().filter(|(_, verdict)| verdict.is_decided());
+        decided
+            .map(|(acker, verdict)| {
+                let told = std::mem::replace(verdict, Verdict::Told);
+                Order { acker: acker.clone(), verdict: told, multiple: false }
+            })
+            .collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Entries> {
@@ -190,38 +232,48 @@ impl Ledger {
 }
 
 /// Tells the broker what is decided. A failure ends the session: then the broker takes everything back.
-///
-/// Cancel safe: what [`Ledger::next`] hands out is on its way to the socket at the first poll.
 async fn settle(session: &Session<Subscription>) {
     let _telling = session.role.ledger.telling.lock().await;
-    while let Some((last, verdict)) = session.role.ledger.next() {
-        let call = async {
-            match verdict {
-                Verdict::Acked => last.ack(BasicAckOptions { multiple: true }).await,
-                _ => last.nack(BasicNackOptions { multiple: true, requeue: true }).await,
-            }
-        };
-        match in_time("acknowledging", call).await {
-            Ok(true) => {}
-            Ok(false) => session.fail("an acknowledgement was not sent: the channel is gone"),
+    loop {
+        let orders = session.role.ledger.next();
+        if orders.is_empty() {
+            return;
+        }
+        // Cancel safe: every order is on its way to the socket at the first poll.
+        let told = join_all(orders.iter().map(async |Order { acker, verdict, multiple }| match verdict {
+            Verdict::Acked => acker.ack(BasicAckOptions { multiple: *multiple }).await,
+            _ => acker.nack(BasicNackOptions { multiple: *multiple, requeue: true }).await,
+        }));
+        let told = in_time("acknowledging", async { told.await.into_iter().collect::<Result<Vec<_>, _>>() });
+        match told.await {
+            Ok(sent) if sent.iter().all(|sent| *sent) => {}
+            Ok(_) => session.fail("an acknowledgement was not sent: the channel is gone"),
             Err(Failure::Passing(why)) => session.fail(why),
             Err(Failure::Lasting(error)) => session.fail(error),
         }
     }
 }
 
-/// Acknowledges a batch, or gives it back when it is dropped before that.
+/// Acknowledges deliveries, or gives them back when it is dropped before that.
 pub(in crate::transport) struct Receipt {
     session: Arc<Session<Subscription>>,
-    entry: u64,
+    entries: Vec<u64>,
     acked: bool,
 }
 
 impl Receipt {
     pub(in crate::transport) async fn ack(mut self) {
         self.acked = true;
-        self.session.role.ledger.decide(self.entry, Verdict::Acked);
+        self.session.role.ledger.decide(&self.entries, Verdict::Acked);
         settle(&self.session).await;
+    }
+
+    /// Splits off the deliveries at these indices, for which the others need not wait.
+    pub(in crate::transport) fn set_aside(&mut self, indices: &[usize]) -> Self {
+        let (aside, rest) = partition(std::mem::take(&mut self.entries), indices);
+        self.entries = rest;
+        self.session.role.ledger.decide(&aside, Verdict::Aside);
+        Self { session: Arc::clone(&self.session), entries: aside, acked: false }
     }
 }
 
@@ -229,13 +281,13 @@ impl Drop for Receipt {
     fn drop(&mut self) {
         if !self.acked {
             // Told to the broker by whoever settles next, at the latest the next `take`.
-            self.session.role.ledger.decide(self.entry, Verdict::Dropped);
+            self.session.role.ledger.decide(&self.entries, Verdict::Dropped);
         }
     }
 }
 
 impl fmt::Debug for Receipt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Receipt({})", self.entry)
+        write!(f, "Receipt({:?})", self.entries)
     }
 }

@@ -132,16 +132,57 @@ fn properties(message: &Outgoing) -> BasicProperties {
 
 /// The message's own properties and headers with the reason added. The letter outlives a restart of the broker
 /// even where the message would not have.
+///
+/// What the broker would act upon is only told in headers: a user that is not us (refused with the channel), an
+/// expiration (the letter would delete itself), and further receivers.
 fn dead_properties(letter: &DeadLetter, original: &BasicProperties) -> BasicProperties {
-    let mut headers = original.headers().clone().unwrap_or_default();
+    let mut headers = FieldTable::default();
+    for (name, value) in original.headers().iter().flat_map(|headers| headers.inner()) {
+        let name = match name.as_str() {
+            "CC" => "x-original-cc".into(),
+            "BCC" => "x-original-bcc".into(),
+            _ => name.clone(),
+        };
+        headers.insert(name, value.clone());
+    }
     let mut text = |name: &'static str, value: &str| {
         headers.insert(name.into(), AMQPValue::LongString(LongString::from(value)));
     };
+    if let Some(user) = original.user_id() {
+        text("x-original-user-id", user.as_str());
+    }
+    if let Some(expiration) = original.expiration() {
+        text("x-original-expiration", expiration.as_str());
+    }
     text("x-reason", letter.rejection.reason);
     text("x-detail", &letter.rejection.detail);
     text("x-service", letter.service);
     headers.insert("x-attempts".into(), AMQPValue::LongLongInt(letter.attempts()));
-    original.clone().with_headers(headers).with_delivery_mode(2)
+    let keep = BasicProperties::default().with_headers(headers).with_delivery_mode(2);
+    let keep = match original.content_type() {
+        Some(value) => keep.with_content_type(value.clone()),
+        None => keep,
+    };
+    let keep = match original.content_encoding() {
+        Some(value) => keep.with_content_encoding(value.clone()),
+        None => keep,
+    };
+    let keep = match original.message_id() {
+        Some(value) => keep.with_message_id(value.clone()),
+        None => keep,
+    };
+    let keep = match original.correlation_id() {
+        Some(value) => keep.with_correlation_id(value.clone()),
+        None => keep,
+    };
+    let keep = match original.app_id() {
+        Some(value) => keep.with_app_id(value.clone()),
+        None => keep,
+    };
+    match original.timestamp() {
+        Some(value) => keep.with_timestamp(*value),
+        None => keep,
+    }
 }
 
 impl DeadLetter {

@@ -25,6 +25,11 @@ pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
 /// How often the connection's state is looked at, besides the events it reports.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
+/// The longest wait between two tries. With it a service is back within 5 s of the broker.
+const LONGEST_WAIT: Duration = Duration::from_secs(3);
+/// A session that lived for less did not work: a message that the client cannot even parse ends each session
+/// at its first delivery, and must not be met with a storm of connections.
+const WORKED: Duration = Duration::from_secs(1);
 
 /// Runs `call`, but no longer than [`DEADLINE`].
 pub(super) async fn in_time<T>(
@@ -157,7 +162,7 @@ impl<S: Send + Sync + 'static> Keeper<S> {
     where
         F: Future<Output = Result<S, Failure>>,
     {
-        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
+        let mut backoff = Backoff::new(Duration::from_millis(100), LONGEST_WAIT);
         let mut outage: Option<Instant> = None;
         loop {
             let opened = tokio::select! {
@@ -166,14 +171,17 @@ impl<S: Send + Sync + 'static> Keeper<S> {
             };
             match opened {
                 Ok((connection, role)) => {
-                    backoff.reset();
+                    let opened = Instant::now();
                     let after = outage.take().map(|since| since.elapsed());
                     let reason = match self.watch(&connection, role, after).await {
                         Some(reason) => reason,
                         None => return close(&connection).await,
                     };
+                    if opened.elapsed() >= WORKED {
+                        backoff.reset();
+                    }
                     warn!("lost RabbitMQ at {}, {}: {reason}; reconnecting", self.endpoint, self.purpose);
-                    metrics::counter!("pipeline_reconnects_total", "service" => self.app).increment(1);
+                    metrics::counter!("pipeline_reconnects_total", "service" => self.app, "purpose" => self.purpose.clone()).increment(1);
                     outage = Some(Instant::now());
                     // In the background: the dead connection must not hold up the next one.
                     tokio::spawn(async move { close(&connection).await });
@@ -183,7 +191,7 @@ impl<S: Send + Sync + 'static> Keeper<S> {
                     return;
                 }
                 Err(Failure::Passing(why)) => {
-                    metrics::counter!("pipeline_connect_failures_total", "service" => self.app).increment(1);
+                    metrics::counter!("pipeline_connect_failures_total", "service" => self.app, "purpose" => self.purpose.clone()).increment(1);
                     if outage.is_none() {
                         outage = Some(Instant::now());
                         warn!(
@@ -266,7 +274,9 @@ impl<S: Send + Sync + 'static> Keeper<S> {
 
     /// Resolves with the reason when the connection breaks. Reports on the way when the broker blocks it.
     async fn broken(&self, connection: &Connection, events: impl Stream<Item = Event>) -> String {
-        let blocked = metrics::gauge!("pipeline_connection_blocked", "service" => self.app);
+        let purpose = self.purpose.clone();
+        let blocked =
+            metrics::gauge!("pipeline_connection_blocked", "service" => self.app, "purpose" => purpose);
         let mut events = std::pin::pin!(events);
         let mut look = tokio::time::interval(WATCH_EVERY);
         loop {

@@ -82,11 +82,14 @@ impl Publisher {
                     );
                 }
                 refused = true;
+                let healed = async {
+                    tokio::time::sleep(backoff.next()).await;
+                    self.heal(&session).await
+                };
                 tokio::select! {
-                    () = tokio::time::sleep(backoff.next()) => {}
+                    healed = healed => healed?,
                     () = self.stop.overdue() => return Err(Error::Stopped),
                 }
-                self.heal(&session).await?;
             }
         }
         if refused {
@@ -134,10 +137,16 @@ async fn publish_once(session: &Session<Lanes>, parcels: &[Parcel<'_>], pending:
     let channel = lanes.channels[lane].lock().await;
     let mut complete = FailUnlessComplete { session, complete: false };
     let unknown = || Outcome { unconfirmed: pending.to_vec(), refusal: None };
-    let confirms = join_all(pending.iter().map(|&index| confirm(&channel, &parcels[index])));
+    let confirmed = AtomicUsize::new(0);
+    let confirms = pending.iter().map(async |&index| {
+        let confirm = confirm(&channel, &parcels[index]).await;
+        confirmed.fetch_add(1, Ordering::Relaxed);
+        confirm
+    });
+    let confirms = join_all(confirms);
     let confirms = tokio::select! {
         confirms = confirms => confirms,
-        () = overdue(session) => {
+        () = overdue(session, &confirmed) => {
             let queue = pending.first().map_or("", |&index| parcels[index].destination());
             session.fail(format!("no confirm within {DEADLINE:?} for messages to {queue}"));
             return unknown();
@@ -198,12 +207,15 @@ async fn confirm(channel: &Channel, parcel: &Parcel<'_>) -> lapin::Result<Confir
         .await
 }
 
-/// Resolves when the broker has been silent for too long. While it blocks the connection, it may be silent.
-async fn overdue(session: &Session<Lanes>) {
+/// Resolves when no confirm has come for too long. While the broker blocks the connection, none need come.
+async fn overdue(session: &Session<Lanes>, confirmed: &AtomicUsize) {
     const STEP: Duration = Duration::from_secs(1);
     let mut silent = Duration::ZERO;
+    let mut before = 0;
     while silent < DEADLINE {
         tokio::time::sleep(STEP).await;
-        silent = if session.status.blocked() { Duration::ZERO } else { silent + STEP };
+        let now = confirmed.load(Ordering::Relaxed);
+        silent = if session.status.blocked() || now != before { Duration::ZERO } else { silent + STEP };
+        before = now;
     }
 }

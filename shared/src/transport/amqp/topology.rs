@@ -43,7 +43,7 @@ pub(super) async fn declare(channel: &Channel, endpoint: &Endpoint) -> Result<()
         channel
             .exchange_declare(exchange.into(), ExchangeKind::Direct, options, FieldTable::default())
             .await
-            .map_err(|why| refused(&why, "exchange", exchange, endpoint))?;
+            .map_err(|why| refused(&why, What::Exchange, exchange, endpoint))?;
     }
     for queue in Queue::ALL {
         let durable = kind != QueueKind::Transient;
@@ -68,7 +68,7 @@ async fn declare_queue(
     let options = QueueDeclareOptions { durable, ..Default::default() };
     match channel.queue_declare(name.into(), options, arguments).await {
         Ok(_) => Ok(()),
-        Err(why) => Err(refused(&why, "queue", name, endpoint)),
+        Err(why) => Err(refused(&why, What::Queue, name, endpoint)),
     }
 }
 
@@ -114,24 +114,36 @@ fn text(value: &'static str) -> AMQPValue {
     AMQPValue::LongString(LongString::from(value))
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum What {
+    Exchange,
+    Queue,
+}
+
 /// Tells a refusal that lasts from a failure that passes.
-fn refused(why: &lapin::Error, what: &str, name: &'static str, endpoint: &Endpoint) -> Failure {
+fn refused(why: &lapin::Error, what: What, name: &'static str, endpoint: &Endpoint) -> Failure {
     let ErrorKind::ProtocolError(error) = why.kind() else {
-        return Failure::Passing(format!("declaring {what} {name}: {why}"));
+        return Failure::Passing(format!("declaring {name}: {why}"));
     };
     let said = error.get_message();
     let kind = endpoint.queue_kind();
-    let text = match error.kind() {
-        AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED) => format!(
-            "{what} {name} on {endpoint} exists with other arguments than --queue-kind {kind} declares: {said}. \
+    let differs = matches!(error.kind(), AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED));
+    let broken = matches!(error.kind(), AMQPErrorKind::Hard(AMQPHardError::INTERNALERROR));
+    let text = match what {
+        What::Exchange if differs => format!(
+            "exchange {name} on {endpoint} exists as another kind than direct and durable: {said}. Use another \
+             vhost, or delete it where nothing else uses it"
+        ),
+        What::Queue if differs => format!(
+            "queue {name} on {endpoint} exists with other arguments than --queue-kind {kind} declares: {said}. \
              Start with the --queue-kind that made it (quorum, classic or transient), use another vhost, or, \
              when its messages may go, delete it: rabbitmqctl delete_queue {name}"
         ),
-        AMQPErrorKind::Hard(AMQPHardError::INTERNALERROR) if kind == QueueKind::Transient => format!(
+        What::Queue if broken && said.as_str().contains("transient_nonexcl_queues") => format!(
             "{endpoint} refuses transient queues, as RabbitMQ does from 4.3 on: {said}. Start with --queue-kind \
              quorum, or permit them on the broker: deprecated_features.permit.transient_nonexcl_queues = true"
         ),
-        _ => return Failure::Passing(format!("declaring {what} {name}: {said}")),
+        _ => return Failure::Passing(format!("declaring {name}: {said}")),
     };
     Failure::Lasting(Error::Incompatible(text.into()))
 }
