@@ -175,7 +175,9 @@ async fn memory_alarm() {
     wait_for("all that was confirmed", recorded, String::new).await;
     services.books.recorded().assert_each_once();
     broker.emptied().await;
-    assert_eq!(broker.drain(Queue::Prediction.dead_name()).await.len(), 2);
+    // A letter that was under way when its process was stopped in the alarm may have arrived and be sent again.
+    let letters = broker.drain(Queue::Prediction.dead_name()).await.len();
+    assert!((2..=4).contains(&letters), "{letters} dead letters of 2 bad messages");
 }
 
 #[tokio::test(flavor = "multi_thread")]
