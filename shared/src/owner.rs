@@ -30,8 +30,11 @@ pub fn work_as_owner_of(path: &Path, folder: &Path) -> anyhow::Result<()> {
         return Ok(());
     }
     let program = env::current_exe().context("cannot tell which program this is")?;
+    let mut arguments = env::args_os();
     let why = Command::new(program)
-        .args(env::args_os().skip(1))
+        // Under the name that it was called by: the program may have several, and do what its name says.
+        .arg0(arguments.next().unwrap_or_default())
+        .args(arguments)
         // The group first, and no others: that is what the standard library does for a user other than root.
         .gid(owner.gid())
         .uid(owner.uid())
