@@ -27,6 +27,10 @@ static TURN: Mutex<()> = Mutex::const_new(());
 /// The broker of `AMQP_URL`.
 pub async fn turn() -> Broker {
     let turn = TURN.lock().await;
+    if let Ok(folder) = std::env::var("TEST_BROKER") {
+        // It may be the same broker, left dead or starved by a test that failed.
+        script("start", Path::new(&folder), &[]);
+    }
     let url = variable("AMQP_URL");
     let vhost = url.rsplit('/').next().unwrap_or_default();
     assert!(vhost.contains("test"), "the tests empty the vhost of AMQP_URL, so its name must contain `test`");

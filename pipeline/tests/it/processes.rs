@@ -127,15 +127,24 @@ impl Process {
 
     /// Waits until it is ready.
     pub async fn ready(&self) {
+        self.answers_ready_with(200).await;
+    }
+
+    /// Waits until it has noticed that it is not ready.
+    pub async fn not_ready(&self) {
+        self.answers_ready_with(503).await;
+    }
+
+    async fn answers_ready_with(&self, wanted: u16) {
         let start = Instant::now();
         loop {
             let (status, body) = self.get("/ready").await;
-            if status == 200 {
+            if status == wanted {
                 return;
             }
             assert!(
                 start.elapsed() < Duration::from_secs(60),
-                "{} is not ready: {body}\n{}",
+                "{} still answers {status}: {body}\n{}",
                 self.name,
                 self.log()
             );
