@@ -1,15 +1,21 @@
 //! The command line of the program `metric`: flags in, exit code out.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::MetricOptions;
 use clap::{Parser, Subcommand};
 use shared::admin::Healthcheck;
+use shared::clock::Clock;
 use shared::owner;
 use shared::service::{self, ServiceOptions, exit};
 use shared::transport::{AmqpOptions, Endpoint, Transport};
 use tokio::sync::watch;
+
+use crate::MetricOptions;
+use crate::export::Export;
+use crate::rebuild::Rebuild;
+use crate::status::Status;
 
 /// Joins predictions with labels, records them in the logs folder, and says how good they are.
 #[derive(Parser, Debug)]
@@ -30,6 +36,9 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    Status(Status),
+    Export(Export),
+    Rebuild(Rebuild),
     Healthcheck(Healthcheck),
 }
 
@@ -39,6 +48,9 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.command {
         Some(Command::Healthcheck(healthcheck)) => healthcheck.run(),
+        Some(Command::Status(status)) => told(status.run()),
+        Some(Command::Export(export)) => told(export.run().map(|()| String::new())),
+        Some(Command::Rebuild(rebuild)) => told(rebuild.run()),
         None => {
             if let Some(path) = &cli.run_as_owner_of
                 && let Err(why) = owner::work_as_owner_of(path, &cli.metric.logs)
@@ -47,8 +59,23 @@ pub fn main() -> ExitCode {
                 return ExitCode::from(exit::FAILURE);
             }
             service::main("metric", cli.service, Endpoint::new(cli.amqp).map(Transport::Amqp), |context| {
-                crate::run(context, cli.metric, watch::Sender::new(0))
+                crate::run(context, cli.metric, Clock::System, watch::Sender::new(0))
             })
+        }
+    }
+}
+
+/// Prints what a command has found, or why it could not.
+fn told(result: anyhow::Result<String>) -> ExitCode {
+    match result {
+        Ok(text) => {
+            // A reader that went away, such as `head`, has seen enough.
+            _ = std::io::stdout().write_all(text.as_bytes());
+            ExitCode::SUCCESS
+        }
+        Err(why) => {
+            eprintln!("metric failed: {why:#}");
+            ExitCode::from(exit::FAILURE)
         }
     }
 }

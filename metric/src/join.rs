@@ -1,33 +1,54 @@
 //! The join: a prediction and the label of the same row, either first, meet exactly once.
 //!
-//! Pure: no clock, no files. What was seen of a row stays known for as long as the capacity allows, so that
-//! duplicates are recognised; beyond it the oldest rows are forgotten, and that is counted.
+//! Pure: no clock, no files. A [`Row`] is what is known of one row, wherever that is kept; it says what becomes of
+//! one more half.
 
-use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use shared::clock::Timestamp;
 use shared::message::{Name, RowId};
 
-/// A label as the join keeps it.
+/// A model and its version, as predictions name them. Both may be missing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Model {
+    /// The model that predicted, if it said.
+    pub name: Option<Name>,
+    /// The model file's version, if it said.
+    pub version: Option<Name>,
+}
+
+/// `model@version`, with a dash for what was not said.
+impl std::fmt::Display for Model {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let or_dash = |name: &Option<Name>| name.as_ref().map_or("-", Name::as_str).to_owned();
+        write!(f, "{}@{}", or_dash(&self.name), or_dash(&self.version))
+    }
+}
+
+/// A label as the join knows it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LabelHalf {
     /// The true value.
     pub value: f64,
     /// When it was published, or else received.
     pub at: Timestamp,
+    /// Whether its horizon is over: it meets nothing any more.
+    pub expired: bool,
+    /// Whether it has met a prediction.
+    pub scored: bool,
 }
 
-/// A prediction as the join keeps it.
+/// A prediction as the join knows it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PredictionHalf {
     /// The predicted value.
     pub value: f64,
     /// When it was published, or else received.
     pub at: Timestamp,
-    /// The model that predicted, if it said.
-    pub model: Option<Name>,
-    /// The model file's version, if it said.
-    pub version: Option<Name>,
+    /// Who predicted.
+    pub model: Arc<Model>,
+    /// Whether its horizon is over: it meets nothing any more.
+    pub expired: bool,
 }
 
 /// A prediction and its label.
@@ -36,22 +57,39 @@ pub struct Scored {
     /// The row.
     pub id: RowId,
     /// Its label.
-    pub label: LabelHalf,
+    pub y_true: f64,
     /// What the model said.
-    pub prediction: PredictionHalf,
+    pub y_pred: f64,
+    /// Who predicted.
+    pub model: Arc<Model>,
+    /// When the prediction was published.
+    pub predicted_at: Timestamp,
+    /// When the label was published.
+    pub labelled_at: Timestamp,
 }
 
 impl Scored {
+    fn new(id: &RowId, label: &LabelHalf, prediction: &PredictionHalf) -> Self {
+        Self {
+            id: id.clone(),
+            y_true: label.value,
+            y_pred: prediction.value,
+            model: Arc::clone(&prediction.model),
+            predicted_at: prediction.at,
+            labelled_at: label.at,
+        }
+    }
+
     /// How far off the prediction is, without sign, in the label's unit.
     #[must_use]
     pub fn absolute_error(&self) -> f64 {
-        (self.label.value - self.prediction.value).abs()
+        (self.y_true - self.y_pred).abs()
     }
 
     /// How long after the prediction the label came, in milliseconds; negative where it came first.
     #[must_use]
     pub fn label_lag_ms(&self) -> i64 {
-        self.label.at.0.saturating_sub(self.prediction.at.0)
+        self.labelled_at.0.saturating_sub(self.predicted_at.0)
     }
 }
 
@@ -61,6 +99,8 @@ pub enum Outcome {
     /// It is new. With it these rows are complete: none where its other half is still missing; several where
     /// several models predicted the row.
     New(Vec<Scored>),
+    /// It is new, but all that it could have met had expired. It waits for another one.
+    Late,
     /// The same was there before. Ignored.
     Duplicate,
     /// Another value was there before, this one. The first stays.
@@ -70,105 +110,47 @@ pub enum Outcome {
 }
 
 /// How many models' predictions of one row are kept.
-const MODELS_A_ROW: usize = 16;
-
-/// The halves that wait and the rows that are known.
-#[derive(Debug)]
-pub struct Joiner {
-    known: HashMap<RowId, Known>,
-    /// The known rows, oldest first.
-    ages: VecDeque<RowId>,
-    capacity: usize,
-    pending: usize,
-    forgotten: u64,
-}
+pub const MODELS_A_ROW: usize = 16;
 
 /// What is known of a row.
-#[derive(Debug, Default)]
-struct Known {
-    label: Option<LabelHalf>,
-    /// One a model; almost always one.
-    predictions: Vec<PredictionHalf>,
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Row {
+    /// Its label.
+    pub label: Option<LabelHalf>,
+    /// Its predictions, one a model; almost always one.
+    pub predictions: Vec<PredictionHalf>,
 }
 
-impl Known {
-    /// How many halves wait for the other one.
-    fn pending(&self) -> usize {
-        match self.label {
-            Some(_) => usize::from(self.predictions.is_empty()),
-            None => self.predictions.len(),
+impl Row {
+    /// Takes in a label. `id` is the row's.
+    pub fn add_label(&mut self, id: &RowId, label: LabelHalf) -> Outcome {
+        if let Some(first) = self.label {
+            return repeated(first.value, label.value);
         }
-    }
-}
-
-impl Joiner {
-    /// A join that knows this many rows at the most.
-    #[must_use]
-    pub fn new(capacity: usize) -> Self {
-        Self { known: HashMap::new(), ages: VecDeque::new(), capacity, pending: 0, forgotten: 0 }
+        let waiting = self.predictions.iter().filter(|prediction| !prediction.expired);
+        let scored: Vec<Scored> = waiting.map(|prediction| Scored::new(id, &label, prediction)).collect();
+        self.label = Some(LabelHalf { scored: !scored.is_empty(), ..label });
+        if scored.is_empty() && !self.predictions.is_empty() { Outcome::Late } else { Outcome::New(scored) }
     }
 
-    /// Takes in a label.
-    pub fn label(&mut self, id: &RowId, label: LabelHalf) -> Outcome {
-        self.change(id, |known| {
-            if let Some(first) = known.label {
-                return repeated(first.value, label.value);
-            }
-            known.label = Some(label);
-            let score = |prediction: &PredictionHalf| {
-                let prediction = prediction.clone();
-                Scored { id: id.clone(), label, prediction }
-            };
-            Outcome::New(known.predictions.iter().map(score).collect())
-        })
-    }
-
-    /// Takes in a prediction. Each model's first one of a row counts.
-    pub fn prediction(&mut self, id: &RowId, prediction: PredictionHalf) -> Outcome {
-        self.change(id, |known| {
-            if let Some(first) = known.predictions.iter().find(|first| first.model == prediction.model) {
-                return repeated(first.value, prediction.value);
-            }
-            if known.predictions.len() == MODELS_A_ROW {
-                return Outcome::Crowded;
-            }
-            known.predictions.push(prediction.clone());
-            let score = |label| Scored { id: id.clone(), label, prediction };
-            Outcome::New(known.label.map(score).into_iter().collect())
-        })
-    }
-
-    /// How many halves wait for the other one.
-    #[must_use]
-    pub fn pending(&self) -> usize {
-        self.pending
-    }
-
-    /// How many halves were forgotten while they waited.
-    #[must_use]
-    pub fn forgotten(&self) -> u64 {
-        self.forgotten
-    }
-
-    fn change(&mut self, id: &RowId, change: impl FnOnce(&mut Known) -> Outcome) -> Outcome {
-        if !self.known.contains_key(id) {
-            self.make_room();
-            self.ages.push_back(id.clone());
+    /// Takes in a prediction. `id` is the row's. Each model's first one counts, whatever its version.
+    pub fn add_prediction(&mut self, id: &RowId, prediction: PredictionHalf) -> Outcome {
+        if let Some(first) = self.predictions.iter().find(|first| first.model.name == prediction.model.name) {
+            return repeated(first.value, prediction.value);
         }
-        let known = self.known.entry(id.clone()).or_default();
-        let before = known.pending();
-        let outcome = change(known);
-        self.pending = self.pending - before + known.pending();
+        if self.predictions.len() == MODELS_A_ROW {
+            return Outcome::Crowded;
+        }
+        let outcome = match &mut self.label {
+            None => Outcome::New(Vec::new()),
+            Some(label) if label.expired => Outcome::Late,
+            Some(label) => {
+                label.scored = true;
+                Outcome::New(vec![Scored::new(id, label, &prediction)])
+            }
+        };
+        self.predictions.push(prediction);
         outcome
-    }
-
-    fn make_room(&mut self) {
-        while self.ages.len() >= self.capacity {
-            let oldest = self.ages.pop_front().and_then(|id| self.known.remove(&id));
-            let waited = oldest.map_or(0, |known| known.pending());
-            self.pending -= waited;
-            self.forgotten += waited as u64;
-        }
     }
 }
 
@@ -185,20 +167,23 @@ mod tests {
     }
 
     fn label(value: f64) -> LabelHalf {
-        LabelHalf { value, at: Timestamp(500) }
+        LabelHalf { value, at: Timestamp(500), expired: false, scored: false }
     }
 
     fn prediction(value: f64, model: &str) -> PredictionHalf {
-        PredictionHalf { value, at: Timestamp(200), model: Some(id(model)), version: None }
+        let (name, version) = model.split_once('@').unwrap_or((model, "v"));
+        let model = Arc::new(Model { name: Some(id(name)), version: Some(id(version)) });
+        PredictionHalf { value, at: Timestamp(200), model, expired: false }
     }
 
     /// What an outcome says: `=` and the joined pairs, or what was wrong.
     fn show(outcome: &Outcome) -> String {
         match outcome {
             Outcome::New(scored) => {
-                let pair = |row: &Scored| format!(" {}:{}", row.label.value, row.prediction.value);
+                let pair = |row: &Scored| format!(" {}:{}", row.y_true, row.y_pred);
                 "=".to_owned() + &scored.iter().map(pair).collect::<String>()
             }
+            Outcome::Late => "late".to_owned(),
             Outcome::Duplicate => "duplicate".to_owned(),
             Outcome::Conflict(first) => format!("conflict with {first}"),
             Outcome::Crowded => "crowded".to_owned(),
@@ -206,8 +191,8 @@ mod tests {
     }
 
     #[test]
-    fn either_half_may_come_first_and_later_ones_change_nothing() {
-        // `l3` is a label of 3, `p5a` a prediction of 5 by model a; all of one row.
+    fn halves_meet_once_and_within_the_horizon() {
+        // `l3` is a label of 3, `p5a` a prediction of 5 by model a; `x` expires what is there; all of one row.
         for (steps, want) in [
             ("l3 p5a", "= | = 3:5"),
             ("p5a l3", "= | = 3:5"),
@@ -219,59 +204,55 @@ mod tests {
             ("l3 p5a p6a l4", "= | = 3:5 | conflict with 5 | conflict with 3"),
             ("p5a p6b l3", "= | = | = 3:5 3:6"),
             ("l3 p5a p6b p6b", "= | = 3:5 | = 3:6 | duplicate"),
+            ("p5a@1 p5a@2 p6a@2 l3", "= | duplicate | conflict with 5 | = 3:5"),
+            ("p5a x l3", "= | x | late"),
+            ("l3 x p5a", "= | x | late"),
+            ("p5a x p6b l3", "= | x | = | = 3:6"),
+            ("p5a x l3 p6b l3 p5a", "= | x | late | = 3:6 | duplicate | duplicate"),
+            ("l3 p5a x l3 p6b p6a", "= | = 3:5 | x | duplicate | late | conflict with 5"),
         ] {
-            let mut join = Joiner::new(10);
-            let outcomes = steps.split(' ').map(|step| {
-                let value = f64::from(step.as_bytes()[1] - b'0');
-                let outcome = match step.as_bytes() {
-                    [b'l', ..] => join.label(&id("r"), label(value)),
-                    _ => join.prediction(&id("r"), prediction(value, &step[2..])),
-                };
-                show(&outcome)
+            let mut row = Row::default();
+            let outcomes = steps.split(' ').map(|step| match step.as_bytes() {
+                [b'x'] => {
+                    row.label.iter_mut().for_each(|label| label.expired = true);
+                    row.predictions.iter_mut().for_each(|prediction| prediction.expired = true);
+                    "x".to_owned()
+                }
+                [kind, value, ..] => {
+                    let value = f64::from(value - b'0');
+                    show(&match kind {
+                        b'l' => row.add_label(&id("r"), label(value)),
+                        _ => row.add_prediction(&id("r"), prediction(value, &step[2..])),
+                    })
+                }
+                [..] => unreachable!(),
             });
             assert_eq!(outcomes.collect::<Vec<_>>().join(" | "), want, "{steps}");
-            assert_eq!(join.pending(), 0, "{steps}");
+            assert_eq!(row.label.is_some_and(|label| label.scored), want.contains(':'), "{steps}");
         }
     }
 
     #[test]
     fn a_row_keeps_the_predictions_of_a_bounded_number_of_models() {
-        let mut join = Joiner::new(10);
+        let mut row = Row::default();
         for model in 0..MODELS_A_ROW {
-            assert_eq!(show(&join.prediction(&id("r"), prediction(5.0, &model.to_string()))), "=");
+            assert_eq!(show(&row.add_prediction(&id("r"), prediction(5.0, &model.to_string()))), "=");
         }
-        assert_eq!(show(&join.prediction(&id("r"), prediction(5.0, "one-more"))), "crowded");
-        assert_eq!(join.pending(), MODELS_A_ROW);
-    }
-
-    #[test]
-    fn rows_do_not_mix() {
-        let mut join = Joiner::new(10);
-        join.label(&id("a"), label(1.0));
-        join.label(&id("b"), label(2.0));
-        assert_eq!(join.pending(), 2);
-        assert_eq!(show(&join.prediction(&id("b"), prediction(9.0, "m"))), "= 2:9");
-        assert_eq!(join.pending(), 1);
-    }
-
-    #[test]
-    fn the_oldest_rows_are_forgotten_and_counted() {
-        let mut join = Joiner::new(2);
-        join.label(&id("a"), label(1.0));
-        join.prediction(&id("a"), prediction(1.0, "m"));
-        join.label(&id("b"), label(2.0));
-        join.label(&id("c"), label(3.0));
-        assert_eq!((join.pending(), join.forgotten()), (2, 0), "a was complete");
-        join.label(&id("d"), label(4.0));
-        assert_eq!((join.pending(), join.forgotten()), (2, 1), "b was waiting");
-        assert_eq!(show(&join.prediction(&id("b"), prediction(9.0, "m"))), "=");
+        assert_eq!(show(&row.add_prediction(&id("r"), prediction(5.0, "one-more"))), "crowded");
+        assert_eq!(row.predictions.len(), MODELS_A_ROW);
     }
 
     #[test]
     fn a_scored_row_knows_its_error_and_its_lag() {
-        let mut join = Joiner::new(2);
-        join.label(&id("a"), label(151.0));
-        let Outcome::New(scored) = join.prediction(&id("a"), prediction(206.5, "m")) else { panic!() };
+        let mut row = Row::default();
+        row.add_label(&id("a"), label(151.0));
+        let Outcome::New(scored) = row.add_prediction(&id("a"), prediction(206.5, "m")) else { panic!() };
         assert_eq!((scored[0].absolute_error(), scored[0].label_lag_ms()), (55.5, 300));
+    }
+
+    #[test]
+    fn a_model_shows_a_dash_for_what_it_did_not_say() {
+        assert_eq!(prediction(1.0, "a@b").model.to_string(), "a@b");
+        assert_eq!(Model::default().to_string(), "-@-");
     }
 }

@@ -1,180 +1,148 @@
 //! Joins predictions with labels by id, records both, and says how good the predictions are.
 //!
-//! [`join`] decides what meets what, [`lines`] what is written, `board` keeps the scores; all are pure. `logs`
-//! appends to the two files. [`run`] puts them between the queues.
+//! [`join`] decides what meets what, [`account`] counts what became of everything, [`lines`] says how it is written:
+//! pure. [`store`] is the database that remembers all of it, `projection` a text file that shows a part of it,
+//! [`records`] the folder of the three. [`run`] puts them behind the queues, the others are commands for people.
 
+pub mod account;
 mod board;
 pub mod cli;
+mod export;
+mod group;
 pub mod join;
 pub mod lines;
-mod logs;
-mod recorder;
+mod projection;
+mod rebuild;
+pub mod records;
+mod status;
+pub mod store;
+pub mod trouble;
+mod writer;
 
 use std::path::PathBuf;
+use std::pin::pin;
 use std::time::Duration;
 
+use anyhow::ensure;
 use clap::Args;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use shared::clock::Timestamp;
+use shared::clock::Clock;
 use shared::message::Queue;
-use shared::readiness::Condition;
 use shared::service::Context;
-use shared::stop::Stop;
-use shared::transport::{Batch, Publication};
-use tokio::sync::watch;
-use tracing::{error, info};
+use tokio::sync::{mpsc, watch};
 
-use logs::{AppendError, Logs};
-use recorder::{Recorder, Step};
+use group::{Dead, Group};
+use store::Limits;
+use writer::Writer;
 
 /// The service's name in the dead letters it sends.
 const APP: &str = "metric";
-/// How many messages are recorded at once at the most.
-const BATCH: usize = 512;
-/// How many messages of each queue are held unacknowledged at the most.
-const PREFETCH: u16 = 1024;
-/// How long to wait before a write that failed is tried again.
-const WRITE_AGAIN: Duration = Duration::from_secs(1);
+/// How many messages of each queue are held unacknowledged at the most: while one group is committed, the next fills.
+const PREFETCH: u16 = 2048;
 
-/// Where the records go.
+/// Where the records go, and for how long.
 #[derive(Args, Debug, Clone)]
 #[command(next_help_heading = "Records")]
 pub struct MetricOptions {
-    /// The folder of labels_log.txt and metric_log.csv; it is made if it is missing.
+    /// The folder of labels_log.txt, metric_log.csv and metric.db; it is made if it is missing.
     #[arg(long, env = "LOGS", value_name = "FOLDER", default_value = "logs")]
     pub logs: PathBuf,
+
+    /// How long a prediction waits for its label, and a label for its prediction. Only time in which metric could receive
+    /// the other one counts. Then it is expired.
+    #[arg(long, env = "LABEL_HORIZON", value_name = "TIME", default_value = "24h", value_parser = humantime::parse_duration)]
+    pub label_horizon: Duration,
+
+    /// How much history metric.db keeps, such as 30d; at least the horizon. Older lines stay in the text files.
+    /// [default: all]
+    #[arg(long, env = "RETAIN", value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub retain: Option<Duration>,
+}
+
+impl MetricOptions {
+    fn limits(&self) -> anyhow::Result<Limits> {
+        let ms = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+        let shown = humantime::format_duration;
+        if let Some(retain) = self.retain {
+            ensure!(
+                retain >= self.label_horizon,
+                "--retain {} is shorter than --label-horizon {}: what waits must be kept",
+                shown(retain),
+                shown(self.label_horizon)
+            );
+        }
+        Ok(Limits { horizon_ms: ms(self.label_horizon), retain_ms: self.retain.map(ms) })
+    }
 }
 
 /// Records until a stop is requested. `rows` is told how many rows of `metric_log.csv` this run has written.
 ///
 /// # Errors
-/// A folder that cannot be written at the start, or an incompatible broker.
-pub async fn run(context: Context, options: MetricOptions, rows: watch::Sender<u64>) -> anyhow::Result<()> {
+/// A folder that another metric records to, a damaged database, a disk that fails, or an incompatible broker.
+pub async fn run(
+    context: Context,
+    options: MetricOptions,
+    clock: Clock,
+    rows: watch::Sender<u64>,
+) -> anyhow::Result<()> {
+    let limits = options.limits()?;
+    let folder = options.logs;
+    let (groups, received) = mpsc::channel(1);
+    let Some(writer) = Writer::open(&folder, limits, clock, rows, &context).await? else { return Ok(()) };
+    let mut writer = pin!(writer.run(received));
     let Context { transport, stop, readiness } = context;
-    let logs = Logs::open(&options.logs)?;
-    info!("recording to {}", options.logs.display());
     let mut labels = transport.consumer(APP, Queue::Label, PREFETCH, &stop, &readiness);
     let mut predictions = transport.consumer(APP, Queue::Prediction, PREFETCH, &stop, &readiness);
     let publisher = transport.publisher(APP, &stop, &readiness);
-    let writable = readiness.condition("records can be written");
-    writable.set(true);
-    let mut service = Service { recorder: Recorder::default(), logs: Some(logs), writable, stop, rows };
+    let mut group = Group::default();
     // Dead letters wait for their confirms on the side: an alarm that blocks publishing must not stop recording.
     let mut letters = FuturesUnordered::new();
 
     let result = loop {
-        let stopping = service.stop.is_requested();
-        if stopping && letters.is_empty() {
+        let stopping = stop.is_requested();
+        if stopping && letters.is_empty() && group.is_empty() {
             break Ok(());
         }
+        let due = group.is_due() || (stopping && !group.is_empty());
+        let taking = !stopping && group.room() > 0;
         let taken = tokio::select! {
-            () = service.stop.requested(), if !stopping => continue,
-            Some(sent) = letters.next() => match sent {
-                Ok(batch) => {
-                    let batch: Batch = batch;
+            ended = &mut writer => break ended,
+            () = stop.requested(), if !stopping => continue,
+            Some(confirmed) = letters.next() => match confirmed {
+                Ok(Dead { queue, batch, count }) => {
                     batch.ack().await;
+                    group.reject(queue, count);
                     continue;
                 }
-                Err(why) => break Err(anyhow::Error::from(why)),
+                Err(why) => break Err(why),
             },
-            batch = labels.take(BATCH), if !stopping => batch.map(|batch| (batch, Queue::Label)),
-            batch = predictions.take(BATCH), if !stopping => batch.map(|batch| (batch, Queue::Prediction)),
-        };
-        let recorded = match taken {
-            Ok((batch, queue)) => service.record(batch, queue).await,
-            Err(why) => Err(why.into()),
-        };
-        match recorded {
-            Ok(Recorded::All) => {}
-            Ok(Recorded::Except { batch, dead }) => {
-                letters.push(async { publisher.publish(dead).await.map(|()| batch) });
+            Ok(room) = groups.reserve(), if due => {
+                room.send(std::mem::take(&mut group));
+                continue;
             }
-            // Not written and not acknowledged. What the join has learnt from the batch is not true, so nothing
-            // more may be taken: whoever starts next gets the batch again.
-            Ok(Recorded::Nothing) => break Ok(()),
-            Err(why) => break Err(why),
+            () = group.deadline(), if !due => continue,
+            batch = labels.take(group.room()), if taking => batch.map(|batch| (batch, Queue::Label)),
+            batch = predictions.take(group.room()), if taking => batch.map(|batch| (batch, Queue::Prediction)),
+        };
+        match taken {
+            Ok((batch, queue)) => {
+                if let Some((dead, publications)) = group.add(batch, queue) {
+                    letters.push(async {
+                        publisher.publish(publications).await.map(|()| dead).map_err(anyhow::Error::from)
+                    });
+                }
+            }
+            Err(why) => break Err(why.into()),
         }
     };
     drop(letters);
+    drop(groups);
+    // What the writer has is committed and acknowledged before the connections are closed.
+    let result = match result {
+        Ok(()) => writer.await,
+        failed => failed,
+    };
     tokio::join!(labels.close(), predictions.close(), publisher.close());
-    info!("{}", service.recorder.summary());
     result
-}
-
-struct Service {
-    recorder: Recorder,
-    /// Taken while a thread writes to them.
-    logs: Option<Logs>,
-    writable: Condition,
-    stop: Stop,
-    rows: watch::Sender<u64>,
-}
-
-/// What became of a batch.
-enum Recorded {
-    /// It is on disk and acknowledged.
-    All,
-    /// But for these deliveries, which are acknowledged when their letters are confirmed.
-    Except {
-        /// The deliveries that cannot be used.
-        batch: Batch,
-        /// A letter for each.
-        dead: Vec<Publication>,
-    },
-    /// It could not be written before a stop was requested.
-    Nothing,
-}
-
-impl Service {
-    /// Records a batch and acknowledges it when its lines are on disk.
-    async fn record(&mut self, mut batch: Batch, queue: Queue) -> anyhow::Result<Recorded> {
-        let Step { labels_log, metric_log, dead, scored } =
-            self.recorder.step(&batch.deliveries, queue, Timestamp::now());
-        if !self.write(labels_log, metric_log).await? {
-            return Ok(Recorded::Nothing);
-        }
-        let (indices, dead): (Vec<usize>, Vec<Publication>) = dead.into_iter().unzip();
-        let rejected = (!dead.is_empty()).then(|| batch.set_aside(&indices));
-        if !batch.deliveries.is_empty() {
-            batch.ack().await;
-        }
-        self.recorder.report(&scored, Timestamp::now());
-        self.rows.send_modify(|rows| *rows += scored.len() as u64);
-        Ok(rejected.map_or(Recorded::All, |batch| Recorded::Except { batch, dead }))
-    }
-
-    /// Writes until it succeeds. Returns whether it did before a stop was requested.
-    async fn write(&mut self, labels_log: String, metric_log: String) -> anyhow::Result<bool> {
-        let text = std::sync::Arc::new((labels_log, metric_log));
-        loop {
-            let Some(mut logs) = self.logs.take() else {
-                anyhow::bail!("a thread that wrote the records is gone")
-            };
-            let lines = std::sync::Arc::clone(&text);
-            let (logs, written) = tokio::task::spawn_blocking(move || {
-                let written = logs.append(&lines.0, &lines.1);
-                (logs, written)
-            })
-            .await?;
-            self.logs = Some(logs);
-            match written {
-                Ok(()) => {
-                    if !self.writable.set(true) {
-                        info!("records can be written again");
-                    }
-                    return Ok(true);
-                }
-                Err(AppendError::Fatal(why)) => return Err(why),
-                Err(AppendError::Again(why)) => {
-                    if self.writable.set(false) {
-                        error!("{why:#}; nothing is taken from the queues until it can be written");
-                    }
-                }
-            }
-            if !self.stop.sleep(WRITE_AGAIN).await {
-                return Ok(false);
-            }
-        }
-    }
 }

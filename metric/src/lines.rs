@@ -1,58 +1,55 @@
-//! The lines of the two files. Numbers are written in the shortest form that reads back to the same bits.
+//! The lines of the two files. Numbers are written in the shortest form that reads back to the same bits, times as
+//! they were recorded: the same event gives the same line, whenever it is written.
 
 use std::fmt::{Display, Write as _};
+use std::sync::Arc;
 
 use shared::clock::Timestamp;
-use shared::message::{Label, Name, Prediction, Queue, RowId};
+use shared::message::{Name, Queue, RowId};
 
-use crate::join::Scored;
+use crate::join::{Model, Scored};
 
 /// The first line of `metric_log.csv`: the exercise's four columns, then ours.
 pub const METRIC_HEADER: &str =
     "id,y_true,y_pred,absolute_error,model,model_version,predicted_at,labelled_at,label_lag_ms\n";
 
-/// Adds a label's line of `labels_log.txt`: time, queue, id, value.
-pub fn label(text: &mut String, at: Timestamp, label: &Label) {
-    let id = or_dash(label.key.id());
-    line(text, format_args!("{at} {} {id} {}\n", Queue::Label.name(), label.value));
+/// A label or a prediction as it was taken in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// When it was received.
+    pub received: Timestamp,
+    /// Its row, if it said.
+    pub id: Option<RowId>,
+    /// Who predicted; none where it is a label.
+    pub model: Option<Arc<Model>>,
+    /// The label or the prediction.
+    pub value: f64,
 }
 
-/// Adds a prediction's line of `labels_log.txt`: time, queue, id, value, model@version.
-pub fn prediction(text: &mut String, at: Timestamp, prediction: &Prediction) {
-    let Prediction { value, model, model_version, .. } = prediction;
-    let id = or_dash(prediction.key.id());
-    let model = model_at_version(model.as_ref(), model_version.as_ref());
-    line(text, format_args!("{at} {} {id} {value} {model}\n", Queue::Prediction.name()));
+/// Adds the line of `labels_log.txt`: time, queue, id, value, and for a prediction model@version.
+pub fn event(text: &mut String, event: &Event) {
+    let Event { received, id, model, value } = event;
+    let id = id.as_ref().map_or("-", RowId::as_str);
+    match model {
+        None => line(text, format_args!("{received} {} {id} {value}\n", Queue::Label.name())),
+        Some(model) => {
+            line(text, format_args!("{received} {} {id} {value} {model}\n", Queue::Prediction.name()))
+        }
+    }
 }
 
 /// Adds a row of `metric_log.csv`. No cell can hold a comma, a quote or a formula: numbers, times and names of
 /// letters, digits, `_`, `.` and `-` only.
 pub fn scored(text: &mut String, row: &Scored) {
-    let Scored { id, label, prediction } = row;
-    let model = prediction.model.as_ref().map_or("", Name::as_str);
-    let version = prediction.version.as_ref().map_or("", Name::as_str);
+    let Scored { id, y_true, y_pred, model, predicted_at, labelled_at } = row;
+    let error = row.absolute_error();
+    let name = model.name.as_ref().map_or("", Name::as_str);
+    let version = model.version.as_ref().map_or("", Name::as_str);
+    let lag = row.label_lag_ms();
     line(
         text,
-        format_args!(
-            "{id},{},{},{},{model},{version},{},{},{}\n",
-            label.value,
-            prediction.value,
-            row.absolute_error(),
-            prediction.at,
-            label.at,
-            row.label_lag_ms()
-        ),
+        format_args!("{id},{y_true},{y_pred},{error},{name},{version},{predicted_at},{labelled_at},{lag}\n"),
     );
-}
-
-/// `model@version`, with a dash for what was not said.
-#[must_use]
-pub fn model_at_version(model: Option<&Name>, version: Option<&Name>) -> String {
-    format!("{}@{}", model.map_or("-", Name::as_str), version.map_or("-", Name::as_str))
-}
-
-fn or_dash(id: Option<&RowId>) -> &str {
-    id.map_or("-", RowId::as_str)
 }
 
 fn line(text: &mut String, line: impl Display) {
@@ -63,30 +60,23 @@ fn line(text: &mut String, line: impl Display) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::join::{LabelHalf, PredictionHalf};
-    use shared::message::Key;
 
     fn name(text: &str) -> Name {
         Name::parse(text).unwrap()
     }
 
+    fn labelled(value: f64) -> Event {
+        Event { received: Timestamp(1_795_194_245_123), id: Some(name("0193")), model: None, value }
+    }
+
     #[test]
     fn lines_are_as_documented() {
-        let at = Timestamp(1_795_194_245_123);
-        let key = Key::Property(name("0193"));
         let mut text = String::new();
-        label(&mut text, at, &Label { key: key.clone(), value: 151.0, published_at: None });
-        let mut predicted = Prediction {
-            key,
-            value: 206.116_706_978_709_3,
-            model: Some(name("model")),
-            model_version: Some(name("3fa9c1d2e4b5")),
-            published_at: None,
-            features_published_at: None,
-        };
-        prediction(&mut text, at, &predicted);
-        predicted = Prediction { key: Key::Anonymous, model: None, model_version: None, ..predicted };
-        prediction(&mut text, at, &predicted);
+        event(&mut text, &labelled(151.0));
+        let model = Model { name: Some(name("model")), version: Some(name("3fa9c1d2e4b5")) };
+        let predicted = Event { model: Some(Arc::new(model)), ..labelled(206.116_706_978_709_3) };
+        event(&mut text, &predicted);
+        event(&mut text, &Event { id: None, model: Some(Arc::default()), ..predicted });
         assert_eq!(
             text,
             "2026-11-20T17:04:05.123Z y_true 0193 151\n\
@@ -99,13 +89,11 @@ mod tests {
     fn a_row_has_a_cell_for_each_column() {
         let row = Scored {
             id: name("0193"),
-            label: LabelHalf { value: 0.1 + 0.2, at: Timestamp(1_000) },
-            prediction: PredictionHalf {
-                value: -1e-7,
-                at: Timestamp(2_500),
-                model: Some(name("model")),
-                version: None,
-            },
+            y_true: 0.1 + 0.2,
+            y_pred: -1e-7,
+            model: Arc::new(Model { name: Some(name("model")), version: None }),
+            predicted_at: Timestamp(2_500),
+            labelled_at: Timestamp(1_000),
         };
         let mut text = String::new();
         scored(&mut text, &row);
@@ -121,7 +109,7 @@ mod tests {
     fn numbers_read_back_to_the_same_bits() {
         for value in [f64::MAX, 5e-324, -0.0, 1e21, 1.0 / 3.0, 9_007_199_254_740_993.0] {
             let mut text = String::new();
-            label(&mut text, Timestamp(0), &Label { key: Key::Anonymous, value, published_at: None });
+            event(&mut text, &labelled(value));
             let written = text.trim_end().rsplit(' ').next().unwrap();
             assert_eq!(written.parse::<f64>().unwrap().to_bits(), value.to_bits(), "{written}");
         }

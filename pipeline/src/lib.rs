@@ -10,6 +10,7 @@ use metric::MetricOptions;
 use model::ServeOptions;
 use model::predictor::Predictor;
 use model::train::{self, TrainOptions};
+use shared::clock::Clock;
 use shared::dataset::Dataset;
 use shared::message::Name;
 use shared::service::Context;
@@ -57,7 +58,7 @@ pub async fn run(context: Context, options: PipelineOptions) -> anyhow::Result<(
     let with = |stop: &Stop| Context { stop: stop.clone(), ..context.clone() };
     let mut rest = JoinSet::new();
     rest.spawn(named("model", model::run(with(&rest_stop), serve)));
-    rest.spawn(named("metric", metric::run(with(&rest_stop), metric, rows)));
+    rest.spawn(named("metric", metric::run(with(&rest_stop), metric, Clock::System, rows)));
     let source = named("features", features::run(with(&source_stop), features));
     let mut source = tokio::spawn(source);
 

@@ -84,6 +84,15 @@ impl Key {
             Self::Anonymous => None,
         }
     }
+
+    /// As [`Key::id`], without a copy.
+    #[must_use]
+    pub fn into_id(self) -> Option<RowId> {
+        match self {
+            Self::Property(id) | Self::Body { id, .. } => Some(id),
+            Self::Anonymous => None,
+        }
+    }
 }
 
 /// A row of features.

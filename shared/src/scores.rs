@@ -1,7 +1,11 @@
 //! How far predictions are off: mean absolute error, root mean squared error, coefficient of determination.
 
+use serde::{Deserialize, Serialize};
+
 /// Running scores of pairs of a label and a prediction. Order does not matter beyond the last bits.
-#[derive(Debug, Clone, Default, PartialEq)]
+///
+/// Serialised with every bit, so that they go on where they were.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Scores {
     count: u64,
     absolute: Sum,
@@ -77,7 +81,7 @@ impl std::fmt::Display for Scores {
 }
 
 /// A sum that carries its rounding error along: Neumaier's variant of Kahan's (ZAMM 54, 1974).
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 struct Sum {
     sum: f64,
     lost: f64,
@@ -108,6 +112,13 @@ mod tests {
         assert!((scores.rmse() - (10.0_f64 / 3.0).sqrt()).abs() < 1e-15);
         assert!((scores.r2().unwrap() - (1.0 - 10.0 / 14.0)).abs() < 1e-15);
         assert_eq!(scores.to_string(), "rows 3, MAE 1.3333, RMSE 1.8257, R2 0.2857");
+    }
+
+    #[test]
+    fn they_go_on_where_they_were() {
+        let scores = Scores::of([(0.1, 1.0 / 3.0), (1e17, 0.3), (-5e-324, 7.0)]);
+        let text = serde_json::to_string(&scores).unwrap();
+        assert_eq!(serde_json::from_str::<Scores>(&text).unwrap(), scores);
     }
 
     #[test]

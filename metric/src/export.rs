@@ -1,0 +1,129 @@
+//! `metric export`: scored rows out of the database, as a stream, while metric runs or not.
+
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use serde_json::json;
+use shared::clock::Timestamp;
+use shared::message::Name;
+
+use crate::join::{Model, Scored};
+use crate::lines::{self, METRIC_HEADER};
+use crate::store::{Reader, Selection};
+
+/// How many rows are read at once.
+const PAGE: usize = 10_000;
+
+/// Writes scored rows to standard output.
+#[derive(Args, Debug)]
+pub(crate) struct Export {
+    /// The folder of the records.
+    #[arg(long, env = "LOGS", value_name = "FOLDER", default_value = "logs")]
+    logs: PathBuf,
+
+    /// Its form.
+    #[arg(long, value_enum, default_value_t = Format::Csv)]
+    format: Format,
+
+    /// Only rows that were complete at this time or later: 2026-11-22, or 2026-11-22T10:00:00Z.
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    since: Option<Timestamp>,
+
+    /// Only rows of this model, or of this version of it.
+    #[arg(long, value_name = "NAME[@VERSION]", value_parser = parse_model)]
+    model: Option<Model>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// As metric_log.csv.
+    Csv,
+    /// A JSON object a line.
+    Ndjson,
+}
+
+impl Export {
+    /// Writes them.
+    pub(crate) fn run(&self) -> anyhow::Result<()> {
+        let reader = Reader::open(&self.logs)?;
+        let mut out = BufWriter::new(io::stdout().lock());
+        match self.write(&reader, &mut out) {
+            // Whoever reads has seen enough, as `head` has.
+            Err(why) if is_broken_pipe(&why) => Ok(()),
+            written => written,
+        }
+    }
+
+    fn write(&self, reader: &Reader, out: &mut impl Write) -> anyhow::Result<()> {
+        let selection = Selection { since: self.since, model: self.model.clone() };
+        if self.format == Format::Csv {
+            out.write_all(METRIC_HEADER.as_bytes())?;
+        }
+        let mut after = 0;
+        let mut text = String::new();
+        while let Some((last, rows)) = reader.scored(after, PAGE, &selection)? {
+            after = last;
+            text.clear();
+            for row in &rows {
+                match self.format {
+                    Format::Csv => lines::scored(&mut text, row),
+                    Format::Ndjson => text += &format!("{}\n", to_json(row)),
+                }
+            }
+            out.write_all(text.as_bytes())?;
+        }
+        Ok(out.flush()?)
+    }
+}
+
+fn to_json(row: &Scored) -> serde_json::Value {
+    json!({
+        "id": row.id.as_str(),
+        "y_true": row.y_true,
+        "y_pred": row.y_pred,
+        "absolute_error": row.absolute_error(),
+        "model": row.model.name.as_ref().map(Name::as_str),
+        "model_version": row.model.version.as_ref().map(Name::as_str),
+        "predicted_at": row.predicted_at.to_string(),
+        "labelled_at": row.labelled_at.to_string(),
+        "label_lag_ms": row.label_lag_ms(),
+    })
+}
+
+fn is_broken_pipe(why: &anyhow::Error) -> bool {
+    why.downcast_ref::<io::Error>().is_some_and(|why| why.kind() == io::ErrorKind::BrokenPipe)
+}
+
+fn parse_time(text: &str) -> Result<Timestamp, String> {
+    let whole = if text.len() == "2026-11-22".len() { format!("{text}T00:00:00Z") } else { text.to_owned() };
+    Timestamp::parse(&whole)
+        .ok_or_else(|| "wanted is a day or a time in UTC, such as 2026-11-22T10:00:00Z".to_owned())
+}
+
+fn parse_model(text: &str) -> Result<Model, String> {
+    let (name, version) = text.split_once('@').map_or((text, None), |(name, version)| (name, Some(version)));
+    let name = Name::parse(name).map_err(|why| format!("the name cannot be one: {why}"))?;
+    let version =
+        version.map(Name::parse).transpose().map_err(|why| format!("the version cannot be one: {why}"))?;
+    Ok(Model { name: Some(name), version })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_is_its_first_moment() {
+        assert_eq!(parse_time("2026-11-20").unwrap(), Timestamp(1_795_132_800_000));
+        assert_eq!(parse_time("2026-11-20T17:04:05.123Z").unwrap(), Timestamp(1_795_194_245_123));
+        assert!(parse_time("yesterday").unwrap_err().contains("2026-11-22T10:00:00Z"));
+    }
+
+    #[test]
+    fn a_model_with_or_without_its_version() {
+        assert_eq!(parse_model("m").unwrap().to_string(), "m@-");
+        assert_eq!(parse_model("m@0a").unwrap().to_string(), "m@0a");
+        assert!(parse_model("m@").is_err());
+    }
+}

@@ -1,0 +1,105 @@
+//! `metric rebuild`: both text files, written from the database.
+
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::projection::{put_aside, write_whole};
+use crate::records;
+use crate::store::{FileState, Log, Store};
+use crate::trouble::{Trouble, sync_folder};
+
+/// Writes labels_log.txt and metric_log.csv anew from metric.db, while metric is stopped. A file that is there with
+/// other lines is put aside, never overwritten.
+#[derive(Args, Debug)]
+pub(crate) struct Rebuild {
+    /// The folder of the records.
+    #[arg(long, env = "LOGS", value_name = "FOLDER", default_value = "logs")]
+    logs: PathBuf,
+}
+
+impl Rebuild {
+    /// Writes them, and returns what was done.
+    pub(crate) fn run(&self) -> anyhow::Result<String> {
+        let path = crate::store::schema::path(&self.logs);
+        anyhow::ensure!(path.exists(), "there is no {} to rebuild from", path.display());
+        rebuild(&self.logs).map_err(Trouble::into_error)
+    }
+}
+
+fn rebuild(folder: &Path) -> Result<String, Trouble> {
+    let _lock = records::lock(folder)?;
+    Store::check(folder)?;
+    let mut store = Store::open(folder)?;
+    let mut told = String::new();
+    for log in Log::ALL {
+        told += &rebuild_one(folder, log, &mut store)?;
+    }
+    Ok(told)
+}
+
+fn rebuild_one(folder: &Path, log: Log, store: &mut Store) -> Result<String, Trouble> {
+    let path = folder.join(log.name());
+    let shown = path.display();
+    let trouble = |why| Trouble::with_file(why, format!("cannot rebuild {shown}"));
+    let first = store.first(log)?;
+    let made = folder.join(format!("{}.rebuilt", log.name()));
+    let (length, last) = write_whole(&made, log, first, store)?;
+    let lines = last + 1 - first;
+    if first > 1 {
+        let from = first_time(log, first, store)?;
+        return Ok(format!(
+            "{}: {lines} lines, from {from} on; the {} older ones are no longer in the database (see --retain), so {shown} stays as it is\n",
+            made.display(),
+            first - 1
+        ));
+    }
+    let mut aside = None;
+    if path.try_exists().map_err(trouble)? {
+        if same(&path, &made).map_err(trouble)? {
+            fs::remove_file(&made).map_err(trouble)?;
+            return Ok(format!("{shown}: {lines} lines, as it should be\n"));
+        }
+        aside = Some(put_aside(&path).map_err(trouble)?);
+    }
+    fs::rename(&made, &path).map_err(trouble)?;
+    sync_folder(folder)?;
+    store.note(log, &FileState { first, synced: last, synced_length: length, fingerprint: None })?;
+    let aside = aside.map_or(String::new(), |aside| format!("; what was there is {} now", aside.display()));
+    Ok(format!("{shown}: {lines} lines, written anew{aside}\n"))
+}
+
+/// When the first line that is kept was recorded, as the line says it.
+fn first_time(log: Log, first: i64, store: &mut Store) -> Result<String, Trouble> {
+    let mut time = "now".to_owned();
+    store.lines(log, first - 1, |_, line| {
+        let cell = match log {
+            Log::Labels => line.split(' ').next(),
+            Log::Metric => line.split(',').nth(7),
+        };
+        cell.unwrap_or_default().clone_into(&mut time);
+        Ok(false)
+    })?;
+    Ok(time)
+}
+
+fn same(one: &Path, other: &Path) -> io::Result<bool> {
+    if fs::metadata(one)?.len() != fs::metadata(other)?.len() {
+        return Ok(false);
+    }
+    let (mut one, mut other) = (fs::File::open(one)?, fs::File::open(other)?);
+    let (mut left, mut right) = (vec![0; 1 << 16], Vec::new());
+    loop {
+        let count = one.read(&mut left)?;
+        if count == 0 {
+            return Ok(true);
+        }
+        right.clear();
+        (&mut other).take(count as u64).read_to_end(&mut right)?;
+        if left[..count] != right {
+            return Ok(false);
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! The database: everything that was received and what became of it. The truth, of which the text files are a view.
+
+mod change;
+mod id;
+mod read;
+pub mod schema;
+mod state;
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
+use shared::clock::Timestamp;
+use shared::message::{Label, Prediction, RowId};
+
+use crate::account::{Account, Rejected};
+use crate::join::{Model, Scored};
+use crate::trouble::{Trouble, damaged};
+
+use change::Change;
+pub use read::{FileState, Log, Reader, Selection};
+use state::State;
+
+/// A message that can be used.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Arrival {
+    /// Its row; none where it is anonymous.
+    pub id: Option<RowId>,
+    /// Whether it is a label or a prediction.
+    pub said: Said,
+    /// The label or the prediction.
+    pub value: f64,
+    /// When it was published, if its sender said.
+    pub published_at: Option<Timestamp>,
+}
+
+/// What a message says of its row.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Said {
+    /// The true value.
+    Label,
+    /// What a model predicts.
+    Prediction(Model),
+}
+
+impl From<Label> for Arrival {
+    fn from(label: Label) -> Self {
+        let Label { key, value, published_at } = label;
+        Self { id: key.into_id(), said: Said::Label, value, published_at }
+    }
+}
+
+impl From<Prediction> for Arrival {
+    fn from(prediction: Prediction) -> Self {
+        let Prediction { key, value, model, model_version, published_at, .. } = prediction;
+        let said = Said::Prediction(Model { name: model, version: model_version });
+        Self { id: key.into_id(), said, value, published_at }
+    }
+}
+
+/// When a group of messages is recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// What the wall clock says, for people.
+    pub wall: Timestamp,
+    /// For how many milliseconds metric has been there to receive the other halves. The horizon is counted in it, so
+    /// that no clock that is set and no outage expires anything early.
+    pub age: i64,
+}
+
+/// How long is waited, and what is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// How long a half waits for the other one, in milliseconds.
+    pub horizon_ms: i64,
+    /// How much history is kept, in milliseconds; none is everything.
+    pub retain_ms: Option<i64>,
+}
+
+/// What a group of messages has led to.
+#[derive(Debug, Default, PartialEq)]
+pub struct Recorded {
+    /// The lines of `labels_log.txt`.
+    pub labels_log: String,
+    /// The lines of `metric_log.csv`.
+    pub metric_log: String,
+    /// The rows that are complete now.
+    pub scored: Vec<Scored>,
+    /// What was ignored because it contradicts what was there.
+    pub contradictions: Vec<Contradiction>,
+    /// Rows of which a prediction was ignored because too many models have predicted them.
+    pub crowded: Vec<RowId>,
+}
+
+/// A second value of a half.
+#[derive(Debug, PartialEq)]
+pub struct Contradiction {
+    /// The row.
+    pub id: RowId,
+    /// A label, or else a prediction.
+    pub label: bool,
+    /// The value that stays.
+    pub first: f64,
+    /// The value that is ignored.
+    pub again: f64,
+}
+
+/// The database, opened by the one who writes it.
+#[derive(Debug)]
+pub struct Store {
+    db: Connection,
+    path: PathBuf,
+    /// None after a change that failed: what is in the database is read anew.
+    state: Option<State>,
+}
+
+impl Store {
+    /// Opens the database of a folder, or makes it. Whoever calls it holds the folder's lock.
+    pub fn open(folder: &Path) -> Result<Self, Trouble> {
+        let path = schema::path(folder);
+        let mut db = schema::open_to_write(&path)?;
+        schema::migrate(&mut db, &path)?;
+        let state = State::load(&db).map_err(|why| Trouble::with_database(why, &path))?;
+        Ok(Self { db, path, state: Some(state) })
+    }
+
+    /// Checks that the database does not contradict itself. Takes about a second for each gigabyte.
+    pub fn check(folder: &Path) -> Result<(), Trouble> {
+        let path = schema::path(folder);
+        let db = schema::open_to_read(folder).map_err(Trouble::Fatal)?;
+        let verdict: String = db
+            .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+            .map_err(|why| Trouble::with_database(why, &path))?;
+        if verdict == "ok" { Ok(()) } else { Err(damaged(&path, verdict.trim())) }
+    }
+
+    /// Records a group of messages in one durable commit. Where it fails, nothing has changed.
+    pub fn record(
+        &mut self,
+        arrivals: &[Arrival],
+        rejected: Rejected,
+        now: Moment,
+        limits: &Limits,
+    ) -> Result<Recorded, Trouble> {
+        self.change(|change| {
+            change.state.age = now.age;
+            change.state.account.rejected.labels += rejected.labels;
+            change.state.account.rejected.predictions += rejected.predictions;
+            change.expire(now, limits)?;
+            let mut recorded = Recorded::default();
+            for arrival in arrivals {
+                change.add(arrival, now, &mut recorded)?;
+            }
+            change.trim(now, limits)?;
+            Ok(recorded)
+        })
+    }
+
+    /// Notes how far a text file is certainly on disk.
+    pub fn note(&mut self, log: Log, file: &FileState) -> Result<(), Trouble> {
+        self.change(|change| read::save_file(&change.db, log, file))
+    }
+
+    /// The account as it is committed.
+    pub fn account(&mut self) -> Result<&Account, Trouble> {
+        Ok(&self.state()?.account)
+    }
+
+    /// The age that the last commit had.
+    pub fn age(&mut self) -> Result<i64, Trouble> {
+        Ok(self.state()?.age)
+    }
+
+    /// Whether time alone asks for a commit.
+    pub fn is_due(&mut self, now: Moment, limits: &Limits) -> Result<bool, Trouble> {
+        const AGE_KEPT_MS: i64 = 60_000;
+        let state = self.state()?;
+        let (over, first, age) = (state.horizon_over, state.first_event, state.age);
+        let (kept, last) = (state.first_scoring, state.last_event);
+        let oldest = |table: &str, from: i64| -> rusqlite::Result<i64> {
+            let sql = format!("SELECT age FROM {table} WHERE seq >= ?1 ORDER BY seq LIMIT 1");
+            let age =
+                self.db.prepare_cached(&sql)?.query_row([from], |row| row.get::<_, i64>(0)).optional()?;
+            Ok(age.unwrap_or(i64::MAX))
+        };
+        let ask = || {
+            if over < last && oldest("event", over + 1)?.saturating_add(limits.horizon_ms) <= now.age {
+                return Ok(true);
+            }
+            let Some(retain) = limits.retain_ms else { return Ok(false) };
+            let newest = now.age.saturating_sub(retain);
+            Ok((first <= over && oldest("event", first)? <= newest) || oldest("scoring", kept)? <= newest)
+        };
+        let due = ask().map_err(|why| Trouble::with_database(why, &self.path))?;
+        // Nothing that waits or is kept: its age does not matter.
+        Ok(due || (last > 0 && now.age - age >= AGE_KEPT_MS))
+    }
+
+    /// The number of the last entry of a log.
+    pub fn last(&mut self, log: Log) -> Result<i64, Trouble> {
+        let state = self.state()?;
+        Ok(match log {
+            Log::Labels => state.last_event,
+            Log::Metric => state.last_scoring,
+        })
+    }
+
+    /// The number of the oldest entry of a log that is kept.
+    pub fn first(&mut self, log: Log) -> Result<i64, Trouble> {
+        let state = self.state()?;
+        Ok(match log {
+            Log::Labels => state.first_event,
+            Log::Metric => state.first_scoring,
+        })
+    }
+
+    /// What is known of a text file; none where it was never made.
+    pub fn file(&self, log: Log) -> Result<Option<FileState>, Trouble> {
+        read::load_file(&self.db, log).map_err(|why| Trouble::with_database(why, &self.path))
+    }
+
+    /// Calls `with` for each entry of a log after this one, in order, with its number and its line, until it
+    /// returns false.
+    pub fn lines(
+        &mut self,
+        log: Log,
+        after: i64,
+        with: impl FnMut(i64, &str) -> Result<bool, Trouble>,
+    ) -> Result<(), Trouble> {
+        self.state()?;
+        let Some(state) = &self.state else { return Ok(()) };
+        read::lines(&self.db, &self.path, &state.account, log, after, with)
+    }
+
+    fn state(&mut self) -> Result<&mut State, Trouble> {
+        let state = match self.state.take() {
+            Some(state) => state,
+            None => State::load(&self.db).map_err(|why| Trouble::with_database(why, &self.path))?,
+        };
+        Ok(self.state.insert(state))
+    }
+
+    fn change<T>(&mut self, work: impl FnOnce(&mut Change<'_>) -> rusqlite::Result<T>) -> Result<T, Trouble> {
+        self.state()?;
+        let trouble = |why| Trouble::with_database(why, &self.path);
+        let db = self.db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(trouble)?;
+        let Some(state) = self.state.take() else { return Err(damaged(&self.path, "it has no state")) };
+        let mut change = Change::new(db, state);
+        let result = work(&mut change).map_err(trouble)?;
+        self.state = Some(change.commit().map_err(trouble)?);
+        Ok(result)
+    }
+}

@@ -1,0 +1,189 @@
+//! Opens the database, makes it or brings it up to date.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::hooks::Wal;
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+
+use crate::trouble::Trouble;
+
+/// The file's name in the records' folder.
+pub const FILE: &str = "metric.db";
+
+/// Marks the file as ours: "mtrc".
+const APPLICATION: i32 = 0x6d74_7263;
+
+/// What leads from each version of the schema to the next one, from the empty database on. The steps that have been
+/// released are never changed.
+const STEPS: [&str; 2] = [include_str!("1.sql"), include_str!("2.sql")];
+
+/// How long to wait for another program that holds a lock.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How many pages of 4 KiB the write-ahead log may have before it is copied back. Longer than SQLite's own 1000, because
+/// labels that come late touch pages all over the index, and a page that is changed often is copied once.
+const LOG_PAGES: i32 = 4000;
+
+/// The database's path in a folder.
+pub fn path(folder: &Path) -> PathBuf {
+    folder.join(FILE)
+}
+
+/// Opens the database for the one who writes it.
+pub fn open_to_write(path: &Path) -> Result<Connection, Trouble> {
+    let mut db = Connection::open(path).map_err(|why| Trouble::with_database(why, path))?;
+    let mut set_up = || {
+        db.busy_timeout(PATIENCE)?;
+        db.set_prepared_statement_cache_capacity(64);
+        // Durable at every commit; readers do not stop the writer.
+        db.pragma_update(None, "journal_mode", "wal")?;
+        db.pragma_update(None, "synchronous", "full")?;
+        db.pragma_update(None, "journal_size_limit", 64 << 20)?;
+        db.pragma_update(None, "cache_size", -24_000)?;
+        db.wal_hook(Some(copy_back))
+    };
+    set_up().map_err(|why| Trouble::with_database(why, path))?;
+    Ok(db)
+}
+
+/// Called after each commit with the length of the write-ahead log: copies it back into the database when it is long.
+///
+/// SQLite would do that by itself, but without a word about a sync that failed. Where there is no space, or a reader
+/// needs the log as it is, a later commit copies it: the one that was made just now must not count as failed.
+fn copy_back(log: &mut Wal, pages: i32) -> rusqlite::Result<()> {
+    if pages < LOG_PAGES {
+        return Ok(());
+    }
+    match log.checkpoint() {
+        Err(why) if why.sqlite_error_code().is_none_or(|code| code != ErrorCode::SystemIoFailure) => Ok(()),
+        done => done,
+    }
+}
+
+/// Opens the database for somebody who reads beside the writer.
+///
+/// # Errors
+/// No database, one of another version, or one that cannot be read.
+pub fn open_to_read(folder: &Path) -> anyhow::Result<Connection> {
+    let path = path(folder);
+    anyhow::ensure!(
+        path.exists(),
+        "there is no {}; has metric ever run with --logs {}?",
+        path.display(),
+        folder.display()
+    );
+    let trouble = |why| Trouble::with_database(why, &path).into_error();
+    let db = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(trouble)?;
+    db.busy_timeout(PATIENCE).map_err(trouble)?;
+    let version = version(&db, &path).map_err(Trouble::into_error)?;
+    anyhow::ensure!(
+        version == STEPS.len(),
+        "{} has version {version} of the schema, this program has {}; start metric once to bring it up to date",
+        path.display(),
+        STEPS.len()
+    );
+    Ok(db)
+}
+
+/// Makes the tables, or brings them up to date, each step as a whole.
+pub fn migrate(db: &mut Connection, path: &Path) -> Result<(), Trouble> {
+    migrate_to(db, path, STEPS.len())
+}
+
+fn migrate_to(db: &mut Connection, path: &Path, wanted: usize) -> Result<(), Trouble> {
+    let version = version(db, path)?;
+    if version > wanted {
+        return Err(Trouble::Fatal(anyhow::anyhow!(
+            "{} was written by a later metric (version {version} of the schema, this program knows {wanted}); run that one",
+            path.display()
+        )));
+    }
+    let mut migrate = || {
+        for (done, step) in STEPS.iter().enumerate().take(wanted).skip(version) {
+            let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            change.execute_batch(step)?;
+            change.pragma_update(None, "application_id", APPLICATION)?;
+            change.pragma_update(None, "user_version", done as i64 + 1)?;
+            change.commit()?;
+        }
+        Ok(())
+    };
+    migrate().map_err(|why| Trouble::with_database(why, path))
+}
+
+/// The version of the schema: how many steps were made.
+fn version(db: &Connection, path: &Path) -> Result<usize, Trouble> {
+    let pragma = |name| db.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+    let read = || Ok((pragma("application_id")?, pragma("user_version")?));
+    let (application, version) = read().map_err(|why| Trouble::with_database(why, path))?;
+    let tables: i64 = db
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(|why| Trouble::with_database(why, path))?;
+    if application != APPLICATION && tables > 0 {
+        return Err(Trouble::Fatal(anyhow::anyhow!(
+            "{} is another program's database; give metric another folder with --logs",
+            path.display()
+        )));
+    }
+    Ok(usize::try_from(version).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_older_database_is_brought_up_to_date_and_keeps_its_rows() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = path(folder.path());
+        let mut db = open_to_write(&path).unwrap();
+        migrate_to(&mut db, &path, 1).unwrap();
+        db.execute_batch(
+            "INSERT INTO source VALUES (1, 'm', NULL, 1, 1, 0, 0, 0, 0, 0, 0, '{}');
+             INSERT INTO scoring VALUES (1, 0, 'a', 3.0, 5.5, 1, 1500, 2750)",
+        )
+        .unwrap();
+        drop(db);
+        let why = open_to_read(folder.path()).unwrap_err().to_string();
+        assert!(why.contains("version 1 of the schema"), "{why}");
+
+        let mut db = open_to_write(&path).unwrap();
+        migrate(&mut db, &path).unwrap();
+        migrate(&mut db, &path).unwrap();
+        let row: (String, f64, String, String) = open_to_read(folder.path())
+            .unwrap()
+            .query_row("SELECT id, absolute_error, model, labelled_at FROM scored", [], |row| row.try_into())
+            .unwrap();
+        assert_eq!(row, ("a".into(), 2.5, "m".into(), "1970-01-01T00:00:02.750Z".into()));
+    }
+
+    #[test]
+    fn a_later_database_and_somebody_elses_are_left_alone() {
+        for (change, want) in [
+            ("PRAGMA application_id = 1836348003; PRAGMA user_version = 99", "written by a later metric"),
+            ("CREATE TABLE theirs (a)", "another program's database"),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = path(folder.path());
+            let mut db = open_to_write(&path).unwrap();
+            db.execute_batch(change).unwrap();
+            let why = migrate(&mut db, &path).unwrap_err().into_error().to_string();
+            assert!(why.contains(want), "{why}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_database_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = path(folder.path());
+        std::fs::write(
+            &path,
+            "not a database at all, for more than a hundred bytes, which is its header".repeat(9),
+        )
+        .unwrap();
+        let why = open_to_write(&path).map(|_| ()).unwrap_err();
+        assert!(matches!(why, Trouble::Fatal(_)));
+        assert!(why.into_error().to_string().contains("is damaged"));
+    }
+}

@@ -1,0 +1,158 @@
+//! What the writer remembers between commits, and how it is kept in the database.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, Row, params};
+use shared::message::Name;
+
+use crate::account::{Account, Counts, ModelAccount, Rejected};
+use crate::join::Model;
+
+/// Everything that is not a message or a row.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct State {
+    /// The number of the last event.
+    pub(super) last_event: i64,
+    /// The number of the last scored row.
+    pub(super) last_scoring: i64,
+    /// The oldest event that is kept.
+    pub(super) first_event: i64,
+    /// The oldest scored row that is kept.
+    pub(super) first_scoring: i64,
+    /// The horizon of all events up to this one is over.
+    pub(super) horizon_over: i64,
+    /// Milliseconds that metric has worked on this database.
+    pub(super) age: i64,
+    /// What became of everything.
+    pub(super) account: Account,
+}
+
+impl State {
+    /// Reads it.
+    pub(super) fn load(db: &Connection) -> rusqlite::Result<Self> {
+        let mut state = db.query_row(
+            "SELECT last_event, last_scoring, first_event, first_scoring, horizon_over, age, rejected_labels, \
+             rejected_predictions FROM state",
+            [],
+            |row| {
+                let mut account = Account::default();
+                account.rejected = Rejected { labels: row.get(6)?, predictions: row.get(7)? };
+                Ok(Self {
+                    last_event: row.get(0)?,
+                    last_scoring: row.get(1)?,
+                    first_event: row.get(2)?,
+                    first_scoring: row.get(3)?,
+                    horizon_over: row.get(4)?,
+                    age: row.get(5)?,
+                    account,
+                })
+            },
+        )?;
+        let mut sources = db.prepare(
+            "SELECT number, name, version, received, scored, expired, late, duplicates, conflicts, crowded, \
+             anonymous, scores FROM source ORDER BY number",
+        )?;
+        let mut rows = sources.query([])?;
+        while let Some(row) = rows.next()? {
+            let counts = Counts {
+                received: row.get(3)?,
+                scored: row.get(4)?,
+                expired: row.get(5)?,
+                late: row.get(6)?,
+                duplicates: row.get(7)?,
+                conflicts: row.get(8)?,
+                crowded: row.get(9)?,
+                anonymous: row.get(10)?,
+            };
+            if row.get::<_, i64>(0)? == 0 {
+                state.account.labels = counts;
+                continue;
+            }
+            let model = Arc::new(Model { name: name(row, 1)?, version: name(row, 2)? });
+            let scores =
+                serde_json::from_str(row.get_ref(11)?.as_str()?).map_err(|why| unreadable(11, why))?;
+            state.account.push(ModelAccount { model, counts, scores });
+        }
+        Ok(state)
+    }
+
+    /// Writes it, with the accounts of the labels and of these models.
+    pub(super) fn save(
+        &self,
+        db: &Connection,
+        models: impl IntoIterator<Item = usize>,
+    ) -> rusqlite::Result<()> {
+        let Self { last_event, last_scoring, first_event, first_scoring, horizon_over, age, account } = self;
+        db.prepare_cached(
+            "UPDATE state SET last_event = ?1, last_scoring = ?2, first_event = ?3, first_scoring = ?4, \
+             horizon_over = ?5, age = ?6, rejected_labels = ?7, rejected_predictions = ?8",
+        )?
+        .execute(params![
+            last_event,
+            last_scoring,
+            first_event,
+            first_scoring,
+            horizon_over,
+            age,
+            account.rejected.labels,
+            account.rejected.predictions
+        ])?;
+        save_source(db, 0, None, &account.labels, "{}")?;
+        for number in models {
+            if let Some(ModelAccount { model, counts, scores }) = account.models().get(number) {
+                let scores = serde_json::to_string(scores)
+                    .map_err(|why| rusqlite::Error::ToSqlConversionFailure(Box::new(why)))?;
+                save_source(db, source(number), Some(model), counts, &scores)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The number in the tables of a model's number in the account; 0 is the labels.
+pub(super) fn source(model: usize) -> i64 {
+    i64::try_from(model).unwrap_or(i64::MAX - 1) + 1
+}
+
+/// The model of a number in the tables; none for the labels.
+pub(super) fn model_of(account: &Account, source: i64) -> rusqlite::Result<Option<Arc<Model>>> {
+    if source == 0 {
+        return Ok(None);
+    }
+    let number = usize::try_from(source - 1).ok();
+    let model = number.and_then(|number| account.models().get(number));
+    let known = model.ok_or(rusqlite::Error::IntegralValueOutOfRange(0, source))?;
+    Ok(Some(Arc::clone(&known.model)))
+}
+
+fn save_source(
+    db: &Connection,
+    number: i64,
+    model: Option<&Model>,
+    counts: &Counts,
+    scores: &str,
+) -> rusqlite::Result<()> {
+    let name = model.and_then(|model| model.name.as_ref()).map(Name::as_str);
+    let version = model.and_then(|model| model.version.as_ref()).map(Name::as_str);
+    let Counts { received, scored, expired, late, duplicates, conflicts, crowded, anonymous } = counts;
+    db.prepare_cached("REPLACE INTO source VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)")?
+        .execute(params![
+            number, name, version, received, scored, expired, late, duplicates, conflicts, crowded,
+            anonymous, scores
+        ])?;
+    Ok(())
+}
+
+fn name(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Name>> {
+    let text: Option<String> = row.get(column)?;
+    text.map(|text| Name::parse(&text).map_err(|why| unreadable(column, std::io::Error::other(why))))
+        .transpose()
+}
+
+/// What is in a column is not what this program writes there.
+pub(super) fn unreadable(
+    column: usize,
+    why: impl std::error::Error + Send + Sync + 'static,
+) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Blob, Box::new(why))
+}
