@@ -1,12 +1,14 @@
 //! The program `bench`: measures the release binaries that lie beside it.
 //!
-//! `broker` compares them with [`bare`], the same messages moved by the client library alone. `memory` and
-//! `start` need no broker. README.md has the figures.
+//! `broker` compares them with [`bare`], the same messages moved by the client library alone. `memory`,
+//! `durable`, `late` and `start` need no broker. README.md has the figures.
 
 mod bare;
 mod broker;
+mod durable;
 mod figures;
 mod flow;
+mod late;
 mod memory;
 mod processes;
 mod queues;
@@ -49,6 +51,27 @@ enum Command {
         #[arg(long, default_value_t = 3)]
         rounds: usize,
     },
+    /// Rows per second that `metric` alone records from messages in memory, beside a loop that only inserts into SQLite.
+    Durable {
+        /// Rows in each run.
+        #[arg(long, default_value_t = 200_000)]
+        rows: u64,
+        /// How often each is measured.
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
+    },
+    /// Labels per second that meet predictions of a table that is nearly empty, and of a large one; memory and restart.
+    Late {
+        /// Predictions that wait.
+        #[arg(long, default_value_t = 1_000_000)]
+        pending: u64,
+        /// Rows that are scored already.
+        #[arg(long, default_value_t = 0)]
+        scored: u64,
+        /// Labels that are measured.
+        #[arg(long, default_value_t = 100_000)]
+        labels: u64,
+    },
     /// Time from the start of `pipeline` to the first recorded row; with a broker also memory at rest.
     Start {
         /// How often it is measured.
@@ -71,6 +94,8 @@ fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Broker { amqp, rows, rounds, only } => broker::run(&amqp.amqp_url, rows, rounds, &only),
         Command::Memory { rows, rounds } => memory::run(rows, rounds),
+        Command::Durable { rows, rounds } => durable::run(rows, rounds),
+        Command::Late { pending, scored, labels } => late::run(pending, scored, labels),
         Command::Start { rounds, amqp_url } => start::run(rounds, amqp_url.as_deref()),
     }
 }

@@ -19,7 +19,7 @@ pub mod store;
 pub mod trouble;
 mod writer;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::time::Duration;
 
@@ -61,6 +61,12 @@ pub struct MetricOptions {
 }
 
 impl MetricOptions {
+    /// The defaults, for records in this folder.
+    #[must_use]
+    pub fn in_folder(logs: &Path) -> Self {
+        Self { logs: logs.to_owned(), label_horizon: Duration::from_secs(24 * 60 * 60), retain: None }
+    }
+
     fn limits(&self) -> anyhow::Result<Limits> {
         let ms = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
         let shown = humantime::format_duration;

@@ -179,7 +179,7 @@ impl Projection {
         let file = File::open(&self.path).map_err(unreadable)?;
         let size = file.metadata().map_err(unreadable)?.len();
         let (mut written, mut length) =
-            if whole { (self.state.first - 1, 0) } else { (self.written, self.length) };
+            if whole { self.oldest_known(store)? } else { (self.written, self.length) };
         if size < length {
             return Ok(Found::Foreign);
         }
@@ -216,6 +216,22 @@ impl Projection {
             Next::Torn => Ok(Found::Torn(written, length)),
             Next::Same | Next::Other => Ok(Found::Foreign),
         }
+    }
+
+    /// The entry before the first one of the file that the database still has, and the file's length with it.
+    fn oldest_known(&self, store: &mut Store) -> Result<(i64, u64), Trouble> {
+        let before = store.first(self.log)? - 1;
+        if before < self.state.first {
+            return Ok((self.state.first - 1, 0));
+        }
+        let mut kept = 0;
+        store.lines(self.log, before, |entry, line| {
+            if entry <= self.written {
+                kept += line.len() as u64;
+            }
+            Ok(entry < self.written)
+        })?;
+        Ok((before, self.length.saturating_sub(kept)))
     }
 
     /// Begins a new file with what is not in the one before.

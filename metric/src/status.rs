@@ -149,10 +149,8 @@ mod tests {
     use crate::join::Model;
 
     fn account() -> Account {
-        let mut account = Account {
-            labels: Counts { received: 12, scored: 10, expired: 1, ..Counts::default() },
-            ..Account::default()
-        };
+        let mut account = Account::default();
+        account.labels = Counts { received: 12, scored: 10, expired: 1, ..Counts::default() };
         let name = |text: &str| Some(Name::parse(text).unwrap());
         account.push(ModelAccount {
             model: Arc::new(Model { name: name("model"), version: name("0a1b") }),

@@ -14,7 +14,7 @@ CREATE TABLE event (
     at       INTEGER NOT NULL, -- published, or else received
     met      INTEGER NOT NULL  -- 1: it met its other half when it came
 ) STRICT;
-CREATE INDEX event_by_id ON event (id) WHERE id IS NOT NULL;
+CREATE INDEX event_by_id ON event (id);
 
 CREATE TABLE scoring (
     seq          INTEGER PRIMARY KEY,

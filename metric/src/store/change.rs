@@ -8,8 +8,9 @@ use shared::clock::Timestamp;
 use shared::message::RowId;
 
 use super::id::{Id, IdRef};
+use super::read::load_file;
 use super::state::{State, model_of, source};
-use super::{Arrival, Contradiction, Limits, Moment, Recorded, Said};
+use super::{Arrival, Contradiction, Limits, Log, Moment, Recorded, Said};
 use crate::join::{LabelHalf, Outcome, PredictionHalf, Row, Scored};
 use crate::lines::{self, Event};
 
@@ -226,13 +227,14 @@ impl<'a> Change<'a> {
     pub(super) fn trim(&mut self, now: Moment, limits: &Limits) -> rusqlite::Result<()> {
         let Some(retain) = limits.retain_ms else { return Ok(()) };
         let newest = now.age.saturating_sub(retain);
-        let events = self.older("event", self.state.first_event, newest)?.min(self.state.horizon_over);
+        let events = self.older(Log::Labels, "event", self.state.first_event, newest)?;
+        let events = events.min(self.state.horizon_over);
         if events >= self.state.first_event {
             self.db.prepare_cached("DELETE FROM event WHERE seq <= ?1")?.execute([events])?;
             self.db.prepare_cached("DELETE FROM expiry WHERE seq <= ?1")?.execute([events])?;
             self.state.first_event = events + 1;
         }
-        let rows = self.older("scoring", self.state.first_scoring, newest)?;
+        let rows = self.older(Log::Metric, "scoring", self.state.first_scoring, newest)?;
         if rows >= self.state.first_scoring {
             self.db.prepare_cached("DELETE FROM scoring WHERE seq <= ?1")?.execute([rows])?;
             self.state.first_scoring = rows + 1;
@@ -240,8 +242,9 @@ impl<'a> Change<'a> {
         Ok(())
     }
 
-    /// The last of a table's oldest entries that is no younger than `newest`, or the one before the first.
-    fn older(&self, table: &str, first: i64, newest: i64) -> rusqlite::Result<i64> {
+    /// The last of a table's oldest entries that is no younger than `newest` and safe in its text file, or the one before
+    /// the first.
+    fn older(&self, log: Log, table: &str, first: i64, newest: i64) -> rusqlite::Result<i64> {
         let sql = format!("SELECT seq, age FROM {table} WHERE seq >= ?1 ORDER BY seq LIMIT ?2");
         let mut oldest = self.db.prepare_cached(&sql)?;
         let mut rows = oldest.query([first, STRIDE])?;
@@ -252,6 +255,11 @@ impl<'a> Change<'a> {
             }
             last = row.get(0)?;
         }
-        Ok(last)
+        if last < first {
+            return Ok(last);
+        }
+        // What a power cut may take from the text file must be there to be written again.
+        let synced = load_file(&self.db, log)?.map_or(0, |file| file.synced);
+        Ok(last.min(synced.max(first - 1)))
     }
 }

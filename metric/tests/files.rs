@@ -1,0 +1,313 @@
+//! What happens to the text files while nobody looks, and while metric runs: each line is in them once, and what
+//! somebody else has written is never overwritten.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use metric::account::Rejected;
+use metric::lines::METRIC_HEADER;
+use metric::records::Records;
+use metric::store::{Arrival, Limits, Moment, Said};
+use metric::trouble::Trouble;
+use shared::clock::Timestamp;
+use shared::message::Name;
+
+const LABELS: &str = "labels_log.txt";
+const ROWS: &str = "metric_log.csv";
+
+/// A folder and a `metric` on it that is called by hand.
+struct Case {
+    folder: tempfile::TempDir,
+    records: Option<Records>,
+    next: u32,
+    age: i64,
+    limits: Limits,
+}
+
+impl Case {
+    fn new() -> Self {
+        let mut case = Self {
+            folder: tempfile::tempdir().unwrap(),
+            records: None,
+            next: 0,
+            age: 0,
+            limits: Limits { horizon_ms: 1000, retain_ms: None },
+        };
+        case.start();
+        case
+    }
+
+    fn start(&mut self) {
+        self.records = Some(Records::open(self.folder.path()).unwrap());
+    }
+
+    fn stop(&mut self) {
+        self.records.take().unwrap().close().unwrap();
+    }
+
+    fn crash(&mut self) {
+        drop(self.records.take().unwrap());
+    }
+
+    fn try_to_record(&mut self, rows: u32) -> Result<(), Trouble> {
+        let records = self.records.as_mut().unwrap();
+        let mut arrivals = Vec::new();
+        for row in self.next..self.next + rows {
+            let id = Name::parse(&format!("row-{row}")).ok();
+            for said in [Said::Label, Said::Prediction(metric::join::Model::default())] {
+                arrivals.push(Arrival { id: id.clone(), said, value: f64::from(row), published_at: None });
+            }
+        }
+        self.next += rows;
+        let now = Moment { wall: Timestamp(1_795_194_245_123), age: self.age };
+        let recorded = records.commit(&arrivals, Rejected::default(), now, &self.limits)?;
+        records.show(&recorded.labels_log, &recorded.metric_log)
+    }
+
+    fn record(&mut self, rows: u32) {
+        self.try_to_record(rows).unwrap();
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn text(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    /// Both files have the rows of this range and nothing else.
+    fn has(&self, rows: std::ops::Range<u32>) {
+        let (mut labels, mut metric) = (String::new(), METRIC_HEADER.to_owned());
+        for row in rows {
+            let at = "2026-11-20T17:04:05.123Z";
+            labels += &format!("{at} y_true row-{row} {row}\n{at} y_predict row-{row} {row} -@-\n");
+            metric += &format!("row-{row},{row},{row},0,,,{at},{at},0\n");
+        }
+        assert_eq!(self.text(LABELS), labels);
+        assert_eq!(self.text(ROWS), metric);
+    }
+
+    /// What was put aside.
+    fn aside(&self) -> Vec<PathBuf> {
+        let paths = fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        paths.filter(|path| path.to_string_lossy().contains(".foreign-")).collect()
+    }
+}
+
+fn append(path: &Path, text: &str) {
+    OpenOptions::new().append(true).open(path).unwrap().write_all(text.as_bytes()).unwrap();
+}
+
+fn overwrite(path: &Path, from: &str, to: &str) {
+    let text = fs::read_to_string(path).unwrap();
+    assert!(text.contains(from));
+    fs::write(path, text.replace(from, to)).unwrap();
+}
+
+#[test]
+fn restarts_repeat_nothing_and_lose_nothing() {
+    let mut case = Case::new();
+    for round in 0..6 {
+        case.record(10);
+        if round % 2 == 0 {
+            case.stop()
+        } else {
+            case.crash()
+        }
+        case.start();
+        case.has(0..case.next);
+    }
+}
+
+#[test]
+fn every_torn_tail_is_completed() {
+    let mut case = Case::new();
+    case.record(3);
+    case.stop();
+    case.start();
+    case.record(2);
+    let lengths = [LABELS, ROWS].map(|name| fs::metadata(case.path(name)).unwrap().len());
+    // As many bytes as the last two rows have, which no sync has made durable.
+    for cut in 0..100 {
+        case.crash();
+        for (name, length) in [LABELS, ROWS].into_iter().zip(lengths) {
+            OpenOptions::new().write(true).open(case.path(name)).unwrap().set_len(length - cut).unwrap();
+        }
+        case.start();
+        case.has(0..5);
+    }
+    assert!(case.aside().is_empty());
+}
+
+#[test]
+fn zeros_that_a_power_cut_leaves_are_cut() {
+    let mut case = Case::new();
+    case.record(3);
+    case.stop();
+    case.start();
+    case.record(2);
+    case.crash();
+    let file = OpenOptions::new().write(true).open(case.path(LABELS)).unwrap();
+    let length = file.metadata().unwrap().len();
+    file.set_len(length - 40).unwrap();
+    file.set_len(length + 4096).unwrap();
+    case.start();
+    case.has(0..5);
+    assert!(case.aside().is_empty());
+}
+
+#[test]
+fn deleted_rotated_or_emptied_files_start_anew() {
+    type Remove = fn(&Path);
+    let ways: [Remove; 3] = [
+        |path| fs::remove_file(path).unwrap(),
+        |path| fs::rename(path, path.with_extension("1")).unwrap(),
+        |path| drop(fs::File::create(path).unwrap()),
+    ];
+    for remove in ways {
+        for stopped in [false, true] {
+            let mut case = Case::new();
+            case.record(4);
+            if stopped {
+                case.stop();
+            }
+            [LABELS, ROWS].iter().for_each(|name| remove(&case.path(name)));
+            if stopped {
+                case.start();
+            }
+            case.record(3);
+            case.has(4..7);
+            case.crash();
+            case.start();
+            case.has(4..7);
+            assert!(case.aside().is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_foreign_edit_is_put_aside_and_a_whole_file_made() {
+    type Edit = fn(&Path);
+    let edits: [Edit; 5] = [
+        |path| append(path, "somebody's line\n"),
+        |path| append(path, "no end"),
+        |path| overwrite(path, "row-1", "row-9"),
+        |path| overwrite(path, "row-1", ""),
+        |path| overwrite(path, "row-3", "row-33"),
+    ];
+    for edit in edits {
+        for stopped in [false, true] {
+            let mut case = Case::new();
+            case.record(4);
+            if stopped {
+                case.stop();
+            }
+            let paths = [LABELS, ROWS].map(|name| case.path(name));
+            paths.iter().for_each(|path| edit(path));
+            let mut edited = paths.map(|path| fs::read_to_string(path).unwrap());
+            if stopped {
+                case.start();
+            }
+            case.record(3);
+            case.has(0..7);
+            let mut aside: Vec<String> =
+                case.aside().iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+            aside.sort();
+            edited.sort();
+            assert_eq!(aside, edited);
+        }
+    }
+}
+
+#[test]
+fn files_of_another_program_are_put_aside_at_the_first_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let theirs = "id,y_true,y_pred,absolute_error\n1,2,3,1\n";
+    fs::write(folder.path().join(ROWS), theirs).unwrap();
+    drop(Records::open(folder.path()).unwrap());
+    assert_eq!(fs::read_to_string(folder.path().join(ROWS)).unwrap(), METRIC_HEADER);
+    let aside = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+    let aside = aside.filter(|path| path.to_string_lossy().contains(".foreign-")).collect::<Vec<_>>();
+    assert_eq!(fs::read_to_string(&aside[0]).unwrap(), theirs);
+}
+
+#[test]
+fn touching_a_file_or_copying_the_folder_changes_nothing() {
+    let mut case = Case::new();
+    case.record(4);
+    let text = case.text(LABELS);
+    fs::write(case.path(LABELS), &text).unwrap();
+    case.record(1);
+    case.stop();
+    let text = case.text(ROWS);
+    fs::remove_file(case.path(ROWS)).unwrap();
+    fs::write(case.path(ROWS), text).unwrap();
+    case.start();
+    case.record(2);
+    case.has(0..7);
+    assert!(case.aside().is_empty());
+}
+
+#[test]
+fn only_one_metric_records_to_a_folder() {
+    let mut case = Case::new();
+    let why = Records::open(case.folder.path()).unwrap_err();
+    assert!(matches!(why, Trouble::Fatal(_)));
+    let why = why.into_error().to_string();
+    assert!(why.contains("another metric records to") && why.contains("--logs"), "{why}");
+    case.record(1);
+    case.has(0..1);
+    case.crash();
+    case.start();
+}
+
+#[test]
+fn history_is_trimmed_and_the_text_files_keep_it() {
+    let kept = |case: &mut Case| {
+        let mut count = 0;
+        let reader = metric::store::Reader::open(case.folder.path()).unwrap();
+        let mut after = 0;
+        while let Some((last, rows)) = reader.scored(after, 3, &metric::store::Selection::default()).unwrap()
+        {
+            (after, count) = (last, count + rows.len());
+        }
+        count
+    };
+    let mut case = Case::new();
+    case.limits.retain_ms = Some(5000);
+    case.record(10);
+    case.age = 4000;
+    case.record(10);
+    case.age = 6000;
+    case.record(1);
+    case.has(0..21);
+    assert_eq!(kept(&mut case), 21, "what is not synced may be needed again");
+    case.stop();
+    case.start();
+    case.record(1);
+    case.has(0..22);
+    assert_eq!(kept(&mut case), 12, "the first ten are older than five seconds");
+    let account = case.records.as_mut().unwrap().account().unwrap().clone();
+    assert_eq!((account.labels.received, account.labels.scored), (22, 22), "the account forgets nothing");
+    case.crash();
+    case.start();
+    case.has(0..22);
+    // The old lines are not asked for where the new ones are right.
+    for name in [LABELS, ROWS] {
+        let text = case.text(name);
+        fs::write(case.path(name), text).unwrap();
+    }
+    case.record(1);
+    case.has(0..23);
+    assert!(case.aside().is_empty());
+    // A file that must be made anew begins with what is kept; the old lines are in the one that was put aside.
+    append(&case.path(LABELS), "somebody's line\n");
+    append(&case.path(ROWS), "somebody's line\n");
+    case.record(1);
+    case.has(10..24);
+    assert_eq!(case.aside().len(), 2);
+}
