@@ -119,9 +119,12 @@ impl Account {
         }
     }
 
-    /// One model's account.
-    pub fn model_mut(&mut self, number: usize) -> Option<&mut ModelAccount> {
-        self.models.get_mut(number)
+    /// The account of the model with this number.
+    ///
+    /// # Panics
+    /// Nobody has it.
+    pub fn model_mut(&mut self, number: usize) -> &mut ModelAccount {
+        &mut self.models[number]
     }
 
     /// What became of the predictions of all models.

@@ -2,7 +2,6 @@
 //! they were recorded: the same event gives the same line, whenever it is written.
 
 use std::fmt::{Display, Write as _};
-use std::sync::Arc;
 
 use shared::clock::Timestamp;
 use shared::message::{Name, Queue, RowId};
@@ -14,22 +13,22 @@ pub const METRIC_HEADER: &str =
     "id,y_true,y_pred,absolute_error,model,model_version,predicted_at,labelled_at,label_lag_ms\n";
 
 /// A label or a prediction as it was taken in.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Event {
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Event<'a> {
     /// When it was received.
     pub received: Timestamp,
     /// Its row, if it said.
-    pub id: Option<RowId>,
+    pub id: Option<&'a RowId>,
     /// Who predicted; none where it is a label.
-    pub model: Option<Arc<Model>>,
+    pub model: Option<&'a Model>,
     /// The label or the prediction.
     pub value: f64,
 }
 
 /// Adds the line of `labels_log.txt`: time, queue, id, value, and for a prediction model@version.
-pub fn event(text: &mut String, event: &Event) {
+pub fn event(text: &mut String, event: Event<'_>) {
     let Event { received, id, model, value } = event;
-    let id = id.as_ref().map_or("-", RowId::as_str);
+    let id = id.map_or("-", RowId::as_str);
     match model {
         None => line(text, format_args!("{received} {} {id} {value}\n", Queue::Label.name())),
         Some(model) => {
@@ -65,18 +64,18 @@ mod tests {
         Name::parse(text).unwrap()
     }
 
-    fn labelled(value: f64) -> Event {
-        Event { received: Timestamp(1_795_194_245_123), id: Some(name("0193")), model: None, value }
-    }
+    const AT: Timestamp = Timestamp(1_795_194_245_123);
 
     #[test]
     fn lines_are_as_documented() {
-        let mut text = String::new();
-        event(&mut text, &labelled(151.0));
+        let id = name("0193");
+        let label = Event { received: AT, id: Some(&id), model: None, value: 151.0 };
         let model = Model { name: Some(name("model")), version: Some(name("3fa9c1d2e4b5")) };
-        let predicted = Event { model: Some(Arc::new(model)), ..labelled(206.116_706_978_709_3) };
-        event(&mut text, &predicted);
-        event(&mut text, &Event { id: None, model: Some(Arc::default()), ..predicted });
+        let predicted = Event { model: Some(&model), value: 206.116_706_978_709_3, ..label };
+        let mut text = String::new();
+        event(&mut text, label);
+        event(&mut text, predicted);
+        event(&mut text, Event { id: None, model: Some(&Model::default()), ..predicted });
         assert_eq!(
             text,
             "2026-11-20T17:04:05.123Z y_true 0193 151\n\
@@ -91,7 +90,7 @@ mod tests {
             id: name("0193"),
             y_true: 0.1 + 0.2,
             y_pred: -1e-7,
-            model: Arc::new(Model { name: Some(name("model")), version: None }),
+            model: std::sync::Arc::new(Model { name: Some(name("model")), version: None }),
             predicted_at: Timestamp(2_500),
             labelled_at: Timestamp(1_000),
         };
@@ -109,7 +108,7 @@ mod tests {
     fn numbers_read_back_to_the_same_bits() {
         for value in [f64::MAX, 5e-324, -0.0, 1e21, 1.0 / 3.0, 9_007_199_254_740_993.0] {
             let mut text = String::new();
-            event(&mut text, &labelled(value));
+            event(&mut text, Event { received: AT, id: None, model: None, value });
             let written = text.trim_end().rsplit(' ').next().unwrap();
             assert_eq!(written.parse::<f64>().unwrap().to_bits(), value.to_bits(), "{written}");
         }

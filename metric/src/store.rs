@@ -146,10 +146,7 @@ impl Store {
             change.state.account.rejected.labels += rejected.labels;
             change.state.account.rejected.predictions += rejected.predictions;
             change.expire(now, limits)?;
-            let mut recorded = Recorded::default();
-            for arrival in arrivals {
-                change.add(arrival, now, &mut recorded)?;
-            }
+            let recorded = change.record(arrivals, now)?;
             change.trim(now, limits)?;
             Ok(recorded)
         })
@@ -157,7 +154,7 @@ impl Store {
 
     /// Notes how far a text file is certainly on disk.
     pub fn note(&mut self, log: Log, file: &FileState) -> Result<(), Trouble> {
-        self.change(|change| read::save_file(&change.db, log, file))
+        self.change(|change| read::save_file(change.db, log, file))
     }
 
     /// The account as it is committed.
@@ -244,9 +241,11 @@ impl Store {
         let trouble = |why| Trouble::with_database(why, &self.path);
         let db = self.db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(trouble)?;
         let Some(state) = self.state.take() else { return Err(damaged(&self.path, "it has no state")) };
-        let mut change = Change::new(db, state);
+        let mut change = Change::new(&db, state);
         let result = work(&mut change).map_err(trouble)?;
-        self.state = Some(change.commit().map_err(trouble)?);
+        let state = change.finish().map_err(trouble)?;
+        db.commit().map_err(trouble)?;
+        self.state = Some(state);
         Ok(result)
     }
 }

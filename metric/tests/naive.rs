@@ -33,8 +33,8 @@ struct Message {
 enum Step {
     /// Messages come and are recorded.
     Group(Vec<Message>),
-    /// They are committed, and of their lines this share is written before a crash.
-    CrashInLines(Vec<Message>, f64),
+    /// They are committed, and of their lines this percentage is written before a crash.
+    CrashInLines(Vec<Message>, u64),
     /// They are not committed before a crash: they come again in one of the next groups, or never.
     Crash,
     /// A clean stop and a start.
@@ -52,7 +52,7 @@ fn step() -> impl Strategy<Value = Step> {
     let group = || prop::collection::vec(message(), 0..8);
     prop_oneof![
         6 => group().prop_map(Step::Group),
-        2 => (group(), 0.0..1.0).prop_map(|(group, share)| Step::CrashInLines(group, share)),
+        2 => (group(), 0..=100_u64).prop_map(|(group, share)| Step::CrashInLines(group, share)),
         1 => Just(Step::Crash),
         1 => Just(Step::Restart),
         3 => (0..70_i64, prop_oneof![Just(0), Just(3_600_000), Just(-3_600_000)])
@@ -177,7 +177,7 @@ fn number(value: u8) -> f64 {
 
 fn name_of(row: u8) -> RowId {
     // Some ids are kept as UUIDs, others as text.
-    let text = if row % 2 == 0 {
+    let text = if row.is_multiple_of(2) {
         format!("row-{row}")
     } else {
         format!("0193a0b2-7c1d-7e2f-8000-0000000000{row:02}")
@@ -213,11 +213,11 @@ fn hold(records: &mut Records, folder: &Path, naive: &Naive) {
     );
 }
 
-/// Cuts what was appended since `before` to a share of it, as a crash does.
-fn tear(path: &Path, before: u64, share: f64) {
+/// Cuts what was appended since `before` to a percentage of it, as a crash does.
+fn tear(path: &Path, before: u64, share: u64) {
     let file = OpenOptions::new().write(true).open(path).unwrap();
     let appended = file.metadata().unwrap().len() - before;
-    file.set_len(before + (appended as f64 * share) as u64).unwrap();
+    file.set_len(before + appended * share / 100).unwrap();
 }
 
 fn run(steps: Vec<Step>) {
@@ -245,7 +245,7 @@ fn run(steps: Vec<Step>) {
                 crashing.show(&recorded.labels_log, &recorded.metric_log).unwrap();
                 drop(crashing);
                 tear(&folder.join("labels_log.txt"), before.0, share);
-                tear(&folder.join("metric_log.csv"), before.1, 1.0 - share);
+                tear(&folder.join("metric_log.csv"), before.1, 100 - share);
                 naive.record(&messages, now);
                 records = Some(Records::open(folder).unwrap());
             }

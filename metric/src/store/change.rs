@@ -1,9 +1,10 @@
 //! One commit: a group of messages, and what time has done since the one before.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use rusqlite::{Transaction, params};
+use rusqlite::{CachedStatement, Transaction, params};
 use shared::clock::Timestamp;
 use shared::message::RowId;
 
@@ -19,177 +20,45 @@ const STRIDE: i64 = 4096;
 
 /// A transaction and the state that it leads to.
 pub(super) struct Change<'a> {
-    pub(super) db: Transaction<'a>,
+    pub(super) db: &'a Transaction<'a>,
     pub(super) state: State,
-    /// The rows that this group speaks of.
-    rows: HashMap<RowId, Row>,
     /// The models whose accounts have changed.
     touched: BTreeSet<usize>,
 }
 
 impl<'a> Change<'a> {
-    pub(super) fn new(db: Transaction<'a>, state: State) -> Self {
-        Self { db, state, rows: HashMap::new(), touched: BTreeSet::new() }
+    pub(super) fn new(db: &'a Transaction<'a>, state: State) -> Self {
+        Self { db, state, touched: BTreeSet::new() }
     }
 
-    /// Writes the state and commits. Returns it.
-    pub(super) fn commit(self) -> rusqlite::Result<State> {
-        self.state.save(&self.db, self.touched)?;
-        self.db.commit()?;
+    /// Writes the state and returns it.
+    pub(super) fn finish(self) -> rusqlite::Result<State> {
+        self.state.save(self.db, self.touched)?;
         Ok(self.state)
     }
 
-    /// Takes in a message.
-    pub(super) fn add(
-        &mut self,
-        arrival: &Arrival,
-        now: Moment,
-        recorded: &mut Recorded,
-    ) -> rusqlite::Result<()> {
-        let Some(id) = &arrival.id else { return self.add_anonymous(arrival, now, recorded) };
-        let mut row = match self.rows.remove(id) {
-            Some(row) => row,
-            None => self.load(id)?,
+    /// Takes in messages, in their order.
+    pub(super) fn record(&mut self, arrivals: &[Arrival], now: Moment) -> rusqlite::Result<Recorded> {
+        let mut joining = Joining {
+            find: self
+                .db
+                .prepare_cached("SELECT seq, source, value, at, met FROM event WHERE id = ?1 ORDER BY seq")?,
+            insert_event: self
+                .db
+                .prepare_cached("INSERT INTO event VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?,
+            insert_scoring: self
+                .db
+                .prepare_cached("INSERT INTO scoring VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?,
+            state: &mut self.state,
+            touched: &mut self.touched,
+            rows: HashMap::with_capacity(arrivals.len()),
+            now,
+            recorded: Recorded::default(),
         };
-        let at = arrival.published_at.unwrap_or(now.wall);
-        let value = arrival.value;
-        let label_was_scored = row.label.is_some_and(|label| label.scored);
-        let (number, outcome) = match &arrival.said {
-            Said::Label => (None, row.add_label(id, LabelHalf { value, at, expired: false, scored: false })),
-            Said::Prediction(model) => {
-                let number = self.state.account.number(model);
-                self.touched.insert(number);
-                let model = Arc::clone(&self.state.account.models()[number].model);
-                (Some(number), row.add_prediction(id, PredictionHalf { value, at, model, expired: false }))
-            }
-        };
-        if !label_was_scored && row.label.is_some_and(|label| label.scored) {
-            self.state.account.labels.scored += 1;
+        for arrival in arrivals {
+            joining.add(arrival)?;
         }
-        self.rows.insert(id.clone(), row);
-        let (scored, late) = match outcome {
-            Outcome::New(scored) => (scored, false),
-            Outcome::Late => (Vec::new(), true),
-            Outcome::Duplicate => {
-                self.state.account.counts_mut(number).duplicates += 1;
-                return Ok(());
-            }
-            Outcome::Crowded => {
-                self.state.account.counts_mut(number).crowded += 1;
-                recorded.crowded.push(id.clone());
-                return Ok(());
-            }
-            Outcome::Conflict(first) => {
-                self.state.account.counts_mut(number).conflicts += 1;
-                let label = number.is_none();
-                recorded.contradictions.push(Contradiction { id: id.clone(), label, first, again: value });
-                return Ok(());
-            }
-        };
-        let counts = self.state.account.counts_mut(number);
-        counts.received += 1;
-        counts.late += u64::from(late);
-        self.insert_event(arrival, number, at, !scored.is_empty(), now, recorded)?;
-        for row in scored {
-            self.insert_scored(row, now, recorded)?;
-        }
-        Ok(())
-    }
-
-    fn add_anonymous(
-        &mut self,
-        arrival: &Arrival,
-        now: Moment,
-        recorded: &mut Recorded,
-    ) -> rusqlite::Result<()> {
-        let number = match &arrival.said {
-            Said::Label => None,
-            Said::Prediction(model) => {
-                let number = self.state.account.number(model);
-                self.touched.insert(number);
-                Some(number)
-            }
-        };
-        self.state.account.counts_mut(number).anonymous += 1;
-        self.insert_event(arrival, number, arrival.published_at.unwrap_or(now.wall), false, now, recorded)
-    }
-
-    fn insert_event(
-        &mut self,
-        arrival: &Arrival,
-        number: Option<usize>,
-        at: Timestamp,
-        met: bool,
-        now: Moment,
-        recorded: &mut Recorded,
-    ) -> rusqlite::Result<()> {
-        self.state.last_event += 1;
-        let source = number.map_or(0, source);
-        self.db.prepare_cached("INSERT INTO event VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?.execute(
-            params![
-                self.state.last_event,
-                now.wall.0,
-                now.age,
-                source,
-                IdRef(arrival.id.as_ref()),
-                arrival.value,
-                at.0,
-                met
-            ],
-        )?;
-        let model = model_of(&self.state.account, source)?;
-        let event = Event { received: now.wall, id: arrival.id.clone(), model, value: arrival.value };
-        lines::event(&mut recorded.labels_log, &event);
-        Ok(())
-    }
-
-    fn insert_scored(&mut self, row: Scored, now: Moment, recorded: &mut Recorded) -> rusqlite::Result<()> {
-        let number = self.state.account.number(&row.model);
-        self.touched.insert(number);
-        if let Some(account) = self.state.account.model_mut(number) {
-            account.counts.scored += 1;
-            account.scores.add(row.y_true, row.y_pred);
-        }
-        self.state.last_scoring += 1;
-        self.db.prepare_cached("INSERT INTO scoring VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?.execute(
-            params![
-                self.state.last_scoring,
-                now.age,
-                IdRef(Some(&row.id)),
-                row.y_true,
-                row.y_pred,
-                source(number),
-                row.predicted_at.0,
-                row.labelled_at.0
-            ],
-        )?;
-        lines::scored(&mut recorded.metric_log, &row);
-        recorded.scored.push(row);
-        Ok(())
-    }
-
-    /// What is known of a row.
-    fn load(&self, id: &RowId) -> rusqlite::Result<Row> {
-        let mut known = self
-            .db
-            .prepare_cached("SELECT seq, source, value, at, met FROM event WHERE id = ?1 ORDER BY seq")?;
-        let mut found = known.query([IdRef(Some(id))])?;
-        let mut row = Row::default();
-        while let Some(event) = found.next()? {
-            let (value, at) = (event.get(2)?, Timestamp(event.get(3)?));
-            let (expired, met) = (event.get::<_, i64>(0)? <= self.state.horizon_over, event.get(4)?);
-            match model_of(&self.state.account, event.get(1)?)? {
-                None => row.label = Some(LabelHalf { value, at, expired, scored: met }),
-                Some(model) => {
-                    // It came after the label and met it.
-                    if let (Some(label), true) = (&mut row.label, met) {
-                        label.scored = true;
-                    }
-                    row.predictions.push(PredictionHalf { value, at, model, expired });
-                }
-            }
-        }
-        Ok(row)
+        Ok(joining.recorded)
     }
 
     /// Ends the waiting of the halves whose horizon is over, the oldest first.
@@ -212,7 +81,7 @@ impl<'a> Change<'a> {
             }
             self.state.horizon_over = seq;
             let Id(Some(id)) = event.get(3)? else { continue };
-            if event.get(4)? || met_later.exists(params![IdRef(Some(&id)), seq, source])? {
+            if event.get(4)? || met_later.exists(params![IdRef::new(Some(&id)), seq, source])? {
                 continue;
             }
             expired.execute([seq, now.wall.0])?;
@@ -259,7 +128,150 @@ impl<'a> Change<'a> {
             return Ok(last);
         }
         // What a power cut may take from the text file must be there to be written again.
-        let synced = load_file(&self.db, log)?.map_or(0, |file| file.synced);
+        let synced = load_file(self.db, log)?.map_or(0, |file| file.synced);
         Ok(last.min(synced.max(first - 1)))
     }
+}
+
+/// The messages of a group on their way into the database.
+struct Joining<'a> {
+    find: CachedStatement<'a>,
+    insert_event: CachedStatement<'a>,
+    insert_scoring: CachedStatement<'a>,
+    state: &'a mut State,
+    touched: &'a mut BTreeSet<usize>,
+    /// The rows that this group speaks of: halves that meet in it are not looked for in the database.
+    rows: HashMap<&'a RowId, Row>,
+    now: Moment,
+    recorded: Recorded,
+}
+
+impl<'a> Joining<'a> {
+    fn add(&mut self, arrival: &'a Arrival) -> rusqlite::Result<()> {
+        let number = match &arrival.said {
+            Said::Label => None,
+            Said::Prediction(model) => Some(self.state.account.number(model)),
+        };
+        self.touched.extend(number);
+        let value = arrival.value;
+        let at = arrival.published_at.unwrap_or(self.now.wall);
+        let Some(id) = &arrival.id else {
+            self.state.account.counts_mut(number).anonymous += 1;
+            return self.insert_event(arrival, number, at, false);
+        };
+        let row = match self.rows.entry(id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(find(&mut self.find, self.state, id)?),
+        };
+        let label_was_scored = row.label.is_some_and(|label| label.scored);
+        let outcome = match number {
+            None => row.add_label(id, LabelHalf { value, at, expired: false, scored: false }),
+            Some(number) => {
+                let model = Arc::clone(&self.state.account.models()[number].model);
+                row.add_prediction(id, PredictionHalf { value, at, model, expired: false })
+            }
+        };
+        if !label_was_scored && row.label.is_some_and(|label| label.scored) {
+            self.state.account.labels.scored += 1;
+        }
+        let counts = self.state.account.counts_mut(number);
+        let scored = match outcome {
+            Outcome::New(scored) => scored,
+            Outcome::Late => {
+                counts.late += 1;
+                Vec::new()
+            }
+            Outcome::Duplicate => {
+                counts.duplicates += 1;
+                return Ok(());
+            }
+            Outcome::Crowded => {
+                counts.crowded += 1;
+                self.recorded.crowded.push(id.clone());
+                return Ok(());
+            }
+            Outcome::Conflict(first) => {
+                counts.conflicts += 1;
+                let label = number.is_none();
+                self.recorded.contradictions.push(Contradiction {
+                    id: id.clone(),
+                    label,
+                    first,
+                    again: value,
+                });
+                return Ok(());
+            }
+        };
+        counts.received += 1;
+        self.insert_event(arrival, number, at, !scored.is_empty())?;
+        scored.into_iter().try_for_each(|row| self.insert_scored(row))
+    }
+
+    fn insert_event(
+        &mut self,
+        arrival: &Arrival,
+        number: Option<usize>,
+        at: Timestamp,
+        met: bool,
+    ) -> rusqlite::Result<()> {
+        let Arrival { id, value, .. } = arrival;
+        self.state.last_event += 1;
+        self.insert_event.execute(params![
+            self.state.last_event,
+            self.now.wall.0,
+            self.now.age,
+            number.map_or(0, source),
+            IdRef::new(id.as_ref()),
+            value,
+            at.0,
+            met
+        ])?;
+        let model = number.map(|number| &*self.state.account.models()[number].model);
+        let event = Event { received: self.now.wall, id: id.as_ref(), model, value: *value };
+        lines::event(&mut self.recorded.labels_log, event);
+        Ok(())
+    }
+
+    fn insert_scored(&mut self, row: Scored) -> rusqlite::Result<()> {
+        let number = self.state.account.number(&row.model);
+        self.touched.insert(number);
+        let account = self.state.account.model_mut(number);
+        account.counts.scored += 1;
+        account.scores.add(row.y_true, row.y_pred);
+        self.state.last_scoring += 1;
+        self.insert_scoring.execute(params![
+            self.state.last_scoring,
+            self.now.age,
+            IdRef::new(Some(&row.id)),
+            row.y_true,
+            row.y_pred,
+            source(number),
+            row.predicted_at.0,
+            row.labelled_at.0
+        ])?;
+        lines::scored(&mut self.recorded.metric_log, &row);
+        self.recorded.scored.push(row);
+        Ok(())
+    }
+}
+
+/// What the database knows of a row.
+fn find(statement: &mut CachedStatement<'_>, state: &State, id: &RowId) -> rusqlite::Result<Row> {
+    let mut found = statement.query([IdRef::new(Some(id))])?;
+    let mut row = Row::default();
+    while let Some(event) = found.next()? {
+        let (value, at) = (event.get(2)?, Timestamp(event.get(3)?));
+        let (expired, met) = (event.get::<_, i64>(0)? <= state.horizon_over, event.get(4)?);
+        match model_of(&state.account, event.get(1)?)? {
+            None => row.label = Some(LabelHalf { value, at, expired, scored: met }),
+            Some(model) => {
+                // It came after the label and met it.
+                if let (Some(label), true) = (&mut row.label, met) {
+                    label.scored = true;
+                }
+                row.predictions.push(PredictionHalf { value, at, model, expired });
+            }
+        }
+    }
+    Ok(row)
 }

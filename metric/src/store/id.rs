@@ -1,23 +1,35 @@
 //! A row's id in a column: the 16 bytes of a UUID, or text, or nothing.
 
-use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, Value, ValueRef};
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use shared::message::RowId;
 
 /// An id on its way into the database.
-pub(super) struct IdRef<'a>(pub(super) Option<&'a RowId>);
+pub(super) enum IdRef<'a> {
+    None,
+    Uuid([u8; 16]),
+    Text(&'a str),
+}
 
 /// An id on its way out.
 pub(super) struct Id(pub(super) Option<RowId>);
 
+impl<'a> IdRef<'a> {
+    pub(super) fn new(id: Option<&'a RowId>) -> Self {
+        match id.map(|id| (id, id.to_uuid())) {
+            None => Self::None,
+            Some((_, Some(bytes))) => Self::Uuid(bytes),
+            Some((id, None)) => Self::Text(id.as_str()),
+        }
+    }
+}
+
 impl ToSql for IdRef<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(match self.0 {
-            None => ToSqlOutput::Borrowed(ValueRef::Null),
-            Some(id) => match id.to_uuid() {
-                Some(bytes) => ToSqlOutput::Owned(Value::Blob(bytes.to_vec())),
-                None => ToSqlOutput::Borrowed(ValueRef::Text(id.as_str().as_bytes())),
-            },
-        })
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::None => ValueRef::Null,
+            Self::Uuid(bytes) => ValueRef::Blob(bytes),
+            Self::Text(text) => ValueRef::Text(text.as_bytes()),
+        }))
     }
 }
 

@@ -121,7 +121,8 @@ fn write_line(text: &mut String, row: &Row<'_>, account: &Account, log: Log) -> 
         Log::Labels => {
             let Id(id) = row.get(2)?;
             let model = model_of(account, row.get(1)?)?;
-            lines::event(text, &Event { received: Timestamp(row.get(4)?), id, model, value: row.get(3)? });
+            let (received, value) = (Timestamp(row.get(4)?), row.get(3)?);
+            lines::event(text, Event { received, id: id.as_ref(), model: model.as_deref(), value });
         }
         Log::Metric => lines::scored(text, &read_scored(row, account)?),
     }

@@ -39,6 +39,8 @@ pub fn open_to_write(path: &Path) -> Result<Connection, Trouble> {
         db.set_prepared_statement_cache_capacity(64);
         // A plan that depends on the values bound to it is made anew for each of them.
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+        // A container may have no folder for temporary files.
+        db.pragma_update(None, "temp_store", "memory")?;
         // Durable at every commit; readers do not stop the writer.
         db.pragma_update(None, "journal_mode", "wal")?;
         db.pragma_update(None, "synchronous", "full")?;

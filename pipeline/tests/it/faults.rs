@@ -258,22 +258,15 @@ async fn features_terminated_mid_batch() {
 async fn metric_terminated_mid_batch() {
     let broker = broker::turn().await;
     let services = Services::new(&broker.url);
-    let _model = services.model(&[]);
+    let model = services.model(&[]);
     let mut metric = services.metric(&[]);
-    let mut features = services.features(&LOAD);
-    for labels in [2000, 5000, 8000] {
-        wait_for("labels", || services.books.recorded().labels.len() >= labels, String::new).await;
+    let features = services.features(&LOAD);
+    for rows in [2000, 5000, 8000] {
+        services.books.wait_for_rows(rows).await;
         metric.stop().await;
         metric = services.metric(&[]);
     }
-    assert_eq!(features.exit(Duration::from_secs(60)).await, Some(0));
-    let (rows, labels) = services.books.confirmed();
-    let recorded = || {
-        let recorded = services.books.recorded();
-        recorded.labels.len() >= labels.len() && recorded.predictions.len() >= rows.len()
-    };
-    wait_for("every message to be recorded", recorded, || metric.log()).await;
-    services.books.recorded().assert_each_once();
+    finish(&broker, &services, features, [model, metric]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
