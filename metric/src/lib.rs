@@ -20,7 +20,6 @@ pub mod trouble;
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::ensure;
@@ -96,7 +95,9 @@ pub async fn run(
     let folder = options.logs;
     let (groups, received) = mpsc::channel(1);
     let Some(writer) = Writer::open(&folder, limits, clock, rows, &context).await? else { return Ok(()) };
-    let mut writer = pin!(writer.run(received));
+    // A task of its own, so that it goes on while this one waits for something else.
+    let mut writer = tokio::spawn(writer.run(received));
+    let mut writing = true;
     let Context { transport, stop, readiness } = context;
     let mut labels = transport.consumer(APP, Queue::Label, PREFETCH, &stop, &readiness);
     let mut predictions = transport.consumer(APP, Queue::Prediction, PREFETCH, &stop, &readiness);
@@ -113,7 +114,10 @@ pub async fn run(
         let due = group.is_due() || (stopping && !group.is_empty());
         let taking = !stopping && group.room() > 0;
         let taken = tokio::select! {
-            ended = &mut writer => break ended,
+            ended = &mut writer => {
+                writing = false;
+                break ended?;
+            }
             () = stop.requested(), if !stopping => continue,
             Some(confirmed) = letters.next() => match confirmed {
                 Ok(Dead { queue, batch, count }) => {
@@ -146,8 +150,11 @@ pub async fn run(
     drop(groups);
     // What the writer has is committed and acknowledged before the connections are closed.
     let result = match result {
-        Ok(()) => writer.await,
-        failed => failed,
+        Ok(()) if writing => writer.await?,
+        result => {
+            writer.abort();
+            result
+        }
     };
     tokio::join!(labels.close(), predictions.close(), publisher.close());
     result

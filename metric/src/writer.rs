@@ -159,6 +159,9 @@ impl Writer {
         let (now, limits) = (self.age.now(), self.limits);
         let commit = move |records: &mut Records| records.commit(&arrivals, rejected, now, &limits);
         let Some(recorded) = self.attempt(commit).await? else { return Ok(false) };
+        if let Some(records) = &mut self.records {
+            board::export(records.account().map_err(Trouble::into_error)?);
+        }
         for batch in batches {
             batch.ack().await;
         }
@@ -171,7 +174,6 @@ impl Writer {
         }
         if let Some(records) = &mut self.records {
             let account = records.account().map_err(Trouble::into_error)?;
-            board::export(account);
             self.board.report(&scored, account, now.wall);
         }
         self.rows.send_modify(|rows| *rows += scored.len() as u64);

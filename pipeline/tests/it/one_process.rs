@@ -94,14 +94,28 @@ async fn a_model_for_other_columns_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn metric_files_of_the_exercise_are_not_touched() {
+async fn metric_files_of_the_exercise_are_put_aside() {
     let books = Books::new();
     fs::create_dir(books.logs()).unwrap();
-    let theirs = "id,y_true,y_pred,absolute_error\n";
+    let theirs = "id,y_true,y_pred,absolute_error\n1,2,3,1\n";
     fs::write(books.logs().join("metric_log.csv"), theirs).unwrap();
+    let mut process = pipeline(&books, &["--interval", "0s", "--count", "20"]);
+    assert_eq!(process.exit(Duration::from_secs(30)).await, Some(0), "{}", process.log());
+    books.settle_exactly().await;
+    let mut names = fs::read_dir(books.logs()).unwrap().map(|entry| entry.unwrap().path());
+    let aside = names.find(|path| path.to_string_lossy().contains("metric_log.csv.foreign-")).unwrap();
+    assert_eq!(fs::read_to_string(aside).unwrap(), theirs);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_database_ends_it_and_nothing_is_touched() {
+    let books = Books::new();
+    fs::create_dir(books.logs()).unwrap();
+    let damaged = "not a database, and longer than the header of one".repeat(20);
+    fs::write(books.logs().join("metric.db"), &damaged).unwrap();
     // The next row is an hour away: the failure must end the source too.
     let mut process = pipeline(&books, &["--interval", "1h"]);
     assert_eq!(process.exit(Duration::from_secs(10)).await, Some(1));
-    assert!(process.log().contains("has another header"), "{}", process.log());
-    assert_eq!(fs::read_to_string(books.logs().join("metric_log.csv")).unwrap(), theirs);
+    assert!(process.log().contains("metric.db is damaged"), "{}", process.log());
+    assert_eq!(fs::read_to_string(books.logs().join("metric.db")).unwrap(), damaged);
 }
