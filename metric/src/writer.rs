@@ -85,7 +85,6 @@ impl Writer {
                 }
             }
         };
-        patience.over();
         let size = std::fs::metadata(crate::store::schema::path(folder)).map_or(0, |file| file.len());
         let path = folder.to_owned();
         let mut checking = Some(spawn_blocking(move || Store::check(&path)));
@@ -94,6 +93,7 @@ impl Writer {
         {
             check.await?.map_err(Trouble::into_error)?;
         }
+        patience.over();
         let account = records.account().map_err(Trouble::into_error)?;
         info!("recording to {}: {}", folder.display(), board::summary(account));
         board::export(account);

@@ -24,11 +24,15 @@ impl Readiness {
         condition
     }
 
-    /// What does not hold now.
+    /// What does not hold now. A service that has not said yet what it needs has not started.
     #[must_use]
     pub fn unmet(&self) -> Vec<Arc<str>> {
+        let conditions = self.lock();
+        if conditions.is_empty() {
+            return vec!["started".into()];
+        }
         let unmet = |condition: &&Condition| !condition.holds.load(Ordering::Relaxed);
-        self.lock().iter().filter(unmet).map(|condition| Arc::clone(&condition.what)).collect()
+        conditions.iter().filter(unmet).map(|condition| Arc::clone(&condition.what)).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Condition>> {
@@ -56,7 +60,7 @@ mod tests {
     #[test]
     fn ready_is_when_every_condition_holds() {
         let readiness = Readiness::default();
-        assert!(readiness.unmet().is_empty());
+        assert_eq!(readiness.unmet(), ["started".into()]);
         let model = readiness.condition("model loaded");
         let broker = readiness.condition("connected");
         model.set(true);
