@@ -56,12 +56,14 @@ fn insert(folder: &Path, rows: u64) -> anyhow::Result<f64> {
         {
             let mut events =
                 change.prepare_cached("INSERT INTO event VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
+            let mut known = change.prepare_cached("INSERT INTO known VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
             let mut scorings =
                 change.prepare_cached("INSERT INTO scoring VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
             for id in group {
                 for source in 0..2 {
                     event += 1;
                     events.execute(params![event, AT.0, event, source, id, 151.5, AT.0, source])?;
+                    known.execute(params![id, event, source, 151.5, AT.0, source])?;
                 }
                 scoring += 1;
                 scorings.execute(params![scoring, event, id, 151.5, 206.25, 1, AT.0, AT.0])?;

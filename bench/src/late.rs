@@ -22,7 +22,6 @@ use crate::processes::{Process, scratch};
 
 /// How many messages are committed at once, as in `metric`.
 const GROUP: usize = 1024;
-const LIMITS: Limits = Limits { horizon_ms: i64::MAX, retain_ms: None };
 
 /// Measures and prints.
 pub(crate) fn run(pending: u64, scored: u64, labels: u64) -> anyhow::Result<()> {
@@ -73,8 +72,9 @@ fn measure(folder: &Path, pending: u64, scored: u64, labels: u64) -> anyhow::Res
 
 fn commit(records: &mut Records, arrivals: &[Arrival]) -> anyhow::Result<()> {
     let now = Moment { wall: Timestamp(1_795_194_245_123), age: 0 };
-    let recorded =
-        records.commit(arrivals, Rejected::default(), now, &LIMITS).map_err(Trouble::into_error)?;
+    let recorded = records
+        .commit(arrivals, Rejected::default(), now, &Limits::default())
+        .map_err(Trouble::into_error)?;
     records.show(&recorded.labels_log, &recorded.metric_log).map_err(Trouble::into_error)
 }
 

@@ -77,7 +77,7 @@ impl MetricOptions {
                 shown(self.label_horizon)
             );
         }
-        Ok(Limits { horizon_ms: ms(self.label_horizon), retain_ms: self.retain.map(ms) })
+        Ok(Limits { horizon_ms: ms(self.label_horizon), retain_ms: self.retain.map(ms), ..Limits::default() })
     }
 }
 

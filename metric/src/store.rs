@@ -1,7 +1,8 @@
 //! The database: everything that was received and what became of it. The truth, of which the text files are a view.
 
 mod change;
-mod id;
+mod key;
+mod known;
 mod read;
 pub mod schema;
 mod state;
@@ -16,7 +17,8 @@ use crate::account::{Account, Rejected};
 use crate::join::{Model, Scored};
 use crate::trouble::{Trouble, damaged};
 
-use change::Change;
+use change::{Change, Changed};
+use known::Collected;
 pub use read::{FileState, Log, Reader, Selection};
 use state::State;
 
@@ -74,6 +76,15 @@ pub struct Limits {
     pub horizon_ms: i64,
     /// How much history is kept, in milliseconds; none is everything.
     pub retain_ms: Option<i64>,
+    /// How many halves are collected in memory before they go into the table by id, at about 120 bytes each.
+    pub collected: usize,
+}
+
+/// Waits for a day and keeps everything.
+impl Default for Limits {
+    fn default() -> Self {
+        Self { horizon_ms: 24 * 60 * 60 * 1000, retain_ms: None, collected: 65_536 }
+    }
 }
 
 /// What a group of messages has led to.
@@ -110,7 +121,22 @@ pub struct Store {
     db: Connection,
     path: PathBuf,
     /// None after a change that failed: what is in the database is read anew.
-    state: Option<State>,
+    memory: Option<Memory>,
+}
+
+/// What the writer knows without asking the database.
+#[derive(Debug)]
+struct Memory {
+    state: State,
+    collected: Collected,
+}
+
+impl Memory {
+    fn load(db: &Connection) -> rusqlite::Result<Self> {
+        let state = State::load(db)?;
+        let collected = Collected::load(db, &state)?;
+        Ok(Self { state, collected })
+    }
 }
 
 impl Store {
@@ -119,8 +145,8 @@ impl Store {
         let path = schema::path(folder);
         let mut db = schema::open_to_write(&path)?;
         schema::migrate(&mut db, &path)?;
-        let state = State::load(&db).map_err(|why| Trouble::with_database(why, &path))?;
-        Ok(Self { db, path, state: Some(state) })
+        let memory = Memory::load(&db).map_err(|why| Trouble::with_database(why, &path))?;
+        Ok(Self { db, path, memory: Some(memory) })
     }
 
     /// Checks that the database does not contradict itself. Takes about a second for each gigabyte.
@@ -147,6 +173,7 @@ impl Store {
             change.state.account.rejected.predictions += rejected.predictions;
             change.expire(now, limits)?;
             let recorded = change.record(arrivals, now)?;
+            change.collect(limits.collected)?;
             change.trim(now, limits)?;
             Ok(recorded)
         })
@@ -224,28 +251,35 @@ impl Store {
         with: impl FnMut(i64, &str) -> Result<bool, Trouble>,
     ) -> Result<(), Trouble> {
         self.state()?;
-        let Some(state) = &self.state else { return Ok(()) };
+        let Some(Memory { state, .. }) = &self.memory else { return Ok(()) };
         read::lines(&self.db, &self.path, &state.account, log, after, with)
     }
 
-    fn state(&mut self) -> Result<&mut State, Trouble> {
-        let state = match self.state.take() {
-            Some(state) => state,
-            None => State::load(&self.db).map_err(|why| Trouble::with_database(why, &self.path))?,
+    fn state(&mut self) -> Result<&State, Trouble> {
+        let memory = match self.memory.take() {
+            Some(memory) => memory,
+            None => Memory::load(&self.db).map_err(|why| Trouble::with_database(why, &self.path))?,
         };
-        Ok(self.state.insert(state))
+        Ok(&self.memory.insert(memory).state)
     }
 
     fn change<T>(&mut self, work: impl FnOnce(&mut Change<'_>) -> rusqlite::Result<T>) -> Result<T, Trouble> {
         self.state()?;
         let trouble = |why| Trouble::with_database(why, &self.path);
         let db = self.db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(trouble)?;
-        let Some(state) = self.state.take() else { return Err(damaged(&self.path, "it has no state")) };
-        let mut change = Change::new(&db, state);
+        let Some(Memory { state, mut collected }) = self.memory.take() else {
+            return Err(damaged(&self.path, "it has no state"));
+        };
+        let mut change = Change::new(&db, state, &collected);
         let result = work(&mut change).map_err(trouble)?;
-        let state = change.finish().map_err(trouble)?;
+        let Changed { state, fresh, put_into_table } = change.finish().map_err(trouble)?;
         db.commit().map_err(trouble)?;
-        self.state = Some(state);
+        if put_into_table {
+            collected = Collected::default();
+        } else {
+            fresh.into_iter().for_each(|(key, half)| collected.add(key, half));
+        }
+        self.memory = Some(Memory { state, collected });
         Ok(result)
     }
 }

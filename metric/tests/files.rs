@@ -34,7 +34,7 @@ impl Case {
             records: None,
             next: 0,
             age: 0,
-            limits: Limits { horizon_ms: 1000, retain_ms: None },
+            limits: Limits { horizon_ms: 1000, ..Limits::default() },
         };
         case.start();
         case

@@ -19,7 +19,8 @@ use shared::clock::Timestamp;
 use shared::message::{Name, RowId};
 
 const HORIZON: i64 = 100;
-const LIMITS: Limits = Limits { horizon_ms: HORIZON, retain_ms: None };
+/// Few halves are collected in memory, so that most cases have some there and some in the table.
+const LIMITS: Limits = Limits { horizon_ms: HORIZON, retain_ms: None, collected: 6 };
 
 /// A message: which row (0 is anonymous), label or prediction of this model and version, and which value.
 #[derive(Debug, Clone, Copy)]

@@ -14,7 +14,17 @@ CREATE TABLE event (
     at       INTEGER NOT NULL, -- published, or else received
     met      INTEGER NOT NULL  -- 1: it met its other half when it came
 ) STRICT;
-CREATE INDEX event_by_id ON event (id);
+
+-- The events with an id, by their id, but for the latest ones: up to state.known.
+CREATE TABLE known (
+    id     ANY NOT NULL,
+    seq    INTEGER NOT NULL,
+    source INTEGER NOT NULL,
+    value  ANY NOT NULL,
+    at     INTEGER NOT NULL,
+    met    INTEGER NOT NULL,
+    PRIMARY KEY (id, seq)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE scoring (
     seq          INTEGER PRIMARY KEY,
@@ -55,11 +65,12 @@ CREATE TABLE state (
     first_event          INTEGER NOT NULL, -- the oldest that is kept
     first_scoring        INTEGER NOT NULL,
     horizon_over         INTEGER NOT NULL, -- of all events up to this one
+    known                INTEGER NOT NULL, -- events up to this one are in the table known
     age                  INTEGER NOT NULL,
     rejected_labels      INTEGER NOT NULL,
     rejected_predictions INTEGER NOT NULL
 ) STRICT;
-INSERT INTO state VALUES (1, 0, 0, 1, 1, 0, 0, 0, 0);
+INSERT INTO state VALUES (1, 0, 0, 1, 1, 0, 0, 0, 0, 0);
 
 CREATE TABLE file (
     name          TEXT PRIMARY KEY,

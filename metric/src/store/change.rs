@@ -8,9 +8,10 @@ use rusqlite::{CachedStatement, Transaction, params};
 use shared::clock::Timestamp;
 use shared::message::RowId;
 
-use super::id::{Id, IdRef};
+use super::key::Key;
+use super::known::{Collected, Finder, Half};
 use super::read::load_file;
-use super::state::{State, model_of, source};
+use super::state::{State, source};
 use super::{Arrival, Contradiction, Limits, Log, Moment, Recorded, Said};
 use crate::join::{LabelHalf, Outcome, PredictionHalf, Row, Scored};
 use crate::lines::{self, Event};
@@ -18,31 +19,56 @@ use crate::lines::{self, Event};
 /// How many events a commit looks at to expire or to trim them, so that none takes long.
 const STRIDE: i64 = 4096;
 
-/// A transaction and the state that it leads to.
+/// A transaction and what it leads to.
 pub(super) struct Change<'a> {
     pub(super) db: &'a Transaction<'a>,
     pub(super) state: State,
+    collected: &'a Collected,
     /// The models whose accounts have changed.
     touched: BTreeSet<usize>,
+    /// The halves that are new.
+    fresh: Vec<(Key, Half)>,
+    /// They and the collected ones are in the table.
+    put_into_table: bool,
+}
+
+/// What is different when the transaction is committed.
+pub(super) struct Changed {
+    pub(super) state: State,
+    pub(super) fresh: Vec<(Key, Half)>,
+    /// What was collected is in the table now, and so are the fresh ones.
+    pub(super) put_into_table: bool,
 }
 
 impl<'a> Change<'a> {
-    pub(super) fn new(db: &'a Transaction<'a>, state: State) -> Self {
-        Self { db, state, touched: BTreeSet::new() }
+    pub(super) fn new(db: &'a Transaction<'a>, state: State, collected: &'a Collected) -> Self {
+        Self { db, state, collected, touched: BTreeSet::new(), fresh: Vec::new(), put_into_table: false }
     }
 
-    /// Writes the state and returns it.
-    pub(super) fn finish(self) -> rusqlite::Result<State> {
+    /// Writes the state.
+    pub(super) fn finish(self) -> rusqlite::Result<Changed> {
         self.state.save(self.db, self.touched)?;
-        Ok(self.state)
+        Ok(Changed { state: self.state, fresh: self.fresh, put_into_table: self.put_into_table })
+    }
+
+    /// Puts the halves into the table `known` where there are this many in memory.
+    pub(super) fn collect(&mut self, most: usize) -> rusqlite::Result<()> {
+        if self.collected.count() + self.fresh.len() >= most { self.put_into_table() } else { Ok(()) }
+    }
+
+    fn put_into_table(&mut self) -> rusqlite::Result<()> {
+        if !self.put_into_table {
+            self.collected.put_into_table(self.db, &self.fresh)?;
+            self.state.known = self.state.last_event;
+            self.put_into_table = true;
+        }
+        Ok(())
     }
 
     /// Takes in messages, in their order.
     pub(super) fn record(&mut self, arrivals: &[Arrival], now: Moment) -> rusqlite::Result<Recorded> {
         let mut joining = Joining {
-            find: self
-                .db
-                .prepare_cached("SELECT seq, source, value, at, met FROM event WHERE id = ?1 ORDER BY seq")?,
+            finder: Finder::new(self.db, self.collected)?,
             insert_event: self
                 .db
                 .prepare_cached("INSERT INTO event VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?,
@@ -51,6 +77,7 @@ impl<'a> Change<'a> {
                 .prepare_cached("INSERT INTO scoring VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?,
             state: &mut self.state,
             touched: &mut self.touched,
+            fresh: &mut self.fresh,
             rows: HashMap::with_capacity(arrivals.len()),
             now,
             recorded: Recorded::default(),
@@ -69,9 +96,7 @@ impl<'a> Change<'a> {
         let mut events = self.db.prepare_cached(
             "SELECT seq, age, source, id, met FROM event WHERE seq > ?1 ORDER BY seq LIMIT ?2",
         )?;
-        let mut met_later = self.db.prepare_cached(
-            "SELECT 1 FROM event WHERE id = ?1 AND seq > ?2 AND met = 1 AND (source = 0) <> (?3 = 0)",
-        )?;
+        let mut finder = Finder::new(self.db, self.collected)?;
         let mut expired = self.db.prepare_cached("INSERT INTO expiry VALUES (?1, ?2)")?;
         let mut due = events.query([self.state.horizon_over, STRIDE])?;
         while let Some(event) = due.next()? {
@@ -80,8 +105,8 @@ impl<'a> Change<'a> {
                 break;
             }
             self.state.horizon_over = seq;
-            let Id(Some(id)) = event.get(3)? else { continue };
-            if event.get(4)? || met_later.exists(params![IdRef::new(Some(&id)), seq, source])? {
+            let Some(key) = event.get::<_, Option<Key>>(3)? else { continue };
+            if event.get(4)? || finder.was_met(&key, seq, source)? {
                 continue;
             }
             expired.execute([seq, now.wall.0])?;
@@ -99,7 +124,7 @@ impl<'a> Change<'a> {
         let events = self.older(Log::Labels, "event", self.state.first_event, newest)?;
         let events = events.min(self.state.horizon_over);
         if events >= self.state.first_event {
-            self.db.prepare_cached("DELETE FROM event WHERE seq <= ?1")?.execute([events])?;
+            self.forget(events)?;
             self.db.prepare_cached("DELETE FROM expiry WHERE seq <= ?1")?.execute([events])?;
             self.state.first_event = events + 1;
         }
@@ -108,6 +133,23 @@ impl<'a> Change<'a> {
             self.db.prepare_cached("DELETE FROM scoring WHERE seq <= ?1")?.execute([rows])?;
             self.state.first_scoring = rows + 1;
         }
+        Ok(())
+    }
+
+    /// Deletes the events up to this one.
+    fn forget(&mut self, last: i64) -> rusqlite::Result<()> {
+        if last > self.state.known {
+            self.put_into_table()?;
+        }
+        let mut known = self.db.prepare_cached("DELETE FROM known WHERE id = ?1 AND seq = ?2")?;
+        let mut events = self.db.prepare_cached("SELECT id, seq FROM event WHERE seq <= ?1")?;
+        let mut rows = events.query([last])?;
+        while let Some(event) = rows.next()? {
+            if let Some(key) = event.get::<_, Option<Key>>(0)? {
+                known.execute(params![key, event.get::<_, i64>(1)?])?;
+            }
+        }
+        self.db.prepare_cached("DELETE FROM event WHERE seq <= ?1")?.execute([last])?;
         Ok(())
     }
 
@@ -135,11 +177,12 @@ impl<'a> Change<'a> {
 
 /// The messages of a group on their way into the database.
 struct Joining<'a> {
-    find: CachedStatement<'a>,
+    finder: Finder<'a>,
     insert_event: CachedStatement<'a>,
     insert_scoring: CachedStatement<'a>,
     state: &'a mut State,
     touched: &'a mut BTreeSet<usize>,
+    fresh: &'a mut Vec<(Key, Half)>,
     /// The rows that this group speaks of: halves that meet in it are not looked for in the database.
     rows: HashMap<&'a RowId, Row>,
     now: Moment,
@@ -161,7 +204,7 @@ impl<'a> Joining<'a> {
         };
         let row = match self.rows.entry(id) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(find(&mut self.find, self.state, id)?),
+            Entry::Vacant(new) => new.insert(self.finder.row(id, self.state)?),
         };
         let label_was_scored = row.label.is_some_and(|label| label.scored);
         let outcome = match number {
@@ -216,16 +259,19 @@ impl<'a> Joining<'a> {
     ) -> rusqlite::Result<()> {
         let Arrival { id, value, .. } = arrival;
         self.state.last_event += 1;
+        let (seq, source) = (self.state.last_event, number.map_or(0, source));
+        let key = id.as_ref().map(Key::from);
         self.insert_event.execute(params![
-            self.state.last_event,
+            seq,
             self.now.wall.0,
             self.now.age,
-            number.map_or(0, source),
-            IdRef::new(id.as_ref()),
+            source,
+            key,
             value,
             at.0,
             met
         ])?;
+        self.fresh.extend(key.map(|key| (key, Half { seq, source, value: *value, at, met })));
         let model = number.map(|number| &*self.state.account.models()[number].model);
         let event = Event { received: self.now.wall, id: id.as_ref(), model, value: *value };
         lines::event(&mut self.recorded.labels_log, event);
@@ -242,7 +288,7 @@ impl<'a> Joining<'a> {
         self.insert_scoring.execute(params![
             self.state.last_scoring,
             self.now.age,
-            IdRef::new(Some(&row.id)),
+            Key::from(&row.id),
             row.y_true,
             row.y_pred,
             source(number),
@@ -253,25 +299,4 @@ impl<'a> Joining<'a> {
         self.recorded.scored.push(row);
         Ok(())
     }
-}
-
-/// What the database knows of a row.
-fn find(statement: &mut CachedStatement<'_>, state: &State, id: &RowId) -> rusqlite::Result<Row> {
-    let mut found = statement.query([IdRef::new(Some(id))])?;
-    let mut row = Row::default();
-    while let Some(event) = found.next()? {
-        let (value, at) = (event.get(2)?, Timestamp(event.get(3)?));
-        let (expired, met) = (event.get::<_, i64>(0)? <= state.horizon_over, event.get(4)?);
-        match model_of(&state.account, event.get(1)?)? {
-            None => row.label = Some(LabelHalf { value, at, expired, scored: met }),
-            Some(model) => {
-                // It came after the label and met it.
-                if let (Some(label), true) = (&mut row.label, met) {
-                    label.scored = true;
-                }
-                row.predictions.push(PredictionHalf { value, at, model, expired });
-            }
-        }
-    }
-    Ok(row)
 }

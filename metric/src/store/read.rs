@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
 use shared::clock::Timestamp;
+use shared::message::RowId;
 
-use super::id::Id;
+use super::key::Key;
 use super::schema;
 use super::state::{State, model_of};
 use crate::account::Account;
@@ -119,7 +120,7 @@ pub(super) fn lines(
 fn write_line(text: &mut String, row: &Row<'_>, account: &Account, log: Log) -> rusqlite::Result<i64> {
     match log {
         Log::Labels => {
-            let Id(id) = row.get(2)?;
+            let id = row.get::<_, Option<Key>>(2)?.map(RowId::from);
             let model = model_of(account, row.get(1)?)?;
             let (received, value) = (Timestamp(row.get(4)?), row.get(3)?);
             lines::event(text, Event { received, id: id.as_ref(), model: model.as_deref(), value });
@@ -212,13 +213,13 @@ impl Reader {
 }
 
 fn read_scored(row: &Row<'_>, account: &Account) -> rusqlite::Result<Scored> {
-    let missing = || rusqlite::Error::InvalidColumnType(2, "id".into(), rusqlite::types::Type::Null);
-    let Id(id) = row.get(2)?;
+    let source = row.get(1)?;
+    let model = model_of(account, source)?;
     Ok(Scored {
-        id: id.ok_or_else(missing)?,
+        id: row.get::<_, Key>(2)?.into(),
         y_true: row.get(3)?,
         y_pred: row.get(4)?,
-        model: model_of(account, row.get(1)?)?.ok_or_else(missing)?,
+        model: model.ok_or(rusqlite::Error::IntegralValueOutOfRange(1, source))?,
         predicted_at: Timestamp(row.get(5)?),
         labelled_at: Timestamp(row.get(6)?),
     })

@@ -21,6 +21,8 @@ pub(super) struct State {
     pub(super) first_scoring: i64,
     /// The horizon of all events up to this one is over.
     pub(super) horizon_over: i64,
+    /// Events up to this one are in the table of known halves.
+    pub(super) known: i64,
     /// Milliseconds that metric has worked on this database.
     pub(super) age: i64,
     /// What became of everything.
@@ -31,19 +33,20 @@ impl State {
     /// Reads it.
     pub(super) fn load(db: &Connection) -> rusqlite::Result<Self> {
         let mut state = db.query_row(
-            "SELECT last_event, last_scoring, first_event, first_scoring, horizon_over, age, rejected_labels, \
-             rejected_predictions FROM state",
+            "SELECT last_event, last_scoring, first_event, first_scoring, horizon_over, known, age, \
+             rejected_labels, rejected_predictions FROM state",
             [],
             |row| {
                 let mut account = Account::default();
-                account.rejected = Rejected { labels: row.get(6)?, predictions: row.get(7)? };
+                account.rejected = Rejected { labels: row.get(7)?, predictions: row.get(8)? };
                 Ok(Self {
                     last_event: row.get(0)?,
                     last_scoring: row.get(1)?,
                     first_event: row.get(2)?,
                     first_scoring: row.get(3)?,
                     horizon_over: row.get(4)?,
-                    age: row.get(5)?,
+                    known: row.get(5)?,
+                    age: row.get(6)?,
                     account,
                 })
             },
@@ -82,10 +85,11 @@ impl State {
         db: &Connection,
         models: impl IntoIterator<Item = usize>,
     ) -> rusqlite::Result<()> {
-        let Self { last_event, last_scoring, first_event, first_scoring, horizon_over, age, account } = self;
+        let Self { last_event, last_scoring, first_event, first_scoring, horizon_over, known, age, account } =
+            self;
         db.prepare_cached(
             "UPDATE state SET last_event = ?1, last_scoring = ?2, first_event = ?3, first_scoring = ?4, \
-             horizon_over = ?5, age = ?6, rejected_labels = ?7, rejected_predictions = ?8",
+             horizon_over = ?5, known = ?6, age = ?7, rejected_labels = ?8, rejected_predictions = ?9",
         )?
         .execute(params![
             last_event,
@@ -93,6 +97,7 @@ impl State {
             first_event,
             first_scoring,
             horizon_over,
+            known,
             age,
             account.rejected.labels,
             account.rejected.predictions
