@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use serde_json::json;
+use serde::Serialize;
 use shared::clock::Timestamp;
 use shared::message::Name;
 
@@ -68,7 +68,10 @@ impl Export {
             for row in &rows {
                 match self.format {
                     Format::Csv => lines::scored(&mut text, row),
-                    Format::Ndjson => text += &format!("{}\n", to_json(row)),
+                    Format::Ndjson => {
+                        text += &serde_json::to_string(&Record::from(row))?;
+                        text.push('\n');
+                    }
                 }
             }
             out.write_all(text.as_bytes())?;
@@ -77,18 +80,34 @@ impl Export {
     }
 }
 
-fn to_json(row: &Scored) -> serde_json::Value {
-    json!({
-        "id": row.id.as_str(),
-        "y_true": row.y_true,
-        "y_pred": row.y_pred,
-        "absolute_error": row.absolute_error(),
-        "model": row.model.name.as_ref().map(Name::as_str),
-        "model_version": row.model.version.as_ref().map(Name::as_str),
-        "predicted_at": row.predicted_at.to_string(),
-        "labelled_at": row.labelled_at.to_string(),
-        "label_lag_ms": row.label_lag_ms(),
-    })
+/// A row as a JSON object, its keys in the order of the columns.
+#[derive(Serialize)]
+struct Record<'a> {
+    id: &'a str,
+    y_true: f64,
+    y_pred: f64,
+    absolute_error: f64,
+    model: Option<&'a str>,
+    model_version: Option<&'a str>,
+    predicted_at: String,
+    labelled_at: String,
+    label_lag_ms: i64,
+}
+
+impl<'a> From<&'a Scored> for Record<'a> {
+    fn from(row: &'a Scored) -> Self {
+        Self {
+            id: row.id.as_str(),
+            y_true: row.y_true,
+            y_pred: row.y_pred,
+            absolute_error: row.absolute_error(),
+            model: row.model.name.as_ref().map(Name::as_str),
+            model_version: row.model.version.as_ref().map(Name::as_str),
+            predicted_at: row.predicted_at.to_string(),
+            labelled_at: row.labelled_at.to_string(),
+            label_lag_ms: row.label_lag_ms(),
+        }
+    }
 }
 
 fn is_broken_pipe(why: &anyhow::Error) -> bool {

@@ -236,6 +236,9 @@ impl Projection {
 
     /// Begins a new file with what is not in the one before.
     fn start_anew(&mut self, store: &mut Store) -> Result<(), Trouble> {
+        // What is in the file that was taken away must stay there: nobody will write it again.
+        self.sync_file()?;
+        sync_folder(&self.folder)?;
         self.state =
             FileState { first: self.written + 1, synced: self.written, synced_length: 0, fingerprint: None };
         self.length = 0;

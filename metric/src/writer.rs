@@ -28,7 +28,7 @@ const TICK: Duration = Duration::from_secs(1);
 /// How many ticks the text files may be behind on disk.
 const SYNC_TICKS: u32 = 10;
 /// A database that is no larger than this is checked before the first message; a larger one beside the work.
-const CHECK_FIRST: u64 = 256 << 20;
+const CHECK_FIRST: u64 = 128 << 20;
 
 /// The one who writes.
 pub(crate) struct Writer {
