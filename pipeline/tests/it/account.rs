@@ -6,6 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use metric::lines::METRIC_HEADER;
+use serde_json::Value;
+
+/// The two files of `metric` that people read.
+pub const TEXTS: [&str; 2] = ["labels_log.txt", "metric_log.csv"];
 
 /// How often each id was recorded as what.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -76,7 +80,32 @@ impl Books {
 
     /// How many rows `metric_log.csv` has.
     pub fn rows(&self) -> usize {
-        whole_lines(&self.logs().join("metric_log.csv")).len().saturating_sub(1)
+        let text = self.text("metric_log.csv");
+        text.iter().filter(|byte| **byte == b'\n').count().saturating_sub(1)
+    }
+
+    /// What is in a file of the records; nothing where there is none.
+    pub fn text(&self, name: &str) -> Vec<u8> {
+        fs::read(self.logs().join(name)).unwrap_or_default()
+    }
+
+    /// What is in both files of [`TEXTS`].
+    pub fn texts(&self) -> [Vec<u8>; 2] {
+        TEXTS.map(|name| self.text(name))
+    }
+
+    /// The files of somebody else that were put aside for this one.
+    pub fn aside(&self, name: &str) -> Vec<PathBuf> {
+        let prefix = format!("{name}.foreign-");
+        let entries = fs::read_dir(self.logs()).unwrap().map(|entry| entry.unwrap());
+        let aside = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix));
+        aside.map(|entry| entry.path()).collect()
+    }
+
+    /// Nobody but metric has written to its files, and it knows that.
+    pub fn has_nothing_aside(&self) {
+        let aside = TEXTS.map(|name| self.aside(name)).concat();
+        assert!(aside.is_empty(), "put aside, though nobody has edited it: {aside:?}");
     }
 
     /// Waits until there are this many rows.
@@ -88,6 +117,7 @@ impl Books {
     /// Waits until all that was confirmed is recorded, then holds the records to it, each once.
     pub async fn settle(&self) -> Recorded {
         let (rows, labels) = self.confirmed();
+        let both = &rows & &labels;
         wait_for(
             "all that was confirmed to be recorded",
             || {
@@ -97,7 +127,7 @@ impl Books {
                 };
                 has(&recorded.labels, &labels)
                     && has(&recorded.predictions, &rows)
-                    && has(&recorded.rows, &rows)
+                    && has(&recorded.rows, &both)
             },
             || {
                 let Recorded { labels: l, predictions: p, rows: r } = self.recorded();
@@ -123,8 +153,67 @@ impl Books {
         let keys = |ids: &BTreeMap<String, usize>| ids.keys().cloned().collect::<BTreeSet<_>>();
         assert_eq!(keys(&recorded.labels), labels, "labels");
         assert_eq!(keys(&recorded.predictions), rows, "predictions");
-        assert_eq!(keys(&recorded.rows), rows, "rows");
+        assert_eq!(keys(&recorded.rows), &rows & &labels, "rows");
     }
+
+    /// Holds what `metric status` says to the files: the counts, and the scores to nine digits.
+    pub fn agree_with(&self, status: &Value) {
+        adds_up(status);
+        let Recorded { labels, predictions, rows } = self.recorded();
+        let with_id = |ids: &BTreeMap<String, usize>| -> u64 {
+            ids.iter().filter(|(id, _)| *id != "-").map(|(_, count)| *count as u64).sum()
+        };
+        for (queue, received, scored) in [
+            ("labels", with_id(&labels), rows.len() as u64),
+            ("predictions", with_id(&predictions), with_id(&rows)),
+        ] {
+            let counts = &status[queue];
+            assert_eq!((count(counts, "received"), count(counts, "scored")), (received, scored), "{counts}");
+        }
+        for ((model, version), pairs) in self.pairs() {
+            let mut models = status["models"].as_array().unwrap().iter();
+            let said = models.find(|said| said["model"] == *model && said["version"] == *version);
+            let said = said.unwrap_or_else(|| panic!("{model}@{version} is not in {status}"));
+            let rows = pairs.len() as f64;
+            let sum = |term: &dyn Fn(f64, f64) -> f64| pairs.iter().map(|(t, p)| term(*t, *p)).sum::<f64>();
+            let mean = sum(&|t, _| t) / rows;
+            let squared = sum(&|t, p| (t - p).powi(2));
+            for (name, wanted) in [
+                ("mae", sum(&|t, p| (t - p).abs()) / rows),
+                ("rmse", (squared / rows).sqrt()),
+                ("r2", 1.0 - squared / sum(&|t, _| (t - mean).powi(2))),
+            ] {
+                let says = said[name].as_f64().unwrap_or(f64::NAN);
+                let close = (says - wanted).abs() <= 1e-9 * wanted.abs();
+                assert!(close, "{name} of {rows} rows is {wanted}, and metric says {said}");
+            }
+        }
+    }
+
+    /// Label and prediction of each row of `metric_log.csv`, by model and version.
+    fn pairs(&self) -> BTreeMap<(String, String), Vec<(f64, f64)>> {
+        let mut pairs = BTreeMap::<_, Vec<_>>::new();
+        for line in whole_lines(&self.logs().join("metric_log.csv")).into_iter().skip(1) {
+            let cells: Vec<&str> = line.split(',').collect();
+            let model = (cells[4].to_owned(), cells[5].to_owned());
+            pairs.entry(model).or_default().push((cells[1].parse().unwrap(), cells[2].parse().unwrap()));
+        }
+        pairs
+    }
+}
+
+/// Holds `metric status` to its own account: what was received is scored, waits, or has expired.
+pub fn adds_up(status: &Value) {
+    let models = status["models"].as_array().unwrap_or_else(|| panic!("no models in {status}"));
+    for counts in [&status["labels"], &status["predictions"]].into_iter().chain(models) {
+        let parts: u64 = ["scored", "pending", "expired"].map(|part| count(counts, part)).into_iter().sum();
+        assert_eq!(count(counts, "received"), parts, "{counts}");
+    }
+}
+
+/// A count that `metric status` gives.
+pub fn count(counts: &Value, name: &str) -> u64 {
+    counts[name].as_u64().unwrap_or_else(|| panic!("no count {name} in {counts}"))
 }
 
 impl Recorded {

@@ -16,7 +16,7 @@ use crate::proxy::Proxy;
 const LOAD: [&str; 4] = ["--rate", "1500", "--count", "12000"];
 
 /// `metric` and `model`, ready, with queues old enough for the broker to be killed.
-async fn ready(services: &Services) -> (Process, Process) {
+pub async fn ready(services: &Services) -> (Process, Process) {
     let (model, metric) = (services.model(&[]), services.metric(&[]));
     model.ready().await;
     metric.ready().await;
@@ -26,7 +26,7 @@ async fn ready(services: &Services) -> (Process, Process) {
 
 /// Waits for the end of the source, and holds the records to what it saw confirmed: when all is there, the services
 /// finish, nothing is left in any queue, and only then it is counted, so that no late duplicate goes unseen.
-async fn finish(broker: &Broker, services: &Services, mut features: Process, mut rest: [Process; 2]) {
+pub async fn finish(broker: &Broker, services: &Services, mut features: Process, mut rest: [Process; 2]) {
     assert_eq!(features.exit(Duration::from_secs(90)).await, Some(0), "{}", features.log());
     services.books.settle().await;
     for process in &mut rest {
@@ -42,7 +42,8 @@ async fn finish(broker: &Broker, services: &Services, mut features: Process, mut
     services.books.settle_exactly().await;
 }
 
-async fn private() -> (Broker, Services) {
+/// A broker that may be harmed, and the services on it.
+pub async fn private() -> (Broker, Services) {
     let broker = broker::private().await;
     let services = Services::new(&broker.url);
     (broker, services)

@@ -10,6 +10,7 @@ mod account;
 mod broker;
 mod contract;
 mod faults;
+mod feed;
 mod one_process;
 mod poison;
 mod processes;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::process::{Child, Command as AsyncCommand};
 
-use crate::account::{Books, wait_for};
+use crate::account::{Books, TEXTS, wait_for};
 
 /// A running program. It is killed when the test ends.
 pub struct Process {
@@ -32,6 +32,30 @@ fn programs() -> &'static Path {
     })
 }
 
+/// What the environment asks of a test instead of what it does otherwise: more of it, usually.
+pub fn asked(name: &str) -> Option<usize> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text}: wanted is a number")))
+}
+
+/// Whether the tests run as root.
+pub fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    fs::metadata("/proc/self").unwrap().uid() == 0
+}
+
+/// Whether processes can be traced here. Where they cannot, the test has nothing to do; it is an error for root,
+/// who can install strace, and for whoever asked for the long form.
+pub fn can_trace(long: bool) -> bool {
+    let tried = Command::new("strace").args(["-o", "/dev/null", "true"]).output();
+    let can = tried.is_ok_and(|output| output.status.success());
+    assert!(can || !(long || is_root()), "strace is missing or may not trace: apt-get install strace");
+    if !can {
+        println!("left out: strace is missing or may not trace");
+    }
+    can
+}
+
 /// A file of the repository.
 pub fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
@@ -42,6 +66,14 @@ impl Process {
     pub fn start(books: &Books, name: &str, arguments: &[&str]) -> Self {
         let mut command = AsyncCommand::new(programs().join(name));
         command.args(arguments).current_dir(repository("."));
+        Self::spawn(books, name, command)
+    }
+
+    /// The same under strace, which writes to the books' `strace`. The process is the program, not strace.
+    fn traced(books: &Books, name: &str, trace: &[&str], arguments: &[&str]) -> Self {
+        let mut command = AsyncCommand::new("strace");
+        command.args(["-D", "-f", "-y", "-s", "0", "-o"]).arg(books.path("strace")).args(trace);
+        command.arg(programs().join(name)).args(arguments).current_dir(repository("."));
         Self::spawn(books, name, command)
     }
 
@@ -82,6 +114,17 @@ impl Process {
             Ok(status) => status.unwrap().code(),
             Err(_) => panic!("{} did not end within {within:?}:\n{}", self.name, self.log()),
         }
+    }
+
+    /// Waits for it to fail, holds it to exit code 1, and returns what it says last.
+    pub async fn fails(&mut self) -> String {
+        let code = self.exit(Duration::from_secs(30)).await;
+        let log = self.log();
+        assert_eq!(code, Some(1), "{}:\n{log}", self.name);
+        let last: serde_json::Value = serde_json::from_str(log.lines().last().unwrap_or_default()).unwrap();
+        let message = last["message"].as_str().unwrap_or_default();
+        assert!(message.starts_with(&format!("{} failed: ", self.name)), "{log}");
+        message.to_owned()
     }
 
     /// Asks it to stop, and holds it to exit code 0 within 8 s.
@@ -178,5 +221,42 @@ impl Services {
         let logs = self.books.logs();
         let ours = ["--amqp-url", &self.url, "--logs", logs.to_str().unwrap()];
         Process::start(&self.books, "metric", &[&ours, arguments].concat())
+    }
+
+    /// `metric` under strace.
+    pub fn metric_traced(&self, trace: &[&str]) -> Process {
+        let logs = self.books.logs();
+        let arguments = ["--amqp-url", &self.url, "--logs", logs.to_str().unwrap()];
+        Process::traced(&self.books, "metric", trace, &arguments)
+    }
+
+    /// What `metric status --json` says of the records.
+    pub fn status(&self) -> serde_json::Value {
+        let said = self.metric_command(&["status", "--json"]);
+        serde_json::from_str(&said).unwrap_or_else(|why| panic!("{why}: {said}"))
+    }
+
+    /// `metric rebuild` of files that are gone. It must write what was in them.
+    pub fn rebuild_writes_the_same(&self) {
+        let before = self.books.texts();
+        for name in TEXTS {
+            fs::remove_file(self.books.logs().join(name)).unwrap();
+        }
+        self.metric_command(&["rebuild"]);
+        for ((name, before), after) in TEXTS.into_iter().zip(before).zip(self.books.texts()) {
+            let first = before.iter().zip(&after).take_while(|(a, b)| a == b).count();
+            let (had, has) = (before.len(), after.len());
+            assert!(before == after, "{name}: {had} bytes were {has} rebuilt, other ones from {first} on");
+        }
+    }
+
+    /// Runs a command of `metric` on the records and returns its output.
+    fn metric_command(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new(programs().join("metric"));
+        command.args(arguments).arg("--logs").arg(self.books.logs()).env_clear();
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "metric {arguments:?}: {said}");
+        String::from_utf8(output.stdout).unwrap()
     }
 }
