@@ -11,6 +11,7 @@ mod broker;
 mod contract;
 mod faults;
 mod feed;
+mod files;
 mod kills;
 mod one_process;
 mod poison;
