@@ -9,6 +9,7 @@
 mod account;
 mod broker;
 mod contract;
+mod disk;
 mod faults;
 mod feed;
 mod files;

@@ -1,0 +1,227 @@
+//! Faults of the disk under `metric`: full, failing, and cut off from power. What was confirmed is recorded, each once.
+//!
+//! They need root for a file system of their own and strace for failing calls. `scripts/long-faults` runs the long
+//! form; `POWER_CUTS` says how many.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+
+use crate::account::{adds_up, wait_for};
+use crate::broker;
+use crate::faults::finish;
+use crate::feed::{Feed, seed};
+use crate::processes::{Services, asked, can_trace, is_root};
+
+/// An ext4 file system in a file, mounted as the folder of the records. It is unmounted when the test ends.
+struct Disk {
+    image: PathBuf,
+    mount: PathBuf,
+}
+
+impl Disk {
+    /// None where nothing can be mounted, which is an error for whoever asked for the long form.
+    fn under(services: &Services, mebibytes: u64, long: bool) -> Option<Self> {
+        let (image, mount) = (services.books.path("disk"), services.books.logs());
+        File::create(&image).unwrap().set_len(mebibytes << 20).unwrap();
+        fs::create_dir(&mount).unwrap();
+        let made = is_root() && run("mkfs.ext4", &["-q".as_ref(), "-F".as_ref(), "-m0".as_ref(), &image]);
+        if made && mount_image(&image, &mount) {
+            return Some(Self { image, mount });
+        }
+        assert!(!long, "cannot mount a file system: that needs root, mkfs.ext4 and loop devices");
+        println!("left out: cannot mount a file system here");
+        None
+    }
+
+    /// Cuts it off: what was not synced is gone, and everything fails from now on.
+    fn cut(&self) {
+        let cut = run("xfs_io", &["-x".as_ref(), "-c".as_ref(), "shutdown".as_ref(), &self.mount]);
+        assert!(cut, "xfs_io cannot shut the file system down: apt-get install xfsprogs");
+    }
+
+    /// Power is back: what was synced is there.
+    fn mount_again(&self) {
+        assert!(self.unmount() && mount_image(&self.image, &self.mount));
+    }
+
+    /// Unmounts; a process that had files there may be about to end.
+    fn unmount(&self) -> bool {
+        for _ in 0..100 {
+            if run("umount", &[&self.mount]) {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        false
+    }
+
+    /// Fills it to the last byte and returns the file to remove.
+    fn fill(&self) -> PathBuf {
+        let path = self.mount.join("ballast");
+        let mut ballast = File::create(&path).unwrap();
+        for block in [1 << 20, 1 << 12, 1] {
+            let block = vec![0; block];
+            let full = loop {
+                if let Err(why) = ballast.write_all(&block) {
+                    break why;
+                }
+            };
+            assert_eq!(full.kind(), ErrorKind::StorageFull);
+        }
+        path
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        if !self.unmount() {
+            // It goes when the last process lets go of it.
+            run("umount", &["-l".as_ref(), &self.mount]);
+        }
+    }
+}
+
+fn mount_image(image: &Path, mount: &Path) -> bool {
+    run("mount", &["-o".as_ref(), "loop".as_ref(), image, mount])
+}
+
+fn run(program: &str, arguments: &[&Path]) -> bool {
+    let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
+    let output = Command::new(program).args(arguments).env("PATH", path).output();
+    output.is_ok_and(|output| output.status.success())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn full_disk_stops_the_intake_until_there_is_space() {
+    let broker = broker::turn().await;
+    let services = Services::new(&broker.url);
+    let Some(disk) = Disk::under(&services, 16, false) else { return };
+    let (model, mut metric) = (services.model(&[]), services.metric(&[]));
+    model.ready().await;
+    metric.ready().await;
+    let mut features = services.features(&["--rate", "500", "--count", "4000"]);
+    for outage in 1..=2 {
+        let before = services.books.rows();
+        services.books.wait_for_rows(before + 500).await;
+        let ballast = disk.fill();
+        metric.not_ready().await;
+        if outage == 2 {
+            // It is started on a full disk too, and tries several times until all is published.
+            metric.kill().await;
+            metric = services.metric(&[]);
+            metric.not_ready().await;
+            assert_eq!(features.exit(Duration::from_secs(60)).await, Some(0), "{}", features.log());
+        }
+        assert_eq!(metric.get("/live").await.0, 200);
+        metric.says("nothing is taken from the queues until").await;
+        fs::remove_file(ballast).unwrap();
+        metric.says("can be written again").await;
+        metric.ready().await;
+        for said in ["nothing is taken from the queues until", "can be written again"] {
+            assert_eq!(metric.log().matches(said).count(), 1, "{}", metric.log());
+        }
+    }
+    finish(&broker, &services, features, [model, metric]).await;
+    services.books.agree_with(&services.status());
+    services.rebuild_writes_the_same();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failed_call_ends_it_with_nothing_acknowledged() {
+    if !can_trace(false) {
+        return;
+    }
+    let broker = broker::turn().await;
+    let services = Services::new(&broker.url);
+    let feed = Feed::of(&services);
+    let calls = [
+        ("fsync", "metric.db-wal", 2, "metric.db"),
+        ("pwrite64", "metric.db-wal", 5, "metric.db"),
+        ("write", "labels_log.txt", 2, "labels_log.txt"),
+        ("write", "metric_log.csv", 1, "metric_log.csv"),
+    ];
+    for (batch, (call, file, when, named)) in calls.into_iter().enumerate() {
+        let path = format!("-P{}", services.books.logs().join(file).display());
+        let inject = format!("-einject={call}:error=EIO:when={when}");
+        let mut metric = services.metric_traced(&["-e", &format!("trace={call}"), &path, &inject]);
+        for part in 0..10 {
+            let from = (batch * 10 + part) * 20;
+            feed.pairs(from..from + 20).await;
+        }
+        let why = metric.fails().await;
+        assert!(why.contains(named), "{call} {file}: {why}");
+
+        let mut metric = services.metric(&[]);
+        services.books.settle().await;
+        broker.emptied().await;
+        metric.stop().await;
+        services.books.settle_exactly().await;
+        services.books.agree_with(&services.status());
+        services.rebuild_writes_the_same();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_disk_ends_it_with_nothing_acknowledged() {
+    let broker = broker::turn().await;
+    let services = Services::new(&broker.url);
+    let Some(disk) = Disk::under(&services, 64, false) else { return };
+    let mut metric = services.metric(&[]);
+    let feed = Feed::of(&services);
+    feed.pairs(0..100).await;
+    services.books.settle().await;
+    disk.cut();
+    feed.pairs(100..120).await;
+    let why = metric.fails().await;
+    assert!(why.contains("/logs/"), "it names the file: {why}");
+    disk.mount_again();
+    let mut metric = services.metric(&[]);
+    services.books.settle().await;
+    broker.emptied().await;
+    metric.stop().await;
+    services.books.settle_exactly().await;
+    services.books.agree_with(&services.status());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn power_cut_loses_nothing_acknowledged() {
+    let asked = asked("POWER_CUTS");
+    let seed = seed();
+    let mut random = StdRng::seed_from_u64(seed);
+    println!("SEED={seed}");
+    let broker = broker::turn().await;
+    let services = Services::new(&broker.url);
+    let Some(disk) = Disk::under(&services, 512, asked.is_some()) else { return };
+    let cuts = asked.unwrap_or(2);
+    let (model, mut metric) = (services.model(&[]), services.metric(&[]));
+    let mut features =
+        services.features(&["--order", "loop", "--rate", "800", "--label-delay", "uniform:0s..1s"]);
+    for _ in 0..cuts {
+        metric.ready().await;
+        let rows = services.books.rows() + random.random_range(1..400);
+        wait_for(&format!("{rows} rows"), || services.books.rows() >= rows, || metric.log()).await;
+        // Not when a batch has just been seen to end, but at any moment after it.
+        tokio::time::sleep(random.random_range(Duration::ZERO..Duration::from_millis(50))).await;
+        // Power ends the program at the same moment. One that went on could be told of a sync that did nothing: ext4
+        // that is shut down in the middle of an fsync may answer that all is well.
+        metric.signal("STOP");
+        disk.cut();
+        metric.kill().await;
+        disk.mount_again();
+        metric = services.metric(&[]);
+        metric.ready().await;
+        adds_up(&services.status());
+    }
+    features.stop().await;
+    finish(&broker, &services, features, [model, metric]).await;
+    services.books.agree_with(&services.status());
+    services.rebuild_writes_the_same();
+    services.books.has_nothing_aside();
+    println!("held: {} rows, {cuts} power cuts, SEED={seed}", services.books.rows());
+}
