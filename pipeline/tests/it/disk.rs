@@ -12,7 +12,7 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
-use crate::account::{adds_up, wait_for};
+use crate::account::{TEXTS, adds_up, wait_for};
 use crate::broker;
 use crate::faults::finish;
 use crate::feed::{Feed, seed};
@@ -187,6 +187,55 @@ async fn lost_disk_ends_it_with_nothing_acknowledged() {
     metric.stop().await;
     services.books.settle_exactly().await;
     services.books.agree_with(&services.status());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn power_cut_leaves_rotated_files_whole() {
+    let broker = broker::turn().await;
+    let services = Services::new(&broker.url);
+    let Some(disk) = Disk::under(&services, 64, false) else { return };
+    let (logs, feed) = (services.books.logs(), Feed::of(&services));
+    let mut metric = services.metric(&[]);
+    feed.pairs(0..100).await;
+    services.books.settle().await;
+    let old = TEXTS.map(|name| {
+        let old = logs.join(format!("{name}.1"));
+        fs::rename(logs.join(name), &old).unwrap();
+        old
+    });
+    let whole = old.each_ref().map(|old| fs::read(old).unwrap());
+    feed.pairs(100..120).await;
+    services.books.wait_for_rows(20).await;
+    metric.signal("STOP");
+    disk.cut();
+    metric.kill().await;
+    disk.mount_again();
+    let metric = services.metric(&[]);
+    metric.ready().await;
+    services.books.wait_for_rows(20).await;
+    // What the new files go on from is in the old ones.
+    for (old, whole) in old.iter().zip(whole) {
+        let there = fs::read(old).unwrap_or_default();
+        assert!(there == whole, "{} has {} bytes of {}", old.display(), there.len(), whole.len());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_disk_is_not_ready_before_its_database_is_read() {
+    if !can_trace(false) {
+        return;
+    }
+    let broker = broker::turn().await;
+    let services = Services::new(&broker.url);
+    let mut metric = services.metric(&[]);
+    Feed::of(&services).pairs(0..100).await;
+    services.books.settle().await;
+    metric.stop().await;
+    let path = format!("-P{}", services.books.logs().join("metric.db").display());
+    let metric = services.metric_traced(&["-etrace=pread64", &path, "-einject=pread64:delay_enter=100000"]);
+    metric.ready().await;
+    // What it counts goes on from what was read.
+    assert_eq!(metric.counter("pipeline_received_total", "").await, 200.0, "{}", metric.log());
 }
 
 #[tokio::test(flavor = "multi_thread")]
