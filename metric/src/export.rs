@@ -60,11 +60,12 @@ impl Export {
         if self.format == Format::Csv {
             out.write_all(METRIC_HEADER.as_bytes())?;
         }
-        let mut after = 0;
+        let (mut after, mut count) = (0, 0);
         let mut text = String::new();
         while let Some((last, rows)) = reader.scored(after, PAGE, &selection)? {
             after = last;
             text.clear();
+            count += rows.len();
             for row in &rows {
                 match self.format {
                     Format::Csv => lines::scored(&mut text, row),
@@ -76,7 +77,13 @@ impl Export {
             }
             out.write_all(text.as_bytes())?;
         }
-        Ok(out.flush()?)
+        out.flush()?;
+        if let (0, Some(model)) = (count, &self.model) {
+            let known = reader.account()?;
+            let known: Vec<String> = known.models().iter().map(|model| model.model.to_string()).collect();
+            eprintln!("no such rows of {model}; there are {}", known.join(", "));
+        }
+        Ok(())
     }
 }
 

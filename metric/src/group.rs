@@ -31,9 +31,9 @@ pub(crate) struct Group {
 /// Deliveries that cannot be used, to be acknowledged when their letters are confirmed.
 #[derive(Debug)]
 pub(crate) struct Dead {
-    pub(crate) queue: Queue,
-    pub(crate) batch: Batch,
-    pub(crate) count: u64,
+    queue: Queue,
+    batch: Batch,
+    count: u64,
 }
 
 impl Group {
@@ -82,8 +82,10 @@ impl Group {
         dead
     }
 
-    /// Counts messages of a queue that are dead letters now.
-    pub(crate) fn reject(&mut self, queue: Queue, count: u64) {
+    /// Takes in messages that are dead letters now: they are counted, and acknowledged when the count is committed.
+    pub(crate) fn reject(&mut self, dead: Dead) {
+        let Dead { queue, batch, count } = dead;
+        self.batches.push(batch);
         match queue {
             Queue::Label => self.rejected.labels += count,
             Queue::Features | Queue::Prediction => self.rejected.predictions += count,

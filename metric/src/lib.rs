@@ -31,7 +31,7 @@ use shared::message::Queue;
 use shared::service::Context;
 use tokio::sync::{mpsc, watch};
 
-use group::{Dead, Group};
+use group::Group;
 use store::Limits;
 use writer::Writer;
 
@@ -120,9 +120,8 @@ pub async fn run(
             }
             () = stop.requested(), if !stopping => continue,
             Some(confirmed) = letters.next() => match confirmed {
-                Ok(Dead { queue, batch, count }) => {
-                    batch.ack().await;
-                    group.reject(queue, count);
+                Ok(dead) => {
+                    group.reject(dead);
                     continue;
                 }
                 Err(why) => break Err(why),
@@ -150,7 +149,7 @@ pub async fn run(
     drop(groups);
     // What the writer has is committed and acknowledged before the connections are closed.
     let result = match result {
-        Ok(()) if writing => writer.await?,
+        result if writing && stop.is_requested() => writer.await?.and(result),
         result => {
             writer.abort();
             result

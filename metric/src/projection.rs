@@ -34,6 +34,8 @@ pub(crate) struct Projection {
     length: u64,
     /// How we left the file; none where a write of ours has failed half-way.
     left: Option<Identity>,
+    /// Somebody may have edited it anywhere: all of it must be compared.
+    suspect: bool,
 }
 
 /// Which file it is and what was done to it last.
@@ -53,6 +55,13 @@ impl From<&Metadata> for Identity {
             size: file.size(),
             modified: (file.mtime(), file.mtime_nsec()),
         }
+    }
+}
+
+impl Identity {
+    /// Size and time of a file that nobody should touch while metric is stopped. A copy of the folder has them too.
+    fn fingerprint(self) -> String {
+        format!("{} {}.{:09}", self.size, self.modified.0, self.modified.1)
     }
 }
 
@@ -86,12 +95,15 @@ impl Projection {
             length: state.synced_length,
             state,
             left: None,
+            suspect: false,
         };
         // After a clean stop nobody has touched the file, or all of it is compared. After a crash, what was synced is
         // taken for good, so that a start does not read gigabytes.
         let left = this.state.fingerprint.take();
-        let touched = left.is_some() && left != this.stat()?.as_ref().map(fingerprint);
-        this.reconcile(store, touched || known.is_none())?;
+        let now = this.stat()?.as_ref().map(|file| Identity::from(file).fingerprint());
+        this.suspect = known.is_none() || (left.is_some() && left != now);
+        _ = fs::remove_file(this.making());
+        this.reconcile(store)?;
         store.note(log, &this.state)?;
         Ok(this)
     }
@@ -103,8 +115,8 @@ impl Projection {
         }
         let now = self.stat()?.as_ref().map(Identity::from);
         if self.left.is_none() || self.left != now {
-            let whole = self.left.take().is_some();
-            return self.reconcile(store, whole);
+            self.suspect |= self.left.take().is_some();
+            return self.reconcile(store);
         }
         self.left = None;
         let last = store.last(self.log)?;
@@ -124,9 +136,8 @@ impl Projection {
     /// As [`Projection::sync`], and remembers how the file was left.
     pub(crate) fn close(&mut self, store: &mut Store) -> Result<(), Trouble> {
         self.sync_file()?;
-        let now = self.stat()?;
-        let untouched = self.left.is_some() && self.left == now.as_ref().map(Identity::from);
-        self.state.fingerprint = now.as_ref().filter(|_| untouched).map(fingerprint);
+        // As we left it, not as it is now: somebody may have edited it since.
+        self.state.fingerprint = self.left.map(Identity::fingerprint);
         store.note(self.log, &self.state)
     }
 
@@ -147,8 +158,9 @@ impl Projection {
         Ok(())
     }
 
-    /// Compares the file with the database, all of it or from where it was last known to be right, and completes it.
-    fn reconcile(&mut self, store: &mut Store, whole: bool) -> Result<(), Trouble> {
+    /// Compares the file with the database, all of it if it is suspect, else from where it was last known to be right,
+    /// and completes it.
+    fn reconcile(&mut self, store: &mut Store) -> Result<(), Trouble> {
         let shown = self.path.display().to_string();
         let size = self.stat()?.map_or(0, |file| file.size());
         if size == 0 {
@@ -157,7 +169,7 @@ impl Projection {
             }
             self.start_anew(store)?;
         } else {
-            match self.compare(store, whole)? {
+            match self.compare(store)? {
                 Found::Prefix(written, length) => (self.written, self.length) = (written, length),
                 Found::Torn(written, length) => {
                     info!("cutting {} bytes of a torn line off {shown}", size - length);
@@ -169,17 +181,22 @@ impl Projection {
             }
             self.reopen()?;
         }
+        if self.written < self.state.synced {
+            (self.state.synced, self.state.synced_length) = (self.written, self.length);
+            store.note(self.log, &self.state)?;
+        }
         self.complete(store)?;
+        self.suspect = false;
         self.remember()
     }
 
     /// Compares without changing anything.
-    fn compare(&self, store: &mut Store, whole: bool) -> Result<Found, Trouble> {
+    fn compare(&self, store: &mut Store) -> Result<Found, Trouble> {
         let unreadable = |why| self.trouble(why, "read");
         let file = File::open(&self.path).map_err(unreadable)?;
         let size = file.metadata().map_err(unreadable)?.len();
         let (mut written, mut length) =
-            if whole { self.oldest_known(store)? } else { (self.written, self.length) };
+            if self.suspect { self.oldest_known(store)? } else { (self.written, self.length) };
         if size < length {
             return Ok(Found::Foreign);
         }
@@ -259,16 +276,15 @@ impl Projection {
         self.state = FileState { first, synced: first - 1, synced_length: 0, fingerprint: None };
         (self.written, self.length) = (first - 1, 0);
         store.note(self.log, &self.state)?;
-        let making = self.path.with_extension("new");
-        let (length, last) = write_whole(&making, self.log, first, store)?;
+        let shown = self.path.display();
+        warn!("{shown} has lines that metric did not write: a new file is made of the database");
+        let making = self.making();
+        let made = write_whole(&making, self.log, first, store);
+        let (length, last) = made.inspect_err(|_| _ = fs::remove_file(&making))?;
         let aside = put_aside(&self.path).map_err(|why| self.trouble(why, "rename"))?;
         fs::rename(&making, &self.path).map_err(|why| self.trouble(why, "make"))?;
         sync_folder(&self.folder)?;
-        warn!(
-            "{} has lines that metric did not write: it is {} now, and a new one is made of the database",
-            self.path.display(),
-            aside.display()
-        );
+        warn!("what was in {} is in {} now", self.path.display(), aside.display());
         (self.written, self.length) = (last, length);
         (self.state.synced, self.state.synced_length) = (last, length);
         store.note(self.log, &self.state)
@@ -320,6 +336,11 @@ impl Projection {
         Ok(())
     }
 
+    /// Where a file is written before it has its name.
+    fn making(&self) -> PathBuf {
+        self.folder.join(format!("{}.new", self.log.name()))
+    }
+
     fn stat(&self) -> Result<Option<Metadata>, Trouble> {
         match fs::metadata(&self.path) {
             Ok(file) => Ok(Some(file)),
@@ -331,11 +352,6 @@ impl Projection {
     fn trouble(&self, why: io::Error, what: &str) -> Trouble {
         Trouble::with_file(why, format!("cannot {what} {}", self.path.display()))
     }
-}
-
-/// Size and time of a file that nobody should touch while metric is stopped. A copy of the folder has them too.
-fn fingerprint(file: &Metadata) -> String {
-    format!("{} {}.{:09}", file.size(), file.mtime(), file.mtime_nsec())
 }
 
 /// Renames a file to a name that says when that was. Returns the name.

@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::projection::{put_aside, write_whole};
 use crate::records;
-use crate::store::{FileState, Log, Store};
+use crate::store::{FileState, Log, Store, schema};
 use crate::trouble::{Trouble, sync_folder};
 
 /// Writes labels_log.txt and metric_log.csv anew from metric.db, while metric is stopped. A file that is there with
@@ -23,7 +23,7 @@ pub(crate) struct Rebuild {
 impl Rebuild {
     /// Writes them, and returns what was done.
     pub(crate) fn run(&self) -> anyhow::Result<String> {
-        let path = crate::store::schema::path(&self.logs);
+        let path = schema::path(&self.logs);
         anyhow::ensure!(path.exists(), "there is no {} to rebuild from", path.display());
         rebuild(&self.logs).map_err(Trouble::into_error)
     }
@@ -31,8 +31,10 @@ impl Rebuild {
 
 fn rebuild(folder: &Path) -> Result<String, Trouble> {
     let _lock = records::lock(folder)?;
-    Store::check(folder)?;
     let mut store = Store::open(folder)?;
+    if !schema::is_checked_when_opened(&schema::path(folder)) {
+        Store::check(folder)?;
+    }
     let mut told = String::new();
     for log in Log::ALL {
         told += &rebuild_one(folder, log, &mut store)?;
@@ -46,7 +48,8 @@ fn rebuild_one(folder: &Path, log: Log, store: &mut Store) -> Result<String, Tro
     let trouble = |why| Trouble::with_file(why, format!("cannot rebuild {shown}"));
     let first = store.first(log)?;
     let made = folder.join(format!("{}.rebuilt", log.name()));
-    let (length, last) = write_whole(&made, log, first, store)?;
+    let written = write_whole(&made, log, first, store);
+    let (length, last) = written.inspect_err(|_| _ = fs::remove_file(&made))?;
     let lines = last + 1 - first;
     if first > 1 {
         let from = first_time(log, first, store)?;
@@ -56,6 +59,8 @@ fn rebuild_one(folder: &Path, log: Log, store: &mut Store) -> Result<String, Tro
             first - 1
         ));
     }
+    // First, so that a crash between the renames ends in a whole file too.
+    store.note(log, &FileState { first, synced: first - 1, synced_length: 0, fingerprint: None })?;
     let mut aside = None;
     if path.try_exists().map_err(trouble)? {
         if same(&path, &made).map_err(trouble)? {

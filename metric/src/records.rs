@@ -1,10 +1,13 @@
 //! The records' folder: the database, its two text files, and the lock that makes this process the only writer.
 
 use std::fs::{self, File, TryLockError};
-use std::path::Path;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 
 use crate::account::{Account, Rejected};
 use crate::projection::Projection;
+use crate::store::schema::FILE;
 use crate::store::{Arrival, Limits, Log, Moment, Recorded, Store};
 use crate::trouble::{Trouble, sync_folder};
 
@@ -24,7 +27,7 @@ pub fn lock(folder: &Path) -> Result<File, Trouble> {
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(Trouble::Fatal(anyhow::anyhow!(
-            "another metric records to {shown}; stop it, or give this one another folder with --logs"
+            "another metric works on {shown}; stop it, or give this one another folder with --logs"
         ))),
         Err(TryLockError::Error(why)) => {
             Err(Trouble::Fatal(anyhow::Error::from(why).context(format!("cannot lock {shown}/{LOCK}"))))
@@ -32,11 +35,24 @@ pub fn lock(folder: &Path) -> Result<File, Trouble> {
     }
 }
 
+/// Device and inode of the database and of the lock.
+fn owned(folder: &Path) -> Result<[Option<(u64, u64)>; 2], Trouble> {
+    let which = |name: &str| match fs::metadata(folder.join(name)) {
+        Ok(file) => Ok(Some((file.dev(), file.ino()))),
+        Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(why) => Err(Trouble::with_file(why, format!("cannot look at {}/{name}", folder.display()))),
+    };
+    Ok([which(FILE)?, which(LOCK)?])
+}
+
 /// The folder, opened by its writer.
 #[derive(Debug)]
 pub struct Records {
     store: Store,
     files: [Projection; 2],
+    folder: PathBuf,
+    /// Which files the database and the lock are.
+    owned: [Option<(u64, u64)>; 2],
     /// Dropped last.
     _lock: File,
 }
@@ -52,7 +68,7 @@ impl Records {
         let mut open = |log| Projection::open(folder, log, &mut store);
         let files = [open(Log::Labels)?, open(Log::Metric)?];
         sync_folder(folder)?;
-        Ok(Self { store, files, _lock: lock })
+        Ok(Self { store, files, folder: folder.to_owned(), owned: owned(folder)?, _lock: lock })
     }
 
     /// Commits a group of messages. When it returns, they may be acknowledged. Where it fails, nothing has changed.
@@ -66,7 +82,23 @@ impl Records {
         now: Moment,
         limits: &Limits,
     ) -> Result<Recorded, Trouble> {
-        self.store.record(arrivals, rejected, now, limits)
+        let recorded = self.store.record(arrivals, rejected, now, limits)?;
+        self.is_there()?;
+        Ok(recorded)
+    }
+
+    /// Checks that the database and the lock are those that were opened: what is committed to a file that was deleted is
+    /// lost with it.
+    fn is_there(&self) -> Result<(), Trouble> {
+        // Never passing: the group is committed, and would be committed again.
+        let now = owned(&self.folder).map_err(|why| Trouble::Fatal(why.into_error()))?;
+        if now == self.owned {
+            return Ok(());
+        }
+        Err(Trouble::Fatal(anyhow::anyhow!(
+            "{FILE} or {LOCK} in {} was deleted or replaced while metric ran; nothing more is acknowledged",
+            self.folder.display()
+        )))
     }
 
     /// Writes what was committed to the text files. Where it fails, the next call writes it, whatever its lines.

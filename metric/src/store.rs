@@ -76,8 +76,15 @@ pub struct Limits {
     pub horizon_ms: i64,
     /// How much history is kept, in milliseconds; none is everything.
     pub retain_ms: Option<i64>,
-    /// How many halves are collected in memory before they go into the table by id, at about 120 bytes each.
-    pub collected: usize,
+    /// How many events the table of halves by id may be behind, at about 120 bytes of memory each.
+    pub collected: i64,
+}
+
+impl Limits {
+    /// How long events are kept, in milliseconds: two horizons at least.
+    fn events_retain_ms(&self) -> Option<i64> {
+        self.retain_ms.map(|retain| retain.max(self.horizon_ms.saturating_mul(2)))
+    }
 }
 
 /// Waits for a day and keeps everything.
@@ -149,14 +156,10 @@ impl Store {
         Ok(Self { db, path, memory: Some(memory) })
     }
 
-    /// Checks that the database does not contradict itself. Takes about a second for each gigabyte.
+    /// Checks a database beside the one who writes it.
     pub fn check(folder: &Path) -> Result<(), Trouble> {
-        let path = schema::path(folder);
         let db = schema::open_to_read(folder).map_err(Trouble::Fatal)?;
-        let verdict: String = db
-            .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
-            .map_err(|why| Trouble::with_database(why, &path))?;
-        if verdict == "ok" { Ok(()) } else { Err(damaged(&path, verdict.trim())) }
+        schema::check(&db, &schema::path(folder))
     }
 
     /// Records a group of messages in one durable commit. Where it fails, nothing has changed.
@@ -171,10 +174,12 @@ impl Store {
             change.state.age = now.age;
             change.state.account.rejected.labels += rejected.labels;
             change.state.account.rejected.predictions += rejected.predictions;
-            change.expire(now, limits)?;
+            let nothing_due = change.expire(now, limits)?;
             let recorded = change.record(arrivals, now)?;
             change.collect(limits.collected)?;
-            change.trim(now, limits)?;
+            if nothing_due {
+                change.trim(now, limits)?;
+            }
             Ok(recorded)
         })
     }
@@ -211,11 +216,12 @@ impl Store {
                 return Ok(true);
             }
             let Some(retain) = limits.retain_ms else { return Ok(false) };
-            let newest = now.age.saturating_sub(retain);
-            Ok((first <= over && oldest("event", first)? <= newest) || oldest("scoring", kept)? <= newest)
+            let events_retain = limits.events_retain_ms().unwrap_or(retain);
+            Ok((first <= over && oldest("event", first)? <= now.age.saturating_sub(events_retain))
+                || oldest("scoring", kept)? <= now.age.saturating_sub(retain))
         };
         let due = ask().map_err(|why| Trouble::with_database(why, &self.path))?;
-        // Nothing that waits or is kept: its age does not matter.
+        // Where nothing was ever received, no age matters.
         Ok(due || (last > 0 && now.age - age >= AGE_KEPT_MS))
     }
 

@@ -54,6 +54,12 @@ impl Trouble {
             Some(ErrorCode::NotADatabase) => Self::Fatal(anyhow::anyhow!(
                 "{shown} is damaged, or not a database at all; move it away with the text files beside it, or put a copy back"
             )),
+            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+                Self::Fatal(anyhow::anyhow!(
+                    "cannot open {shown}: {why}. Even to read it, SQLite must write beside it while nobody else has it open: \
+                     work as the owner of its folder"
+                ))
+            }
             _ => Self::Fatal(anyhow::Error::from(why).context(format!("cannot read or write {shown}"))),
         }
     }
@@ -62,7 +68,7 @@ impl Trouble {
 /// The database at `path` contradicts itself.
 pub fn damaged(path: &Path, how: &str) -> Trouble {
     Trouble::Fatal(anyhow::anyhow!(
-        "{} is damaged ({how}); nothing was written. Put a copy back, or move it away with the text files beside it and start anew",
+        "{} is damaged ({how}). Put a copy back, or move it away with the text files beside it and start anew",
         path.display()
     ))
 }

@@ -1,5 +1,6 @@
 //! Commits group after group, acknowledges what is committed, and brings the text files along.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,22 +19,23 @@ use crate::account::Rejected;
 use crate::board::{self, Board};
 use crate::group::Group;
 use crate::records::Records;
-use crate::store::{Contradiction, Limits, Moment, Recorded, Store};
+use crate::store::{Contradiction, Limits, Moment, Recorded, Store, schema};
 use crate::trouble::Trouble;
 
 /// How long to wait before something that failed is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
 /// How often it is looked whether time alone has something to do.
 const TICK: Duration = Duration::from_secs(1);
+/// How long this process may be busy between two looks at the clock.
+const LONGEST_STEP_MS: i64 = 10_000;
 /// How many ticks the text files may be behind on disk.
 const SYNC_TICKS: u32 = 10;
-/// A database that is no larger than this is checked before the first message; a larger one beside the work.
-const CHECK_FIRST: u64 = 128 << 20;
 
 /// The one who writes.
 pub(crate) struct Writer {
     /// None while a thread has them, and after a failure.
     records: Option<Records>,
+    /// The check of a database that is too large to wait for.
     checking: Option<JoinHandle<Result<(), Trouble>>>,
     patience: Patience,
     limits: Limits,
@@ -51,11 +53,16 @@ struct Age {
 }
 
 impl Age {
-    /// The present moment. What has passed since the last one counts if everything is ready.
+    /// The present moment. What has passed since the last one counts if everything is ready, but no more than this
+    /// process can have worked: one that was stopped or starved received nothing meanwhile.
     fn now(&mut self) -> Moment {
         let steady = self.clock.steady_ms();
+        let passed = steady - self.seen;
         if self.readiness.unmet().is_empty() {
-            self.ms += steady - self.seen;
+            self.ms += match self.clock {
+                Clock::System => passed.min(LONGEST_STEP_MS),
+                Clock::Manual(_) => passed,
+            };
         }
         self.seen = steady;
         Moment { wall: self.clock.wall(), age: self.ms }
@@ -76,8 +83,15 @@ impl Writer {
         let mut patience = Patience { writable, stop: stop.clone(), told: false };
         let mut records = loop {
             let path = folder.to_owned();
-            match spawn_blocking(move || Records::open(&path)).await? {
+            let opened = tokio::select! {
+                opened = spawn_blocking(move || Records::open(&path)) => opened?,
+                // Comparing gigabytes can be left off at any time.
+                () = stop.overdue() => return Ok(None),
+            };
+            match opened {
                 Ok(records) => break records,
+                // Somebody who has just started it sees this best where it ends.
+                Err(Trouble::Passing(why)) if !passes_by_itself(&why) => return Err(why),
                 Err(why) => {
                     if !patience.wait(why).await? {
                         return Ok(None);
@@ -85,14 +99,9 @@ impl Writer {
                 }
             }
         };
-        let size = std::fs::metadata(crate::store::schema::path(folder)).map_or(0, |file| file.len());
         let path = folder.to_owned();
-        let mut checking = Some(spawn_blocking(move || Store::check(&path)));
-        if size <= CHECK_FIRST
-            && let Some(check) = checking.take()
-        {
-            check.await?.map_err(Trouble::into_error)?;
-        }
+        let large = !schema::is_checked_when_opened(&schema::path(folder));
+        let checking = large.then(|| spawn_blocking(move || Store::check(&path)));
         patience.over();
         let account = records.account().map_err(Trouble::into_error)?;
         info!("recording to {}: {}", folder.display(), board::summary(account));
@@ -189,11 +198,14 @@ impl Writer {
         loop {
             let mut records = self.records.take().context("a thread that wrote the records is gone")?;
             let attempt = Arc::clone(&work);
-            let (records, result) = spawn_blocking(move || {
+            let attempted = spawn_blocking(move || {
                 let result = attempt(&mut records);
                 (records, result)
-            })
-            .await?;
+            });
+            let (records, result) = tokio::select! {
+                attempted = attempted => attempted?,
+                () = self.patience.stop.overdue() => return Ok(None),
+            };
             self.records = Some(records);
             match result {
                 Ok(done) => {
@@ -204,6 +216,8 @@ impl Writer {
                     if !self.patience.wait(why).await? {
                         return Ok(None);
                     }
+                    // Not ready: what has passed does not count.
+                    self.age.now();
                 }
             }
         }
@@ -211,11 +225,12 @@ impl Writer {
 
     async fn close(mut self) -> anyhow::Result<()> {
         let Some(mut records) = self.records.take() else { return Ok(()) };
-        let now = self.age.now();
-        let limits = self.limits;
+        let (now, limits, patient) = (self.age.now(), self.limits, !self.patience.told);
         let closed = spawn_blocking(move || {
             info!("{}", board::summary(records.account()?));
-            records.commit(&[], Rejected::default(), now, &limits)?;
+            if patient {
+                records.commit(&[], Rejected::default(), now, &limits)?;
+            }
             records.close()
         });
         match closed.await? {
@@ -227,6 +242,12 @@ impl Writer {
             closed => closed.map_err(Trouble::into_error),
         }
     }
+}
+
+/// Whether space or a lock is missing, and not a right or a folder.
+fn passes_by_itself(why: &anyhow::Error) -> bool {
+    let kind = why.downcast_ref::<io::Error>().map(io::Error::kind);
+    kind.is_none_or(|kind| matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
 }
 
 /// Waits while nothing can be written.

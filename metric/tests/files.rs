@@ -258,7 +258,7 @@ fn only_one_metric_records_to_a_folder() {
     let why = Records::open(case.folder.path()).unwrap_err();
     assert!(matches!(why, Trouble::Fatal(_)));
     let why = why.into_error().to_string();
-    assert!(why.contains("another metric records to") && why.contains("--logs"), "{why}");
+    assert!(why.contains("another metric works on") && why.contains("--logs"), "{why}");
     case.record(1);
     case.has(0..1);
     case.crash();

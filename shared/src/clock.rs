@@ -10,6 +10,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
+    /// The last moment of the year 9999.
+    pub const LAST: Self = Self(253_402_300_799_999);
+
     /// The wall clock's present reading.
     #[expect(clippy::disallowed_methods, reason = "this is the one source the ban points at")]
     #[must_use]
@@ -35,8 +38,7 @@ impl Timestamp {
 /// `2026-11-21T17:04:05.123Z`. A moment outside the years 1970 to 9999 shows as its nearest end.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const LAST: u64 = 253_402_300_799_999;
-        let millis = u64::try_from(self.0).unwrap_or(0).min(LAST);
+        let millis = u64::try_from(self.0.min(Self::LAST.0)).unwrap_or(0);
         write!(f, "{}", humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(millis)))
     }
 }

@@ -65,7 +65,7 @@ impl Scores {
     pub fn r2(&self) -> Option<f64> {
         let distance = self.distances.total();
         let scatter = self.squared_distances.total() - distance * distance / self.count as f64;
-        (scatter > 0.0).then(|| 1.0 - self.squared.total() / scatter)
+        (scatter > 0.0).then(|| 1.0 - self.squared.total() / scatter).filter(|r2| r2.is_finite())
     }
 }
 
@@ -81,15 +81,36 @@ impl std::fmt::Display for Scores {
 }
 
 /// A sum that carries its rounding error along: Neumaier's variant of Kahan's (ZAMM 54, 1974).
+///
+/// Serialised as the bits of its two numbers, because JSON has no infinity.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(into = "[u64; 2]", from = "[u64; 2]")]
 struct Sum {
     sum: f64,
     lost: f64,
 }
 
+impl From<Sum> for [u64; 2] {
+    fn from(Sum { sum, lost }: Sum) -> Self {
+        [sum, lost].map(f64::to_bits)
+    }
+}
+
+impl From<[u64; 2]> for Sum {
+    fn from(bits: [u64; 2]) -> Self {
+        let [sum, lost] = bits.map(f64::from_bits);
+        Self { sum, lost }
+    }
+}
+
 impl Sum {
     fn add(&mut self, term: f64) {
         let sum = self.sum + term;
+        if !sum.is_finite() {
+            // Beyond what 64 bits hold: infinite from now on, and not "no number".
+            *self = Self { sum: f64::INFINITY, lost: 0.0 };
+            return;
+        }
         self.lost +=
             if self.sum.abs() >= term.abs() { (self.sum - sum) + term } else { (term - sum) + self.sum };
         self.sum = sum;
@@ -116,9 +137,14 @@ mod tests {
 
     #[test]
     fn they_go_on_where_they_were() {
-        let scores = Scores::of([(0.1, 1.0 / 3.0), (1e17, 0.3), (-5e-324, 7.0)]);
-        let text = serde_json::to_string(&scores).unwrap();
-        assert_eq!(serde_json::from_str::<Scores>(&text).unwrap(), scores);
+        let mut scores = Scores::of([(0.1, 1.0 / 3.0), (1e17, 0.3), (-5e-324, 7.0)]);
+        for outlier in [(1.0, 2.0), (1e200, 0.0), (f64::MAX, -f64::MAX), (1.0, 2.0), (-f64::MAX, f64::MAX)] {
+            scores.add(outlier.0, outlier.1);
+            let text = serde_json::to_string(&scores).unwrap();
+            assert_eq!(serde_json::from_str::<Scores>(&text).unwrap(), scores);
+            assert!(!scores.mae().is_nan() && !scores.rmse().is_nan());
+        }
+        assert_eq!((scores.mae(), scores.rmse(), scores.r2()), (f64::INFINITY, f64::INFINITY, None));
     }
 
     #[test]

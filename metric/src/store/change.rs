@@ -51,9 +51,9 @@ impl<'a> Change<'a> {
         Ok(Changed { state: self.state, fresh: self.fresh, put_into_table: self.put_into_table })
     }
 
-    /// Puts the halves into the table `known` where there are this many in memory.
-    pub(super) fn collect(&mut self, most: usize) -> rusqlite::Result<()> {
-        if self.collected.count() + self.fresh.len() >= most { self.put_into_table() } else { Ok(()) }
+    /// Puts the halves into the table `known` where it is this many events behind.
+    pub(super) fn collect(&mut self, most: i64) -> rusqlite::Result<()> {
+        if self.state.last_event - self.state.known >= most { self.put_into_table() } else { Ok(()) }
     }
 
     fn put_into_table(&mut self) -> rusqlite::Result<()> {
@@ -88,11 +88,11 @@ impl<'a> Change<'a> {
         Ok(joining.recorded)
     }
 
-    /// Ends the waiting of the halves whose horizon is over, the oldest first.
+    /// Ends the waiting of the halves whose horizon is over, the oldest first. Returns whether none is left.
     ///
     /// Events are looked at in the order in which they came, each once, so nothing has to be kept for it. One that has
     /// met nothing when it came, and that no later one has met, has waited in vain.
-    pub(super) fn expire(&mut self, now: Moment, limits: &Limits) -> rusqlite::Result<()> {
+    pub(super) fn expire(&mut self, now: Moment, limits: &Limits) -> rusqlite::Result<bool> {
         let mut events = self.db.prepare_cached(
             "SELECT seq, age, source, id, met FROM event WHERE seq > ?1 ORDER BY seq LIMIT ?2",
         )?;
@@ -102,7 +102,7 @@ impl<'a> Change<'a> {
         while let Some(event) = due.next()? {
             let (seq, age, source): (i64, i64, i64) = (event.get(0)?, event.get(1)?, event.get(2)?);
             if age.saturating_add(limits.horizon_ms) > now.age {
-                break;
+                return Ok(true);
             }
             self.state.horizon_over = seq;
             let Some(key) = event.get::<_, Option<Key>>(3)? else { continue };
@@ -114,15 +114,18 @@ impl<'a> Change<'a> {
             self.state.account.counts_mut(number).expired += 1;
             self.touched.extend(number);
         }
-        Ok(())
+        Ok(self.state.horizon_over == self.state.last_event)
     }
 
-    /// Forgets what is older than the history that is kept.
+    /// Forgets what is older than the history that is kept. To be called when no horizon is left that is over.
+    ///
+    /// An event stays for two horizons: until then, a half that it has met may still meet others, and its repetition,
+    /// taken for a new one, would be scored once more.
     pub(super) fn trim(&mut self, now: Moment, limits: &Limits) -> rusqlite::Result<()> {
         let Some(retain) = limits.retain_ms else { return Ok(()) };
         let newest = now.age.saturating_sub(retain);
-        let events = self.older(Log::Labels, "event", self.state.first_event, newest)?;
-        let events = events.min(self.state.horizon_over);
+        let events_newest = now.age.saturating_sub(limits.events_retain_ms().unwrap_or(i64::MAX));
+        let events = self.older(Log::Labels, "event", self.state.first_event, events_newest)?;
         if events >= self.state.first_event {
             self.forget(events)?;
             self.db.prepare_cached("DELETE FROM expiry WHERE seq <= ?1")?.execute([events])?;

@@ -41,7 +41,6 @@ impl Half {
 #[derive(Debug, Default)]
 pub(super) struct Collected {
     halves: HashMap<Key, Vec<Half>>,
-    count: usize,
 }
 
 impl Collected {
@@ -61,12 +60,6 @@ impl Collected {
     /// Adds one, newer than all others.
     pub(super) fn add(&mut self, key: Key, half: Half) {
         self.halves.entry(key).or_default().push(half);
-        self.count += 1;
-    }
-
-    /// How many they are.
-    pub(super) fn count(&self) -> usize {
-        self.count
     }
 
     /// Puts these and further ones into the table, in its order.

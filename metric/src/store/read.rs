@@ -160,9 +160,8 @@ impl Reader {
     /// # Errors
     /// A database that cannot be read.
     pub fn account(&self) -> anyhow::Result<Account> {
-        State::load(&self.db)
-            .map(|state| state.account)
-            .map_err(|why| Trouble::with_database(why, &self.path).into_error())
+        let read = || Ok(State::load(&*self.db.unchecked_transaction()?)?.account);
+        read().map_err(|why| Trouble::with_database(why, &self.path).into_error())
     }
 
     /// The next scored rows after the one with this number, in order, `limit` at the most, with the number of the last
@@ -178,22 +177,23 @@ impl Reader {
         selection: &Selection,
     ) -> anyhow::Result<Option<(i64, Vec<Scored>)>> {
         let read = || {
-            let account = State::load(&self.db)?.account;
-            let (since, until): (i64, Option<i64>) = self.db.query_row(
-                "SELECT ?1, max(seq) FROM (SELECT seq FROM scoring WHERE seq > ?1 ORDER BY seq LIMIT ?2)",
+            let db = self.db.unchecked_transaction()?;
+            let account = State::load(&db)?.account;
+            let until: Option<i64> = db.query_row(
+                "SELECT max(seq) FROM (SELECT seq FROM scoring WHERE seq > ?1 ORDER BY seq LIMIT ?2)",
                 params![after, limit],
-                |row| Ok((row.get(0)?, row.get(1)?)),
+                |row| row.get(0),
             )?;
             let Some(until) = until else { return Ok(None) };
             let mut sql = "SELECT seq, source, id, y_true, y_pred, predicted_at, labelled_at FROM scoring \
                            WHERE seq > ? AND seq <= ?"
                 .to_owned();
-            let mut values = vec![Value::from(since), Value::from(until)];
+            let mut values = vec![Value::from(after), Value::from(until)];
             if let Some(since) = selection.since {
                 sql += " AND max(predicted_at, labelled_at) >= ?";
                 values.push(since.0.into());
             }
-            let mut entries = self.db.prepare_cached(&(sql + " ORDER BY seq"))?;
+            let mut entries = db.prepare_cached(&(sql + " ORDER BY seq"))?;
             let mut rows = entries.query(params_from_iter(values))?;
             let mut scored = Vec::new();
             while let Some(row) = rows.next()? {

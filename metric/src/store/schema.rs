@@ -7,7 +7,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::hooks::Wal;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
-use crate::trouble::Trouble;
+use crate::trouble::{Trouble, damaged};
 
 /// The file's name in the records' folder.
 pub const FILE: &str = "metric.db";
@@ -20,7 +20,7 @@ const APPLICATION: i32 = 0x6d74_7263;
 const STEPS: [&str; 2] = [include_str!("1.sql"), include_str!("2.sql")];
 
 /// How long to wait for another program that holds a lock.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How many pages of 4 KiB the write-ahead log may have before it is copied back. Longer than SQLite's own 1000, because
 /// labels that come late touch pages all over the index, and a page that is changed often is copied once.
@@ -31,11 +31,20 @@ pub fn path(folder: &Path) -> PathBuf {
     folder.join(FILE)
 }
 
-/// Opens the database for the one who writes it.
+/// Opens the database for the one who writes it, and checks it before anything is changed, if it is not too large.
+///
+/// # Errors
+/// A database of another program or of a later version, a damaged one, or one that cannot be written.
 pub fn open_to_write(path: &Path) -> Result<Connection, Trouble> {
-    let mut db = Connection::open(path).map_err(|why| Trouble::with_database(why, path))?;
+    let trouble = |why| Trouble::with_database(why, path);
+    let checked = is_checked_when_opened(path);
+    let mut db = Connection::open(path).map_err(trouble)?;
+    db.busy_timeout(PATIENCE).map_err(trouble)?;
+    version(&db, path)?;
+    if checked {
+        check(&db, path)?;
+    }
     let mut set_up = || {
-        db.busy_timeout(PATIENCE)?;
         db.set_prepared_statement_cache_capacity(64);
         // A plan that depends on the values bound to it is made anew for each of them.
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
@@ -46,10 +55,40 @@ pub fn open_to_write(path: &Path) -> Result<Connection, Trouble> {
         db.pragma_update(None, "synchronous", "full")?;
         db.pragma_update(None, "journal_size_limit", 64 << 20)?;
         db.pragma_update(None, "cache_size", -24_000)?;
-        db.wal_hook(Some(copy_back))
+        // What a process left in the log whose sync failed may be in memory alone: it is written once more.
+        db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        db.wal_hook(Some(copy_back))?;
+        db.pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0))
     };
-    set_up().map_err(|why| Trouble::with_database(why, path))?;
+    let mode = set_up().map_err(trouble)?;
+    if mode != "wal" {
+        return Err(Trouble::Fatal(anyhow::anyhow!(
+            "{} is on a file system that SQLite cannot keep a write-ahead log on; give metric another folder with --logs",
+            path.display()
+        )));
+    }
     Ok(db)
+}
+
+/// A database that is no larger than this is checked before anything else is done with it; a larger one would keep a start
+/// waiting for seconds.
+const CHECKED: u64 = 128 << 20;
+
+/// Whether [`open_to_write`] checks it.
+#[must_use]
+pub fn is_checked_when_opened(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|file| file.len() <= CHECKED)
+}
+
+/// Checks that the database does not contradict itself. Takes about a second for half a gigabyte.
+///
+/// # Errors
+/// What it has found.
+pub fn check(db: &Connection, path: &Path) -> Result<(), Trouble> {
+    let verdict: String = db
+        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+        .map_err(|why| Trouble::with_database(why, path))?;
+    if verdict == "ok" { Ok(()) } else { Err(damaged(path, verdict.trim())) }
 }
 
 /// Called after each commit with the length of the write-ahead log: copies it back into the database when it is long.
@@ -98,12 +137,6 @@ pub fn migrate(db: &mut Connection, path: &Path) -> Result<(), Trouble> {
 
 fn migrate_to(db: &mut Connection, path: &Path, wanted: usize) -> Result<(), Trouble> {
     let version = version(db, path)?;
-    if version > wanted {
-        return Err(Trouble::Fatal(anyhow::anyhow!(
-            "{} was written by a later metric (version {version} of the schema, this program knows {wanted}); run that one",
-            path.display()
-        )));
-    }
     let mut migrate = || {
         for (done, step) in STEPS.iter().enumerate().take(wanted).skip(version) {
             let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -117,7 +150,7 @@ fn migrate_to(db: &mut Connection, path: &Path, wanted: usize) -> Result<(), Tro
     migrate().map_err(|why| Trouble::with_database(why, path))
 }
 
-/// The version of the schema: how many steps were made.
+/// The version of the schema: how many steps were made. Refuses what this program must not touch.
 fn version(db: &Connection, path: &Path) -> Result<usize, Trouble> {
     let pragma = |name| db.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     let read = || Ok((pragma("application_id")?, pragma("user_version")?));
@@ -131,7 +164,14 @@ fn version(db: &Connection, path: &Path) -> Result<usize, Trouble> {
             path.display()
         )));
     }
-    Ok(usize::try_from(version).unwrap_or(0))
+    let known = STEPS.len();
+    match usize::try_from(version) {
+        Ok(version) if version <= known => Ok(version),
+        _ => Err(Trouble::Fatal(anyhow::anyhow!(
+            "{} was written by a later metric (version {version} of the schema, this program knows {known}); run that one",
+            path.display()
+        ))),
+    }
 }
 
 #[cfg(test)]
@@ -171,10 +211,12 @@ mod tests {
         ] {
             let folder = tempfile::tempdir().unwrap();
             let path = path(folder.path());
-            let mut db = open_to_write(&path).unwrap();
-            db.execute_batch(change).unwrap();
-            let why = migrate(&mut db, &path).unwrap_err().into_error().to_string();
+            Connection::open(&path).unwrap().execute_batch(change).unwrap();
+            let before = std::fs::read(&path).unwrap();
+            let opened = open_to_write(&path).and_then(|mut db| migrate(&mut db, &path));
+            let why = opened.unwrap_err().into_error().to_string();
             assert!(why.contains(want), "{why}");
+            assert_eq!(std::fs::read(&path).unwrap(), before);
         }
     }
 

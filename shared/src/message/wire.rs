@@ -99,7 +99,8 @@ impl Prediction {
 }
 
 fn published_at(message: &impl Incoming) -> Option<Timestamp> {
-    message.int_header(PUBLISHED_AT).map(Timestamp)
+    // A time that no file could show is taken for its nearest end.
+    message.int_header(PUBLISHED_AT).map(|ms| Timestamp(ms.clamp(0, Timestamp::LAST.0)))
 }
 
 fn name_header(message: &impl Incoming, header: &str) -> Result<Option<Name>, Rejection> {
