@@ -224,6 +224,30 @@ fn a_foreign_edit_is_put_aside_and_a_whole_file_made() {
 }
 
 #[test]
+fn an_edit_that_only_the_next_start_can_notice_is_put_aside_too() {
+    let mut case = Case::new();
+    case.record(4);
+    overwrite(&case.path(ROWS), "row-1", "row-9");
+    case.stop();
+    case.start();
+    case.record(1);
+    case.has(0..5);
+    assert!(fs::read_to_string(&case.aside()[0]).unwrap().contains("row-9"));
+}
+
+#[test]
+fn a_database_that_is_deleted_under_it_ends_it() {
+    for name in ["metric.db", "metric.lock"] {
+        let mut case = Case::new();
+        case.record(1);
+        fs::remove_file(case.path(name)).unwrap();
+        let why = case.try_to_record(1).unwrap_err();
+        assert!(matches!(why, Trouble::Fatal(_)));
+        assert!(why.into_error().to_string().contains("was deleted or replaced while metric ran"));
+    }
+}
+
+#[test]
 fn files_of_another_program_are_put_aside_at_the_first_start() {
     let folder = tempfile::tempdir().unwrap();
     let theirs = "id,y_true,y_pred,absolute_error\n1,2,3,1\n";
