@@ -4,8 +4,10 @@
 //! and its lines, the rest is written; where it has bytes that the database does not know, somebody else has written
 //! them: that file is put aside, and a new one is made.
 
+mod next;
+
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, BufReader, BufWriter, Read, Seek as _, SeekFrom, Write as _};
+use std::io::{self, BufReader, BufWriter, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +16,7 @@ use tracing::{info, warn};
 
 use crate::store::{FileState, Log, Store};
 use crate::trouble::{Trouble, sync_folder};
+use next::{Next, next_is};
 
 /// How many bytes are written at once where many lines are missing.
 const CHUNK: usize = 256 * 1024;
@@ -391,58 +394,4 @@ pub(crate) fn write_whole(
     let synced = file.into_inner().map_err(io::IntoInnerError::into_error).and_then(|file| file.sync_all());
     synced.map_err(trouble)?;
     Ok((length, last))
-}
-
-/// How a file goes on.
-#[derive(Debug, PartialEq, Eq)]
-enum Next {
-    /// With what is wanted.
-    Same,
-    /// It ends here.
-    End,
-    /// It ends within what is wanted, or with the zeros that some file systems leave after a power cut.
-    Torn,
-    /// With something else.
-    Other,
-}
-
-fn next_is(file: &mut impl Read, wanted: &[u8]) -> io::Result<Next> {
-    let mut there = Vec::with_capacity(wanted.len());
-    file.take(wanted.len() as u64).read_to_end(&mut there)?;
-    if there == wanted {
-        return Ok(Next::Same);
-    }
-    if there.is_empty() {
-        return Ok(Next::End);
-    }
-    let same = there.iter().zip(wanted).take_while(|(there, wanted)| there == wanted).count();
-    let mut rest = there[same..].to_vec();
-    while rest.iter().all(|byte| *byte == 0) {
-        rest.clear();
-        if file.take(CHUNK as u64).read_to_end(&mut rest)? == 0 {
-            return Ok(Next::Torn);
-        }
-    }
-    Ok(Next::Other)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_torn_end_is_told_from_another_text() {
-        for (there, wanted, next) in [
-            ("line\nmore", "line\n", Next::Same),
-            ("", "line\n", Next::End),
-            ("lin", "line\n", Next::Torn),
-            ("lin\0\0\0\0\0\0\0\0", "line\n", Next::Torn),
-            ("\0\0\0\0\0\0\0\0\0", "line\n", Next::Torn),
-            ("lone\n", "line\n", Next::Other),
-            ("l", "x\n", Next::Other),
-            ("lin\0\0\0\0\0x\0", "line\n", Next::Other),
-        ] {
-            assert_eq!(next_is(&mut there.as_bytes(), wanted.as_bytes()).unwrap(), next, "{there:?}");
-        }
-    }
 }

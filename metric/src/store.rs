@@ -1,9 +1,11 @@
 //! The database: everything that was received and what became of it. The truth, of which the text files are a view.
 
+mod arrival;
 mod change;
 mod key;
 mod known;
-mod read;
+mod log;
+mod reader;
 pub mod schema;
 mod state;
 
@@ -11,53 +13,18 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 use shared::clock::Timestamp;
-use shared::message::{Label, Prediction, RowId};
+use shared::message::RowId;
 
 use crate::account::{Account, Rejected};
-use crate::join::{Model, Scored};
+use crate::join::Scored;
 use crate::trouble::{Trouble, damaged};
 
+pub use arrival::{Arrival, Said};
 use change::{Change, Changed};
 use known::Collected;
-pub use read::{FileState, Log, Reader, Selection};
+pub use log::{FileState, Log};
+pub use reader::{Reader, Selection};
 use state::State;
-
-/// A message that can be used.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Arrival {
-    /// Its row; none where it is anonymous.
-    pub id: Option<RowId>,
-    /// Whether it is a label or a prediction.
-    pub said: Said,
-    /// The label or the prediction.
-    pub value: f64,
-    /// When it was published, if its sender said.
-    pub published_at: Option<Timestamp>,
-}
-
-/// What a message says of its row.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Said {
-    /// The true value.
-    Label,
-    /// What a model predicts.
-    Prediction(Model),
-}
-
-impl From<Label> for Arrival {
-    fn from(label: Label) -> Self {
-        let Label { key, value, published_at } = label;
-        Self { id: key.into_id(), said: Said::Label, value, published_at }
-    }
-}
-
-impl From<Prediction> for Arrival {
-    fn from(prediction: Prediction) -> Self {
-        let Prediction { key, value, model, model_version, published_at, .. } = prediction;
-        let said = Said::Prediction(Model { name: model, version: model_version });
-        Self { id: key.into_id(), said, value, published_at }
-    }
-}
 
 /// When a group of messages is recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -186,7 +153,7 @@ impl Store {
 
     /// Notes how far a text file is certainly on disk.
     pub fn note(&mut self, log: Log, file: &FileState) -> Result<(), Trouble> {
-        self.change(|change| read::save_file(change.db, log, file))
+        self.change(|change| log::save_file(change.db, log, file))
     }
 
     /// The account as it is committed.
@@ -245,7 +212,7 @@ impl Store {
 
     /// What is known of a text file; none where it was never made.
     pub fn file(&self, log: Log) -> Result<Option<FileState>, Trouble> {
-        read::load_file(&self.db, log).map_err(|why| Trouble::with_database(why, &self.path))
+        log::load_file(&self.db, log).map_err(|why| Trouble::with_database(why, &self.path))
     }
 
     /// Calls `with` for each entry of a log after this one, in order, with its number and its line, until it
@@ -258,7 +225,7 @@ impl Store {
     ) -> Result<(), Trouble> {
         self.state()?;
         let Some(Memory { state, .. }) = &self.memory else { return Ok(()) };
-        read::lines(&self.db, &self.path, &state.account, log, after, with)
+        log::lines(&self.db, &self.path, &state.account, log, after, with)
     }
 
     fn state(&mut self) -> Result<&State, Trouble> {

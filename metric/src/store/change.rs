@@ -10,7 +10,7 @@ use shared::message::RowId;
 
 use super::key::Key;
 use super::known::{Collected, Finder, Half};
-use super::read::load_file;
+use super::log::load_file;
 use super::state::{State, source};
 use super::{Arrival, Contradiction, Limits, Log, Moment, Recorded, Said};
 use crate::join::{LabelHalf, Outcome, PredictionHalf, Row, Scored};

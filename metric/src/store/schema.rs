@@ -99,9 +99,11 @@ fn copy_back(log: &mut Wal, pages: i32) -> rusqlite::Result<()> {
     if pages < LOG_PAGES {
         return Ok(());
     }
-    match log.checkpoint() {
-        Err(why) if why.sqlite_error_code().is_none_or(|code| code != ErrorCode::SystemIoFailure) => Ok(()),
-        done => done,
+    let done = log.checkpoint();
+    let passing = [ErrorCode::DiskFull, ErrorCode::DatabaseBusy, ErrorCode::DatabaseLocked];
+    match done.as_ref().map_err(rusqlite::Error::sqlite_error_code) {
+        Err(Some(code)) if passing.contains(&code) => Ok(()),
+        _ => done,
     }
 }
 

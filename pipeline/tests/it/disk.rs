@@ -143,7 +143,7 @@ async fn failed_call_ends_it_with_nothing_acknowledged() {
     let calls = [
         ("fsync", "metric.db-wal", 2, "metric.db"),
         ("pwrite64", "metric.db-wal", 5, "metric.db"),
-        ("write", "labels_log.txt", 2, "labels_log.txt"),
+        ("write", "labels_log.txt", 1, "labels_log.txt"),
         ("write", "metric_log.csv", 1, "metric_log.csv"),
     ];
     for (batch, (call, file, when, named)) in calls.into_iter().enumerate() {

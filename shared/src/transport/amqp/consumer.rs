@@ -65,7 +65,7 @@ impl Consumer {
                     stale.insert(Current { session, deliveries })
                 }
             };
-            settle(&current.session).await;
+            settled(&current.session).await;
             let next = tokio::select! {
                 next = current.deliveries.next() => next,
                 () = current.session.failed() => continue,
@@ -231,7 +231,14 @@ impl Ledger {
     }
 }
 
-/// Tells the broker what is decided. A failure ends the session: then the broker takes everything back.
+/// Tells the broker what is decided, to the end, also where whoever waits for it is cancelled: an acknowledgement that is
+/// left on its way would be overtaken by a later one, which the broker takes for a fault.
+async fn settled(session: &Arc<Session<Subscription>>) {
+    let session = Arc::clone(session);
+    _ = tokio::spawn(async move { settle(&session).await }).await;
+}
+
+/// A failure ends the session: then the broker takes everything back.
 async fn settle(session: &Session<Subscription>) {
     let _telling = session.role.ledger.telling.lock().await;
     loop {
@@ -239,7 +246,6 @@ async fn settle(session: &Session<Subscription>) {
         if orders.is_empty() {
             return;
         }
-        // Cancel safe: every order is on its way to the socket at the first poll.
         let told = join_all(orders.iter().map(async |Order { acker, verdict, multiple }| match verdict {
             Verdict::Acked => acker.ack(BasicAckOptions { multiple: *multiple }).await,
             _ => acker.nack(BasicNackOptions { multiple: *multiple, requeue: true }).await,
@@ -265,7 +271,7 @@ impl Receipt {
     pub(in crate::transport) async fn ack(mut self) {
         self.acked = true;
         self.session.role.ledger.decide(&self.entries, Verdict::Acked);
-        settle(&self.session).await;
+        settled(&self.session).await;
     }
 
     /// Splits off the deliveries at these indices, for which the others need not wait.
