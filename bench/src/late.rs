@@ -5,11 +5,13 @@
 //! predictions, and for the large one. Restart and memory are those of the real program on the large one.
 
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
+use anyhow::ensure;
 use metric::account::Rejected;
 use metric::records::Records;
-use metric::store::{Arrival, Limits, Moment, Said};
+use metric::store::{Arrival, Limits, Moment, Said, schema};
 use metric::trouble::Trouble;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
@@ -17,57 +19,84 @@ use rand::seq::SliceRandom as _;
 use shared::clock::Timestamp;
 use shared::message::Name;
 
-use crate::figures::load;
-use crate::processes::{Process, scratch};
+use crate::figures::{load, median};
+use crate::processes::{Process, resident_megabytes, scratch};
 
 /// How many messages are committed at once, as in `metric`.
 const GROUP: usize = 1024;
 
+/// How often each is measured, in turn, because a machine's speed drifts.
+const ROUNDS: usize = 3;
+
 /// Measures and prints.
 pub(crate) fn run(pending: u64, scored: u64, labels: u64) -> anyhow::Result<()> {
     println!("labels/s; the load averages were {} at the start", load());
-    let small = scratch()?;
-    let large = scratch()?;
-    let (near, few) = measure(small.path(), 0, 0, labels)?;
-    println!("nearly empty table             | in order {near:>7.0} | at random {few:>7.0}");
-    let (ordered, random) = measure(large.path(), pending, scored, labels)?;
-    println!("{pending} pending, {scored} scored | in order {ordered:>7.0} | at random {random:>7.0}");
-    println!(
-        "ratio                          | in order {:>7.2} | at random {:>7.2}",
-        ordered / near,
-        random / few
-    );
-    restart(large.path())
+    let labels = usize::try_from(labels)?;
+    let (near, far) = (scratch()?, scratch()?);
+    let mut small = Table::fill(near.path(), 0, 0, labels)?;
+    let mut large = Table::fill(far.path(), pending, scored, labels)?;
+    // What was written so far is not to be measured.
+    Command::new("sync").status()?;
+    println!("{:>9} | nearly empty | {pending} pending, {scored} scored | ratio", "");
+    for (order, at_random) in [("in order", false), ("at random", true)] {
+        let (mut few, mut many, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+        for round in 0..ROUNDS {
+            let pair = (small.label(labels, at_random)?, large.label(labels, at_random)?);
+            println!("{order:>9} | {:>12.0} | {:>12.0} | {:.2}", pair.0, pair.1, pair.1 / pair.0);
+            few.push(pair.0);
+            many.push(pair.1);
+            ratios.push(many[round] / few[round]);
+        }
+        let (few, many, ratio) = (median(&few), median(&many), median(&ratios));
+        println!("{:>9} | {few:>12.0} | {many:>12.0} | {ratio:.2}", "median");
+    }
+    small.close()?;
+    large.close()?;
+    let joined = Command::new(std::env::current_exe()?).arg("join").arg(far.path()).status()?;
+    ensure!(joined.success(), "joining in a process of its own failed");
+    restart(far.path())
 }
 
-/// Labels a second for predictions that wait, in their order and at random.
-fn measure(folder: &Path, pending: u64, scored: u64, labels: u64) -> anyhow::Result<(f64, f64)> {
-    let mut records = Records::open(folder).map_err(Trouble::into_error)?;
-    for first in (0..scored).step_by(GROUP / 2) {
-        let ids: Vec<Name> = (first..scored.min(first + GROUP as u64 / 2)).map(|_| Name::unique()).collect();
-        let both = ids.iter().flat_map(|id| [prediction(id), label(id)]).collect::<Vec<_>>();
-        commit(&mut records, &both)?;
+/// A folder with predictions that wait.
+struct Table {
+    records: Records,
+    waiting: Vec<Name>,
+}
+
+impl Table {
+    /// Puts in scored rows and predictions, of which as many wait as all rounds label, at least.
+    fn fill(folder: &Path, pending: u64, scored: u64, labels: usize) -> anyhow::Result<Self> {
+        let mut records = Records::open(folder).map_err(Trouble::into_error)?;
+        for first in (0..scored).step_by(GROUP / 2) {
+            let ids: Vec<Name> =
+                (first..scored.min(first + GROUP as u64 / 2)).map(|_| Name::unique()).collect();
+            let both = ids.iter().flat_map(|id| [prediction(id), label(id)]).collect::<Vec<_>>();
+            commit(&mut records, &both)?;
+        }
+        let count = usize::try_from(pending)?.max(2 * ROUNDS * labels);
+        let waiting: Vec<Name> = (0..count).map(|_| Name::unique()).collect();
+        for group in waiting.chunks(GROUP) {
+            commit(&mut records, &group.iter().map(prediction).collect::<Vec<_>>())?;
+        }
+        Ok(Self { records, waiting })
     }
-    let waiting = usize::try_from(pending.max(2 * labels))?;
-    let mut ids: Vec<Name> = (0..waiting).map(|_| Name::unique()).collect();
-    for group in ids.chunks(GROUP) {
-        commit(&mut records, &group.iter().map(prediction).collect::<Vec<_>>())?;
+
+    /// Labels a second for predictions that wait, in their order or at random.
+    fn label(&mut self, labels: usize, at_random: bool) -> anyhow::Result<f64> {
+        if at_random {
+            self.waiting.shuffle(&mut StdRng::seed_from_u64(7));
+        }
+        let chosen: Vec<Name> = self.waiting.drain(..labels).collect();
+        let start = Instant::now();
+        for group in chosen.chunks(GROUP) {
+            commit(&mut self.records, &group.iter().map(label).collect::<Vec<_>>())?;
+        }
+        Ok(labels as f64 / start.elapsed().as_secs_f64())
     }
-    let labels = usize::try_from(labels)?;
-    let start = Instant::now();
-    for group in ids[..labels].chunks(GROUP) {
-        commit(&mut records, &group.iter().map(label).collect::<Vec<_>>())?;
+
+    fn close(self) -> anyhow::Result<()> {
+        self.records.close().map_err(Trouble::into_error)
     }
-    let in_order = labels as f64 / start.elapsed().as_secs_f64();
-    let mut rest = ids.split_off(labels);
-    rest.shuffle(&mut StdRng::seed_from_u64(7));
-    let start = Instant::now();
-    for group in rest[..labels].chunks(GROUP) {
-        commit(&mut records, &group.iter().map(label).collect::<Vec<_>>())?;
-    }
-    let at_random = labels as f64 / start.elapsed().as_secs_f64();
-    records.close().map_err(Trouble::into_error)?;
-    Ok((in_order, at_random))
 }
 
 fn commit(records: &mut Records, arrivals: &[Arrival]) -> anyhow::Result<()> {
@@ -85,6 +114,33 @@ fn label(id: &Name) -> Arrival {
 fn prediction(id: &Name) -> Arrival {
     let said = Said::Prediction(metric::join::Model::default());
     Arrival { id: Some(id.clone()), said, value: 206.25, published_at: None }
+}
+
+/// Commits a label for every fifth prediction of a folder, at random, and prints what is resident in this process, which
+/// has done nothing else.
+pub(crate) fn join(folder: &Path) -> anyhow::Result<()> {
+    let mut ids = Vec::new();
+    {
+        let db = schema::open_to_read(folder)?;
+        let mut events = db.prepare(
+            "SELECT id FROM event WHERE source > 0 AND seq % 5 = 0 ORDER BY seq DESC LIMIT 200000",
+        )?;
+        let mut rows = events.query([])?;
+        while let Some(row) = rows.next()? {
+            ids.push(row.get::<_, [u8; 16]>(0)?);
+        }
+    }
+    ids.shuffle(&mut StdRng::seed_from_u64(8));
+    let mut records = Records::open(folder).map_err(Trouble::into_error)?;
+    for group in ids.chunks(GROUP) {
+        commit(&mut records, &group.iter().map(|id| label(&Name::from_uuid(*id))).collect::<Vec<_>>())?;
+    }
+    println!(
+        "resident after {} labels at random: {:.1} MB",
+        ids.len(),
+        resident_megabytes(std::process::id())?
+    );
+    records.close().map_err(Trouble::into_error)
 }
 
 /// Kills the program without warning, and starts it again.

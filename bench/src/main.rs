@@ -15,6 +15,8 @@ mod queues;
 mod records;
 mod start;
 
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand};
 
 /// Measures the pipeline. Build the binaries first: `cargo build --release --workspace`. Run it in the
@@ -68,10 +70,13 @@ enum Command {
         /// Rows that are scored already.
         #[arg(long, default_value_t = 0)]
         scored: u64,
-        /// Labels that are measured.
-        #[arg(long, default_value_t = 100_000)]
+        /// Labels in each round, of which there are six.
+        #[arg(long, default_value_t = 50_000)]
         labels: u64,
     },
+    /// The part of `late` that measures memory, in a process of its own.
+    #[command(hide = true)]
+    Join { folder: PathBuf },
     /// Time from the start of `pipeline` to the first recorded row; with a broker also memory at rest.
     Start {
         /// How often it is measured.
@@ -96,6 +101,7 @@ fn main() -> anyhow::Result<()> {
         Command::Memory { rows, rounds } => memory::run(rows, rounds),
         Command::Durable { rows, rounds } => durable::run(rows, rounds),
         Command::Late { pending, scored, labels } => late::run(pending, scored, labels),
+        Command::Join { folder } => late::join(&folder),
         Command::Start { rounds, amqp_url } => start::run(rounds, amqp_url.as_deref()),
     }
 }

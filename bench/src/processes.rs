@@ -114,11 +114,7 @@ impl Process {
 
     /// Memory in RAM that it holds now, in MB of 10^6 bytes.
     pub(crate) fn resident_megabytes(&self) -> anyhow::Result<f64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
-        let kibibytes: f64 = kibibytes.context("the system does not tell VmRSS")?.parse()?;
-        Ok(kibibytes * 1024.0 / 1e6)
+        resident_megabytes(self.child.id())
     }
 
     /// Its log so far.
@@ -150,6 +146,15 @@ impl Drop for Process {
             _ = self.child.wait();
         }
     }
+}
+
+/// VmRSS of a process.
+pub(crate) fn resident_megabytes(process: u32) -> anyhow::Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
+    let kibibytes: f64 = kibibytes.context("the system does not tell VmRSS")?.parse()?;
+    Ok(kibibytes * 1024.0 / 1e6)
 }
 
 /// A port that was free a moment ago.
