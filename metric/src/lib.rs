@@ -95,13 +95,13 @@ pub async fn run(
     let folder = options.logs;
     let (groups, received) = mpsc::channel(1);
     let Some(writer) = Writer::open(&folder, limits, clock, rows, &context).await? else { return Ok(()) };
-    // A task of its own, so that it goes on while this one waits for something else.
-    let mut writer = tokio::spawn(writer.run(received));
-    let mut writing = true;
     let Context { transport, stop, readiness } = context;
     let mut labels = transport.consumer(APP, Queue::Label, PREFETCH, &stop, &readiness);
     let mut predictions = transport.consumer(APP, Queue::Prediction, PREFETCH, &stop, &readiness);
     let publisher = transport.publisher(APP, &stop, &readiness);
+    // A task of its own, so that it goes on while this one waits for something else.
+    let mut writer = tokio::spawn(writer.run(received));
+    let mut writing = true;
     let mut group = Group::default();
     // Dead letters wait for their confirms on the side: an alarm that blocks publishing must not stop recording.
     let mut letters = FuturesUnordered::new();

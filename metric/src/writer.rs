@@ -102,7 +102,6 @@ impl Writer {
         let path = folder.to_owned();
         let large = !schema::is_checked_when_opened(&schema::path(folder));
         let checking = large.then(|| spawn_blocking(move || Store::check(&path)));
-        patience.over();
         let account = records.account().map_err(Trouble::into_error)?;
         info!("recording to {}: {}", folder.display(), board::summary(account));
         board::export(account);
@@ -119,8 +118,10 @@ impl Writer {
         }))
     }
 
-    /// Writes until there are no more groups, or a stop is requested while nothing can be written.
+    /// Writes until there are no more groups, or a stop is requested while nothing can be written. That records can be
+    /// written holds from here on.
     pub(crate) async fn run(mut self, mut groups: mpsc::Receiver<Group>) -> anyhow::Result<()> {
+        self.patience.over();
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut unsynced = 0;
