@@ -54,8 +54,8 @@ pub fn open_to_write(path: &Path) -> Result<Connection, Trouble> {
         db.pragma_update(None, "journal_mode", "wal")?;
         db.pragma_update(None, "synchronous", "full")?;
         db.pragma_update(None, "journal_size_limit", 64 << 20)?;
-        // In KiB: what is known of a million rows, which labels in random order read all over.
-        db.pragma_update(None, "cache_size", -60_000)?;
+        // In KiB: most of what is known of a million rows, which labels in random order read all over.
+        db.pragma_update(None, "cache_size", -44_000)?;
         // What a process left in the log whose sync failed may be in memory alone: it is written once more.
         db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         db.wal_hook(Some(copy_back))?;
