@@ -26,7 +26,7 @@ pub(crate) struct Export {
     #[arg(long, value_enum, default_value_t = Format::Csv)]
     format: Format,
 
-    /// Only rows that were complete at this time or later: 2026-11-22, or 2026-11-22T10:00:00Z.
+    /// Only rows whose later half was published at this time or later: 2026-11-22, or 2026-11-22T10:00:00Z.
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     since: Option<Timestamp>,
 

@@ -33,7 +33,6 @@ pub(crate) struct Group {
 pub(crate) struct Dead {
     queue: Queue,
     batch: Batch,
-    count: u64,
 }
 
 impl Group {
@@ -73,8 +72,7 @@ impl Group {
                 }
             }
         }
-        let count = letters.len() as u64;
-        let dead = (count > 0).then(|| (Dead { queue, batch: batch.set_aside(&indices), count }, letters));
+        let dead = (!letters.is_empty()).then(|| (Dead { queue, batch: batch.set_aside(&indices) }, letters));
         if !batch.deliveries.is_empty() {
             self.first.get_or_insert_with(Instant::now);
             self.batches.push(batch);
@@ -84,7 +82,8 @@ impl Group {
 
     /// Takes in messages that are dead letters now: they are counted, and acknowledged when the count is committed.
     pub(crate) fn reject(&mut self, dead: Dead) {
-        let Dead { queue, batch, count } = dead;
+        let Dead { queue, batch } = dead;
+        let count = batch.deliveries.len() as u64;
         self.batches.push(batch);
         match queue {
             Queue::Label => self.rejected.labels += count,

@@ -111,9 +111,11 @@ impl Projection {
         Ok(this)
     }
 
-    /// Adds the lines of what the database has beyond the file, which are `text`.
+    /// Adds the lines of what the database has beyond the file: `text`, which saves reading them back. May be called again
+    /// after a failure, of this file or of the other.
     pub(crate) fn append(&mut self, text: &str, store: &mut Store) -> Result<(), Trouble> {
-        if text.is_empty() && self.left.is_some() {
+        let last = store.last(self.log)?;
+        if self.written == last && self.left.is_some() {
             return Ok(());
         }
         let now = self.stat()?.as_ref().map(Identity::from);
@@ -122,7 +124,6 @@ impl Projection {
             return self.reconcile(store);
         }
         self.left = None;
-        let last = store.last(self.log)?;
         self.write(text, last)?;
         self.remember()
     }
@@ -284,7 +285,7 @@ impl Projection {
         let making = self.making();
         let made = write_whole(&making, self.log, first, store);
         let (length, last) = made.inspect_err(|_| _ = fs::remove_file(&making))?;
-        let aside = put_aside(&self.path).map_err(|why| self.trouble(why, "rename"))?;
+        let aside = rename_aside(&self.path).map_err(|why| self.trouble(why, "rename"))?;
         fs::rename(&making, &self.path).map_err(|why| self.trouble(why, "make"))?;
         sync_folder(&self.folder)?;
         warn!("what was in {} is in {} now", self.path.display(), aside.display());
@@ -358,7 +359,7 @@ impl Projection {
 }
 
 /// Renames a file to a name that says when that was. Returns the name.
-pub(crate) fn put_aside(path: &Path) -> io::Result<PathBuf> {
+pub(crate) fn rename_aside(path: &Path) -> io::Result<PathBuf> {
     let stamp = Timestamp::now().to_string().replace([':', '-'], "");
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let free = (0..).map(|number| match number {

@@ -1,12 +1,12 @@
 //! `metric rebuild`: both text files, written from the database.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::projection::{put_aside, write_whole};
+use crate::projection::{rename_aside, write_whole};
 use crate::records;
 use crate::store::{FileState, Log, Store, schema};
 use crate::trouble::{Trouble, sync_folder};
@@ -59,21 +59,27 @@ fn rebuild_one(folder: &Path, log: Log, store: &mut Store) -> Result<String, Tro
             first - 1
         ));
     }
-    // First, so that a crash between the renames ends in a whole file too.
-    store.note(log, &FileState { first, synced: first - 1, synced_length: 0, fingerprint: None })?;
-    let mut aside = None;
-    if path.try_exists().map_err(trouble)? {
-        if same(&path, &made).map_err(trouble)? {
-            fs::remove_file(&made).map_err(trouble)?;
-            return Ok(format!("{shown}: {lines} lines, as it should be\n"));
-        }
-        aside = Some(put_aside(&path).map_err(trouble)?);
-    }
-    fs::rename(&made, &path).map_err(trouble)?;
+    let there = path.try_exists().map_err(trouble)?;
+    let told = if there && same(&path, &made).map_err(trouble)? {
+        fs::remove_file(&made).map_err(trouble)?;
+        format!("{shown}: {lines} lines, as it should be\n")
+    } else {
+        // First, so that a crash between the renames ends in a whole file too.
+        store.note(log, &FileState { first, synced: first - 1, synced_length: 0, fingerprint: None })?;
+        let aside = if there {
+            let aside = rename_aside(&path).map_err(trouble)?;
+            format!("; what was there is {} now", aside.display())
+        } else {
+            String::new()
+        };
+        fs::rename(&made, &path).map_err(trouble)?;
+        format!("{shown}: {lines} lines, written anew{aside}\n")
+    };
     sync_folder(folder)?;
+    // What is the same may not be on disk yet.
+    File::open(&path).and_then(|file| file.sync_data()).map_err(trouble)?;
     store.note(log, &FileState { first, synced: last, synced_length: length, fingerprint: None })?;
-    let aside = aside.map_or(String::new(), |aside| format!("; what was there is {} now", aside.display()));
-    Ok(format!("{shown}: {lines} lines, written anew{aside}\n"))
+    Ok(told)
 }
 
 /// When the first line that is kept was recorded, as the line says it.
@@ -94,7 +100,7 @@ fn same(one: &Path, other: &Path) -> io::Result<bool> {
     if fs::metadata(one)?.len() != fs::metadata(other)?.len() {
         return Ok(false);
     }
-    let (mut one, mut other) = (fs::File::open(one)?, fs::File::open(other)?);
+    let (mut one, mut other) = (File::open(one)?, File::open(other)?);
     let (mut left, mut right) = (vec![0; 1 << 16], Vec::new());
     loop {
         let count = one.read(&mut left)?;

@@ -101,7 +101,8 @@ impl Records {
         )))
     }
 
-    /// Writes what was committed to the text files. Where it fails, the next call writes it, whatever its lines.
+    /// Writes what was committed to the text files, which are these lines. Where it fails, the same or a later call writes
+    /// what is missing.
     ///
     /// # Errors
     /// Whether trying again may help.

@@ -48,9 +48,12 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// How long events are kept, in milliseconds: two horizons at least.
-    fn events_retain_ms(&self) -> Option<i64> {
-        self.retain_ms.map(|retain| retain.max(self.horizon_ms.saturating_mul(2)))
+    /// The greatest ages of the events and of the scored rows that are to be forgotten now; none where all is kept.
+    /// Events are kept for two horizons at least.
+    fn forgotten(&self, now: Moment) -> Option<(i64, i64)> {
+        let retain = self.retain_ms?;
+        let events_retain = retain.max(self.horizon_ms.saturating_mul(2));
+        Some((now.age.saturating_sub(events_retain), now.age.saturating_sub(retain)))
     }
 }
 
@@ -182,10 +185,8 @@ impl Store {
             if over < last && oldest("event", over + 1)?.saturating_add(limits.horizon_ms) <= now.age {
                 return Ok(true);
             }
-            let Some(retain) = limits.retain_ms else { return Ok(false) };
-            let events_retain = limits.events_retain_ms().unwrap_or(retain);
-            Ok((first <= over && oldest("event", first)? <= now.age.saturating_sub(events_retain))
-                || oldest("scoring", kept)? <= now.age.saturating_sub(retain))
+            let Some((events, scorings)) = limits.forgotten(now) else { return Ok(false) };
+            Ok((first <= over && oldest("event", first)? <= events) || oldest("scoring", kept)? <= scorings)
         };
         let due = ask().map_err(|why| Trouble::with_database(why, &self.path))?;
         // Where nothing was ever received, no age matters.

@@ -52,8 +52,8 @@ impl Case {
         drop(self.records.take().unwrap());
     }
 
-    fn try_to_record(&mut self, rows: u32) -> Result<(), Trouble> {
-        let records = self.records.as_mut().unwrap();
+    /// The halves of the next rows, and when they come.
+    fn arrivals(&mut self, rows: u32) -> (Vec<Arrival>, Moment) {
         let mut arrivals = Vec::new();
         for row in self.next..self.next + rows {
             let id = Name::parse(&format!("row-{row}")).ok();
@@ -62,7 +62,12 @@ impl Case {
             }
         }
         self.next += rows;
-        let now = Moment { wall: Timestamp(1_795_194_245_123), age: self.age };
+        (arrivals, Moment { wall: Timestamp(1_795_194_245_123), age: self.age })
+    }
+
+    fn try_to_record(&mut self, rows: u32) -> Result<(), Trouble> {
+        let (arrivals, now) = self.arrivals(rows);
+        let records = self.records.as_mut().unwrap();
         let recorded = records.commit(&arrivals, Rejected::default(), now, &self.limits)?;
         records.show(&recorded.labels_log, &recorded.metric_log)
     }
@@ -245,6 +250,27 @@ fn a_database_that_is_deleted_under_it_ends_it() {
         assert!(matches!(why, Trouble::Fatal(_)));
         assert!(why.into_error().to_string().contains("was deleted or replaced while metric ran"));
     }
+}
+
+#[test]
+fn lines_that_one_file_could_not_take_are_written_once_to_both() {
+    let mut case = Case::new();
+    case.record(2);
+    let (csv, away) = (case.path(ROWS), case.path("away"));
+    fs::rename(&csv, &away).unwrap();
+    fs::create_dir(&csv).unwrap();
+    let (arrivals, now) = case.arrivals(3);
+    let records = case.records.as_mut().unwrap();
+    let recorded = records.commit(&arrivals, Rejected::default(), now, &case.limits).unwrap();
+    for _ in 0..2 {
+        let why = records.show(&recorded.labels_log, &recorded.metric_log).unwrap_err();
+        assert!(matches!(why, Trouble::Passing(_)), "{why:?}");
+    }
+    fs::remove_dir(&csv).unwrap();
+    fs::rename(&away, &csv).unwrap();
+    records.show(&recorded.labels_log, &recorded.metric_log).unwrap();
+    case.has(0..5);
+    assert!(case.aside().is_empty());
 }
 
 #[test]

@@ -122,16 +122,14 @@ impl<'a> Change<'a> {
     /// An event stays for two horizons: until then, a half that it has met may still meet others, and its repetition,
     /// taken for a new one, would be scored once more.
     pub(super) fn trim(&mut self, now: Moment, limits: &Limits) -> rusqlite::Result<()> {
-        let Some(retain) = limits.retain_ms else { return Ok(()) };
-        let newest = now.age.saturating_sub(retain);
-        let events_newest = now.age.saturating_sub(limits.events_retain_ms().unwrap_or(i64::MAX));
-        let events = self.older(Log::Labels, "event", self.state.first_event, events_newest)?;
+        let Some((newest_event, newest_scoring)) = limits.forgotten(now) else { return Ok(()) };
+        let events = self.older(Log::Labels, "event", self.state.first_event, newest_event)?;
         if events >= self.state.first_event {
             self.forget(events)?;
             self.db.prepare_cached("DELETE FROM expiry WHERE seq <= ?1")?.execute([events])?;
             self.state.first_event = events + 1;
         }
-        let rows = self.older(Log::Metric, "scoring", self.state.first_scoring, newest)?;
+        let rows = self.older(Log::Metric, "scoring", self.state.first_scoring, newest_scoring)?;
         if rows >= self.state.first_scoring {
             self.db.prepare_cached("DELETE FROM scoring WHERE seq <= ?1")?.execute([rows])?;
             self.state.first_scoring = rows + 1;
@@ -156,8 +154,8 @@ impl<'a> Change<'a> {
         Ok(())
     }
 
-    /// The last of a table's oldest entries that is no younger than `newest` and safe in its text file, or the one before
-    /// the first.
+    /// The last of a table's oldest entries whose age is `newest` at the most and that is safe in its text file, or the one
+    /// before the first.
     fn older(&self, log: Log, table: &str, first: i64, newest: i64) -> rusqlite::Result<i64> {
         let sql = format!("SELECT seq, age FROM {table} WHERE seq >= ?1 ORDER BY seq LIMIT ?2");
         let mut oldest = self.db.prepare_cached(&sql)?;
