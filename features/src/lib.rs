@@ -10,6 +10,7 @@ mod options;
 pub mod order;
 pub mod schedule;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -46,7 +47,7 @@ const DEPTH: usize = 3;
 /// A table that cannot be used (nothing is published then), a ledger that cannot be written, or an
 /// incompatible broker.
 pub async fn run(context: Context, options: FeaturesOptions) -> anyhow::Result<u64> {
-    let data = Dataset::read(&options.data, &options.target)?;
+    let data = Dataset::read(&options.data, &options.columns)?;
     let seed = options.seed.unwrap_or_else(rand::random);
     info!("publishing {data}, from {}, {} order, seed {seed}", options.data.display(), options.order);
     let ledger = Ledger::open(options.ledger.as_deref())?;
@@ -61,7 +62,10 @@ pub async fn run(context: Context, options: FeaturesOptions) -> anyhow::Result<u
     let mut source = Source {
         sending: Sending { publisher: &publisher, ledger: &ledger, progress: total.map(progress_bar) },
         data: &data,
-        body: options.body,
+        form: Form {
+            body: options.body,
+            names: options.feature_names.then(|| Row::names_header(&data.features).into()),
+        },
         rows,
         schedule,
     };
@@ -89,9 +93,16 @@ fn progress_bar(total: u64) -> indicatif::ProgressBar {
 struct Source<'a> {
     sending: Sending<'a>,
     data: &'a Dataset,
-    body: Body,
+    form: Form,
     rows: Rows,
     schedule: Schedule,
+}
+
+/// In which form a row travels.
+struct Form {
+    body: Body,
+    /// The features' names, where they are sent.
+    names: Option<Arc<str>>,
 }
 
 struct Sending<'a> {
@@ -104,7 +115,7 @@ impl Source<'_> {
     /// Publishes what falls due, as it falls due, until there is nothing more or a stop is requested. What is
     /// under way then is still waited for.
     async fn play(&mut self, stop: &Stop) -> anyhow::Result<()> {
-        let Self { sending, data, body, rows, schedule } = self;
+        let Self { sending, data, form, rows, schedule } = self;
         let start = Instant::now();
         let mut flight = FuturesUnordered::new();
         loop {
@@ -113,7 +124,7 @@ impl Source<'_> {
                 if due.is_empty() {
                     break;
                 }
-                flight.push(sending.send(due, data, *body));
+                flight.push(sending.send(due, data, form));
             }
             let idle = flight.len() < DEPTH && !stop.is_requested();
             let wake = if idle { schedule.next(rows) } else { None };
@@ -134,11 +145,11 @@ impl Source<'_> {
         if held > 0 {
             info!("publishing the {held} labels that are not due yet");
         }
-        let Self { sending, data, body, schedule, .. } = self;
+        let Self { sending, data, form, schedule, .. } = self;
         let mut flight = FuturesUnordered::new();
         loop {
             while flight.len() < DEPTH && schedule.held() > 0 {
-                flight.push(sending.send(schedule.take_held(BATCH), data, *body));
+                flight.push(sending.send(schedule.take_held(BATCH), data, form));
             }
             match flight.next().await {
                 Some(sent) => sent?,
@@ -149,9 +160,9 @@ impl Source<'_> {
 }
 
 impl Sending<'_> {
-    async fn send(&self, due: Vec<Due>, data: &Dataset, body: Body) -> anyhow::Result<()> {
+    async fn send(&self, due: Vec<Due>, data: &Dataset, form: &Form) -> anyhow::Result<()> {
         let now = Timestamp::now();
-        let key = |id: &RowId| match body {
+        let key = |id: &RowId| match form.body {
             Body::Bare => Key::Property(id.clone()),
             Body::Wrapped => Key::wrapped(id.clone()),
         };
@@ -159,8 +170,8 @@ impl Sending<'_> {
             .iter()
             .map(|due| match due {
                 Due::Row { id, row } => {
-                    let features = data.rows[*row].clone();
-                    Row { key: key(id), features, published_at: Some(now) }.encode(APP, now).into()
+                    let (features, names) = (data.rows[*row].clone(), form.names.clone());
+                    Row { key: key(id), features, names, published_at: Some(now) }.encode(APP, now).into()
                 }
                 Due::Label { id, row } => {
                     let value = data.labels[*row];

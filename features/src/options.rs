@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
+use shared::dataset::Columns;
 
 use crate::INTERVAL;
 use crate::delay::Delay;
@@ -17,9 +19,9 @@ pub struct FeaturesOptions {
     #[arg(long, env = "DATA", value_name = "FILE", default_value = "data/diabetes.csv")]
     pub data: PathBuf,
 
-    /// The column that holds the label.
-    #[arg(long, env = "TARGET", value_name = "COLUMN", default_value = "target")]
-    pub target: String,
+    /// Which columns are what.
+    #[command(flatten)]
+    pub columns: Columns,
 
     /// Order of the rows.
     #[arg(long, env = "ORDER", value_enum, default_value_t = Order::Random)]
@@ -48,6 +50,11 @@ pub struct FeaturesOptions {
     /// Where the id travels: in the message's properties, or in the body as {"id", "body"}.
     #[arg(long, env = "BODY", value_enum, default_value_t = Body::Bare)]
     pub body: Body,
+
+    /// Sends the features' names with each row, in the header `x-feature-names`, so that a model of other features
+    /// refuses it.
+    #[arg(long, env = "FEATURE_NAMES", value_parser = BoolishValueParser::new())]
+    pub feature_names: bool,
 
     /// A file to which the id of every confirmed message is appended, for audits.
     #[arg(long, env = "LEDGER", value_name = "FILE")]

@@ -4,7 +4,37 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// A table whose every cell is a finite number.
+use clap::Args;
+
+/// Which columns of a table are what. All others are features.
+#[derive(Args, Debug, Clone, PartialEq, Eq)]
+pub struct Columns {
+    /// The column that holds the label.
+    #[arg(long, env = "TARGET", value_name = "COLUMN", default_value = "target")]
+    pub target: String,
+
+    /// The column that names a row. It is no feature, and may hold any text.
+    #[arg(long, env = "ID_COLUMN", value_name = "COLUMN")]
+    pub id: Option<String>,
+
+    /// Columns to leave out, with commas between. They may hold any text.
+    #[arg(long, env = "DROP_COLUMNS", value_name = "COLUMNS", value_delimiter = ',')]
+    pub drop: Vec<String>,
+}
+
+impl Columns {
+    /// The label is in this column, and all others are features.
+    #[must_use]
+    pub fn target(target: impl Into<String>) -> Self {
+        Self { target: target.into(), id: None, drop: Vec::new() }
+    }
+
+    fn left_out(&self) -> impl Iterator<Item = &String> {
+        self.id.iter().chain(&self.drop)
+    }
+}
+
+/// A table whose every cell is a finite number, but for the columns that were left out.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dataset {
     /// The features' names, in the columns' order.
@@ -61,21 +91,21 @@ pub enum DatasetError {
 }
 
 impl Dataset {
-    /// Reads a CSV file with a header whose column `target` is the label.
+    /// Reads a CSV file with a header.
     ///
     /// # Errors
     /// [`DatasetError`] with the place of the first fault.
-    pub fn read(file: &Path, target: &str) -> Result<Self, DatasetError> {
+    pub fn read(file: &Path, columns: &Columns) -> Result<Self, DatasetError> {
         let bytes =
             std::fs::read(file).map_err(|why| DatasetError::Unreadable { file: file.to_owned(), why })?;
-        Self::parse(&bytes, file, target)
+        Self::parse(&bytes, file, columns)
     }
 
     /// Reads CSV text; `file` is its name in errors.
     ///
     /// # Errors
     /// As [`Dataset::read`].
-    pub fn parse(text: &[u8], file: &Path, target: &str) -> Result<Self, DatasetError> {
+    pub fn parse(text: &[u8], file: &Path, columns: &Columns) -> Result<Self, DatasetError> {
         let shape = |why: String| DatasetError::Shape { file: file.to_owned(), why };
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text);
         let header = reader.headers().map_err(|why| faulty(file, text, why))?.clone();
@@ -85,19 +115,34 @@ impl Dataset {
         {
             return Err(shape(format!("the header has the column {name:?} twice")));
         }
-        let Some(label) = names.iter().position(|name| *name == target) else {
-            let why = format!("no column {target:?}; the header has {}", names.join(", "));
-            return Err(shape(format!("{why}; name the label's column with --target")));
-        };
-        if names.len() < 2 {
+        let target = &columns.target;
+        let absent = |name: &str| format!("no column {name:?}; the header has {}", names.join(", "));
+        if !names.contains(&&**target) {
+            return Err(shape(format!("{}; name the label's column with --target", absent(target))));
+        }
+        for name in columns.left_out() {
+            if name == target {
+                return Err(shape(format!("the column {name:?} cannot be the target and be left out")));
+            }
+            if !names.contains(&&**name) {
+                return Err(shape(format!("{}; what --id and --drop name must be there", absent(name))));
+            }
+        }
+        let left_out: Vec<bool> =
+            names.iter().map(|name| columns.left_out().any(|other| other == name)).collect();
+        let kept = |at: &usize| !left_out[*at] && names[*at] != target;
+        let features: Vec<String> = (0..names.len()).filter(kept).map(|at| names[at].to_owned()).collect();
+        if features.is_empty() {
             return Err(shape("no column besides the target".to_owned()));
         }
         let mut rows = Vec::new();
         let mut labels = Vec::new();
         for record in reader.records() {
             let record = record.map_err(|why| faulty(file, text, why))?;
-            let mut cells = Vec::with_capacity(names.len());
-            for (value, column) in record.iter().zip(&names) {
+            let mut cells = Vec::with_capacity(features.len());
+            for ((value, column), _) in
+                record.iter().zip(&names).zip(&left_out).filter(|(_, left_out)| !**left_out)
+            {
                 let Some(number) = value.parse().ok().filter(|number: &f64| number.is_finite()) else {
                     return Err(DatasetError::Cell {
                         file: file.to_owned(),
@@ -106,16 +151,20 @@ impl Dataset {
                         value: value.chars().take(40).collect(),
                     });
                 };
-                cells.push(number);
+                if column == target { labels.push(number) } else { cells.push(number) }
             }
-            labels.push(cells.remove(label));
             rows.push(cells);
         }
         if rows.is_empty() {
             return Err(shape("no rows below the header".to_owned()));
         }
-        let features = names.iter().filter(|name| **name != target).map(|name| (*name).to_owned()).collect();
-        Ok(Self { features, target: target.to_owned(), rows, labels })
+        Ok(Self { features, target: target.clone(), rows, labels })
+    }
+
+    /// The rows with these indices, and their labels.
+    #[must_use]
+    pub fn select(&self, rows: &[usize]) -> (Vec<&[f64]>, Vec<f64>) {
+        rows.iter().map(|row| (&*self.rows[*row], self.labels[*row])).unzip()
     }
 }
 
@@ -153,7 +202,39 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<Dataset, String> {
-        Dataset::parse(text.as_bytes(), Path::new("t.csv"), "y").map_err(|why| why.to_string())
+        parse_columns(text, &Columns::target("y"))
+    }
+
+    fn parse_columns(text: &str, columns: &Columns) -> Result<Dataset, String> {
+        Dataset::parse(text.as_bytes(), Path::new("t.csv"), columns).map_err(|why| why.to_string())
+    }
+
+    #[test]
+    fn columns_that_are_left_out_may_hold_any_text() {
+        let columns = |id: Option<&str>, drop: &[&str]| Columns {
+            id: id.map(str::to_owned),
+            drop: drop.iter().map(|name| (*name).to_owned()).collect(),
+            ..Columns::target("y")
+        };
+        let text = "name,a,city,y,b\nx,1,,2,3\n,4,Berlin,5,6\n";
+        let table = parse_columns(text, &columns(Some("name"), &["city"])).unwrap();
+        assert_eq!(
+            (table.features, table.rows),
+            (vec!["a".to_owned(), "b".to_owned()], vec![vec![1.0, 3.0], vec![4.0, 6.0]])
+        );
+        assert_eq!(table.labels, [2.0, 5.0]);
+        for (columns, want) in [
+            (columns(Some("name"), &[]), "t.csv, line 2, column city: \"\" is not a finite number"),
+            (
+                columns(Some("nam"), &["city"]),
+                "t.csv: no column \"nam\"; the header has name, a, city, y, b; what --id and",
+            ),
+            (columns(None, &["y"]), "t.csv: the column \"y\" cannot be the target and be left out"),
+            (columns(Some("name"), &["a", "b", "city"]), "t.csv: no column besides the target"),
+        ] {
+            let error = parse_columns(text, &columns).unwrap_err();
+            assert!(error.starts_with(want), "{error}");
+        }
     }
 
     #[test]
@@ -188,9 +269,9 @@ mod tests {
         ] {
             assert_eq!(parse(text).unwrap_err(), want);
         }
-        let latin1 = Dataset::parse(b"a,y\n\xe9,1\n", Path::new("t.csv"), "y").unwrap_err();
+        let latin1 = Dataset::parse(b"a,y\n\xe9,1\n", Path::new("t.csv"), &Columns::target("y")).unwrap_err();
         assert_eq!(latin1.to_string(), "t.csv, line 2: it is not UTF-8");
-        let missing = Dataset::read(Path::new("no-such.csv"), "y").unwrap_err().to_string();
+        let missing = Dataset::read(Path::new("no-such.csv"), &Columns::target("y")).unwrap_err().to_string();
         assert!(missing.starts_with("cannot read no-such.csv: "), "{missing}");
     }
 }

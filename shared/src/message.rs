@@ -4,10 +4,13 @@
 //! wrapped, `{"id": ..., "body": ...}`, as later versions of the Python exercise send; and bare without any
 //! id, which can be predicted and logged but never joined. An answer leaves in the shape its question had.
 
+mod feature_names;
 mod id;
 mod outgoing;
 mod reject;
 mod wire;
+
+use std::sync::Arc;
 
 use crate::clock::Timestamp;
 
@@ -102,6 +105,8 @@ pub struct Row {
     pub key: Key,
     /// The feature vector: finite numbers.
     pub features: Vec<f64>,
+    /// The features' names as their sender spelt them, if it did: see [`Row::parse_names`].
+    pub names: Option<Arc<str>>,
     /// When it was published, if its sender said.
     pub published_at: Option<Timestamp>,
 }

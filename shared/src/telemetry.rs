@@ -60,6 +60,23 @@ pub fn progress(total: u64, unit: &str) -> ProgressBar {
     BARS.add(ProgressBar::new(total).with_style(style))
 }
 
+/// A progress bar of bytes on standard error, or one without an end where their number is not known; none where that is
+/// not a terminal.
+#[must_use]
+pub fn progress_of_bytes(total: Option<u64>) -> ProgressBar {
+    if !io::stderr().is_terminal() {
+        return ProgressBar::with_draw_target(total, ProgressDrawTarget::hidden());
+    }
+    let (bar, template) = match total {
+        Some(total) => {
+            (ProgressBar::new(total), "{wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left")
+        }
+        None => (ProgressBar::no_length(), "{spinner} {bytes}, {bytes_per_sec}"),
+    };
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    BARS.add(bar.with_style(style))
+}
+
 /// Collects one event's text and writes it in one piece.
 #[derive(Default)]
 struct Lines(Vec<u8>);

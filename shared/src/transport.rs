@@ -139,6 +139,9 @@ impl Incoming for Delivery {
     fn text_header(&self, name: &str) -> Option<&str> {
         self.content().text_header(name)
     }
+    fn list_header(&self, name: &str) -> Option<Vec<&str>> {
+        self.content().list_header(name)
+    }
 }
 
 impl Transport {

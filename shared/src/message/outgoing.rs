@@ -55,4 +55,8 @@ impl Incoming for Outgoing {
             _ => None,
         })
     }
+    fn list_header(&self, _: &str) -> Option<Vec<&str>> {
+        // Ours send none.
+        None
+    }
 }

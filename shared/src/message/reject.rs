@@ -28,6 +28,12 @@ impl Rejection {
     pub const MODEL: &'static str = "bad_model";
     /// The vector has another length than the model wants.
     pub const LENGTH: &'static str = "wrong_length";
+    /// The header that names the features names other ones than the model's, or in another order.
+    pub const NAMES: &'static str = "wrong_names";
+    /// A feature is beyond what the model was trained on, and the model is to refuse that.
+    pub const RANGE: &'static str = "out_of_range";
+    /// The model failed on this row.
+    pub const FAILED: &'static str = "prediction_failed";
 
     /// A rejection with a detail of at most 200 characters.
     #[must_use]

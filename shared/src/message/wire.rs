@@ -11,6 +11,7 @@ pub const MAX_BODY: usize = 1024 * 1024;
 
 const PUBLISHED_AT: &str = "published_at_ms";
 const FEATURES_PUBLISHED_AT: &str = "features_published_at_ms";
+const FEATURE_NAMES: &str = "x-feature-names";
 const MODEL: &str = "model";
 const MODEL_VERSION: &str = "model_version";
 
@@ -28,6 +29,8 @@ pub trait Incoming {
     fn int_header(&self, name: &str) -> Option<i64>;
     /// A header with text.
     fn text_header(&self, name: &str) -> Option<&str>;
+    /// A header with a list of texts.
+    fn list_header(&self, name: &str) -> Option<Vec<&str>>;
 }
 
 impl Row {
@@ -37,13 +40,19 @@ impl Row {
     /// The reason why it cannot be used.
     pub fn decode(message: &impl Incoming) -> Result<Self, Rejection> {
         let (key, features) = decode_body::<Vec<f64>>(message)?;
-        Ok(Self { key, features, published_at: published_at(message) })
+        let listed = || Some(serde_json::Value::from(message.list_header(FEATURE_NAMES)?).to_string().into());
+        let names = message.text_header(FEATURE_NAMES).map(Into::into).or_else(listed);
+        Ok(Self { key, features, names, published_at: published_at(message) })
     }
 
     /// Writes it for its queue.
     #[must_use]
     pub fn encode(&self, app: &'static str, now: Timestamp) -> Outgoing {
-        envelope(Queue::Features, &self.key, &self.features, app, now)
+        let mut outgoing = envelope(Queue::Features, &self.key, &self.features, app, now);
+        if let Some(names) = &self.names {
+            outgoing.headers.push((FEATURE_NAMES, HeaderValue::Text((**names).into())));
+        }
+        outgoing
     }
 }
 

@@ -9,6 +9,7 @@ struct Fake<'a> {
     correlation_id: Option<&'a str>,
     content_type: Option<&'a str>,
     model: Option<&'a str>,
+    names: Vec<&'a str>,
 }
 
 impl Incoming for Fake<'_> {
@@ -29,6 +30,9 @@ impl Incoming for Fake<'_> {
     }
     fn text_header(&self, name: &str) -> Option<&str> {
         self.model.filter(|_| name == MODEL)
+    }
+    fn list_header(&self, name: &str) -> Option<Vec<&str>> {
+        (name == FEATURE_NAMES && !self.names.is_empty()).then(|| self.names.clone())
     }
 }
 
@@ -133,7 +137,8 @@ fn what_is_written_reads_back_to_the_bit() {
         Key::Anonymous,
     ] {
         for features in [vec![0.1 + 0.2, -0.0, 5e-324, f64::MAX], vec![]] {
-            let row = Row { key: key.clone(), features, published_at: Some(now) };
+            let names = (features.len() > 1).then(|| "a,b,c,d".into());
+            let row = Row { key: key.clone(), features, names, published_at: Some(now) };
             let back = Row::decode(&row.encode("features", now)).unwrap();
             assert_eq!(back, row);
             assert!(back.features.iter().zip(&row.features).all(|(a, b)| a.to_bits() == b.to_bits()));
@@ -150,6 +155,13 @@ fn what_is_written_reads_back_to_the_bit() {
         let label = Label { key, value: 151.0, published_at: Some(now) };
         assert_eq!(Label::decode(&label.encode("features", now)).unwrap(), label);
     }
+}
+
+#[test]
+fn names_may_come_as_a_list() {
+    let message = Fake { names: vec!["age", "bmi, kg"], ..body("[1, 2]") };
+    assert_eq!(Row::parse_names(&Row::decode(&message).unwrap().names.unwrap()), ["age", "bmi, kg"]);
+    assert_eq!(Row::decode(&body("[1, 2]")).unwrap().names, None);
 }
 
 #[test]

@@ -50,11 +50,21 @@ impl Incoming for Content {
         }
     }
     fn text_header(&self, name: &str) -> Option<&str> {
+        text(self.header(name)?)
+    }
+    fn list_header(&self, name: &str) -> Option<Vec<&str>> {
         match self.header(name)? {
-            AMQPValue::LongString(text) => std::str::from_utf8(text.as_bytes()).ok(),
-            AMQPValue::ShortString(text) => Some(text.as_str()),
+            AMQPValue::FieldArray(items) => items.as_slice().iter().map(text).collect(),
             _ => None,
         }
+    }
+}
+
+fn text(value: &AMQPValue) -> Option<&str> {
+    match value {
+        AMQPValue::LongString(text) => std::str::from_utf8(text.as_bytes()).ok(),
+        AMQPValue::ShortString(text) => Some(text.as_str()),
+        _ => None,
     }
 }
 
