@@ -1,10 +1,15 @@
 #!/usr/bin/env python3
-"""Writes data/diabetes.csv and model/tests/fixtures/reference.json.
+"""Writes data/diabetes.csv and the fixtures in model/tests/fixtures that are scikit-learn's answers.
 
-The JSON file holds scikit-learn's answers, which the Rust tests compare with:
-an ordinary least squares fit of the whole data set, and the mean absolute
-error, root mean squared error and R2 of some small hand-picked and random
-cases. Nothing here runs in the pipeline itself.
+The Rust tests compare with them:
+
+- reference.json: an ordinary least squares fit of the diabetes data set, and
+  the mean absolute error, root mean squared error and R2 of some small
+  hand-picked and random cases;
+- fits.json: the weights of every algorithm, with and without scaling, on
+  several data sets that scikit-learn ships, which are written beside it.
+
+Nothing here runs in the pipeline itself.
 
 The committed files were made with Python 3.11 and these versions:
 
@@ -25,13 +30,14 @@ from pathlib import Path
 import numpy
 import scipy
 import sklearn
-from sklearn.datasets import load_diabetes
-from sklearn.linear_model import LinearRegression
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_linnerud, load_wine
+from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, Ridge
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
+from sklearn.preprocessing import StandardScaler
 
 ROOT = Path(__file__).resolve().parent.parent
 CSV_FILE = ROOT / "data" / "diabetes.csv"
-JSON_FILE = ROOT / "model" / "tests" / "fixtures" / "reference.json"
+FIXTURES = ROOT / "model" / "tests" / "fixtures"
 
 
 def scores(y_true, y_pred):
@@ -77,6 +83,52 @@ def score_cases():
     ]
 
 
+def tables():
+    """Name, features' names, rows and labels of each data set."""
+    diabetes = load_diabetes()
+    yield "diabetes", diabetes.feature_names, diabetes.data, diabetes.target
+    # Not made for regression, but of features in very different units: alcohol from the rest.
+    wine = load_wine()
+    yield "wine", wine.feature_names[1:], wine.data[:, 1:], wine.data[:, 0]
+    linnerud = load_linnerud()
+    yield "linnerud", linnerud.feature_names, linnerud.data, linnerud.target[:, 0]
+    # Radius from the rest: features that nearly determine each other.
+    cancer = load_breast_cancer()
+    names = [name.replace(" ", "_") for name in cancer.feature_names]
+    yield "breast_cancer", names[1:], cancer.data[:, 1:], cancer.data[:, 0]
+
+
+def fits(name, x, y):
+    """Each algorithm as exactly as scikit-learn can: to the last step of coordinate descent, ridge by SVD."""
+    exact = {"tol": 1e-15, "max_iter": 10_000_000}
+    for scale in (False, True):
+        scaled = StandardScaler().fit_transform(x) if scale else x
+        estimators = [("ols", None, None, LinearRegression())]
+        for penalty in (0.1, 1.0):
+            estimators += [
+                ("ridge", penalty, None, Ridge(alpha=penalty, solver="svd")),
+                ("lasso", penalty, None, Lasso(alpha=penalty, **exact)),
+                ("elastic-net", penalty, 0.3, ElasticNet(alpha=penalty, l1_ratio=0.3, **exact)),
+            ]
+        for algorithm, penalty, l1_ratio, estimator in estimators:
+            fit = estimator.fit(scaled, y)
+            yield {
+                "table": name,
+                "scale": scale,
+                "algorithm": algorithm,
+                "penalty": penalty,
+                "l1_ratio": l1_ratio,
+                "coefficients": fit.coef_.tolist(),
+                "intercept": float(fit.intercept_),
+                "predictions": fit.predict(scaled)[:20].tolist(),
+            }
+
+
+def csv(names, x, y):
+    rows = [",".join(repr(value) for value in [*row, label]) for row, label in zip(x.tolist(), y.tolist())]
+    return "\n".join([",".join([*names, "target"]), *rows]) + "\n"
+
+
 def pretty(value, indent=0):
     """JSON with a line for each key, and each array of numbers on one line."""
     if isinstance(value, dict):
@@ -101,10 +153,13 @@ def main():
     data = load_diabetes()
     x, y = data.data, data.target
 
-    lines = [",".join([*data.feature_names, "target"])]
-    for row, label in zip(x.tolist(), y.tolist()):
-        lines.append(",".join(repr(value) for value in [*row, label]))
-    write(CSV_FILE, "\n".join(lines) + "\n")
+    write(CSV_FILE, csv(data.feature_names, x, y))
+    answers = []
+    for name, names, x_of, y_of in tables():
+        if name != "diabetes":
+            write(FIXTURES / f"{name}.csv", csv(names, x_of, y_of))
+        answers += fits(name, x_of, y_of)
+    write(FIXTURES / "fits.json", pretty(answers) + "\n")
 
     reference = {
         "versions": {
@@ -116,7 +171,7 @@ def main():
         "ols": ols(x, y),
         "scores": score_cases(),
     }
-    write(JSON_FILE, pretty(reference) + "\n")
+    write(FIXTURES / "reference.json", pretty(reference) + "\n")
 
 
 if __name__ == "__main__":

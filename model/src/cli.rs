@@ -3,6 +3,11 @@
 use std::process::ExitCode;
 
 use crate::ServeOptions;
+use crate::command::check::{self, CheckOptions};
+use crate::command::convert::{self, ConvertOptions};
+use crate::command::inspect::{self, InspectOptions};
+use crate::command::predict::{self, PredictOptions};
+use crate::onnx::trial;
 use crate::train::{self, TrainOptions};
 use clap::{Parser, Subcommand};
 use shared::admin::Healthcheck;
@@ -25,31 +30,53 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Fits ordinary least squares to a table and writes the model file.
+    /// Fits a regression to a table and writes the model file.
     Train(TrainOptions),
+    /// Says what a model file holds: what it was trained on, how good it is, which features matter.
+    Inspect(InspectOptions),
+    /// Predicts the rows of a table: `model predict FILE < rows.csv > predictions.csv`.
+    Predict(PredictOptions),
+    /// Makes every check that a swap would make. The exit code is 0 if the file can be used.
+    Check(CheckOptions),
+    /// Makes a model file of a linear scikit-learn model, without running anything that is in it.
+    Convert(ConvertOptions),
     Healthcheck(Healthcheck),
+    /// Tries an ONNX file that comes from standard input: what this program has done in a process of its own.
+    #[command(name = trial::COMMAND, hide = true)]
+    TryOnnx,
 }
 
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    match cli.command {
-        Some(Command::Train(options)) => match train::train(&options) {
-            Ok(model) => {
-                print!("{}", train::report(&model, &options.model));
-                ExitCode::SUCCESS
-            }
-            Err(why) => {
-                eprintln!("model train failed: {why:#}");
-                ExitCode::FAILURE
-            }
-        },
-        Some(Command::Healthcheck(healthcheck)) => healthcheck.run(),
+    let (name, done) = match cli.command {
         None => {
-            service::main("model", cli.service, Endpoint::new(cli.amqp).map(Transport::Amqp), |context| {
-                crate::run(context, cli.serve)
-            })
+            return service::main(
+                "model",
+                cli.service,
+                Endpoint::new(cli.amqp).map(Transport::Amqp),
+                |context| crate::run(context, cli.serve),
+            );
+        }
+        Some(Command::Healthcheck(healthcheck)) => return healthcheck.run(),
+        Some(Command::TryOnnx) => return trial::main(),
+        Some(Command::Train(options)) => {
+            ("train", train::train(&options).map(|trained| train::report(&trained, &options.model)))
+        }
+        Some(Command::Inspect(options)) => ("inspect", inspect::inspect(&options)),
+        Some(Command::Predict(options)) => ("predict", predict::predict(&options).map(|()| String::new())),
+        Some(Command::Check(options)) => ("check", check::check(&options)),
+        Some(Command::Convert(options)) => ("convert", convert::convert(&options)),
+    };
+    match done {
+        Ok(text) => {
+            print!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(why) => {
+            eprintln!("model {name} failed: {why:#}");
+            ExitCode::FAILURE
         }
     }
 }

@@ -1,19 +1,34 @@
 //! The model file: JSON that says what the model is, how it was made and how good it was.
+//!
+//! `model-file.schema.json` in this package's folder documents every field.
 
+mod layout;
+mod reference;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::io::{self, Write as _};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Serializer;
 use sha2::{Digest as _, Sha256};
-use shared::message::Name;
+use shared::scores::Scores;
 
-/// The largest file that is read, in bytes.
-const MAX_BYTES: u64 = 16 * 1024 * 1024;
+use crate::linear::{Linear, Scaling};
+
+use layout::Layout;
+pub use reference::{Histogram, Reference};
+
 /// What `format` says in files of ours.
 const FORMAT: &str = "pipeline-model";
 /// The version of the format that this program writes and reads.
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
+/// How many golden rows a file is given.
+const GOLDEN_ROWS: usize = 5;
+/// How far a prediction may be from its golden row's, as a share of what it is summed up from: the same sum in another
+/// order, on another processor, differs by less, and a model with another weight by more.
+const GOLDEN_TOLERANCE: f64 = 1e-12;
 
 /// A model with everything that is known about it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,14 +42,20 @@ pub struct ModelFile {
     pub features: Vec<String>,
     /// The label's name.
     pub target: String,
-    /// One weight a feature, in the label's unit per the feature's.
+    /// What is done to the features before they are weighted, if anything.
+    pub scaling: Option<Scaling>,
+    /// One weight a feature, in the label's unit per the (scaled) feature's.
     pub coefficients: Vec<f64>,
-    /// The prediction where every feature is zero, in the label's unit.
+    /// The prediction where every (scaled) feature is zero, in the label's unit.
     pub intercept: f64,
-    /// How and on what it was trained.
+    /// How and on what it was made.
     pub training: Training,
     /// How good it was on rows that training did not see, if any were held out.
     pub holdout: Option<Holdout>,
+    /// How the rows that training saw were spread, if they are known.
+    pub reference: Option<Reference>,
+    /// Some rows with what the model says of them: who reads the file predicts them before serving it.
+    pub golden: Vec<Golden>,
 }
 
 /// What kind of model a file holds.
@@ -45,24 +66,67 @@ pub enum Kind {
     Linear,
 }
 
-/// How and on what a model was trained.
+/// How and on what a model was made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Training {
-    /// The algorithm: `ols`.
+    /// The algorithm: `ols`, `ridge`, `lasso` or `elastic-net`, or the class of a model made elsewhere.
     pub algorithm: String,
-    /// The library that fitted, with its version.
-    pub library: String,
-    /// The table's file name.
-    pub data: String,
-    /// The table's SHA-256, in hex.
-    pub data_sha256: String,
-    /// How many rows training saw.
-    pub rows: usize,
-    /// The seed of the split.
-    pub seed: u64,
-    /// When, in UTC.
-    pub trained_at: String,
+    /// Its parameters: `penalty`, `l1_ratio`, or what the class has.
+    pub parameters: BTreeMap<String, f64>,
+    /// The libraries that fitted, with their versions.
+    pub libraries: BTreeMap<String, String>,
+    /// The table, if it is known.
+    pub data: Option<Source>,
+    /// The file that the model was converted from, if it was.
+    pub converted_from: Option<Source>,
+    /// How many rows training saw, if that is known.
+    pub rows: Option<usize>,
+    /// The seed of the split and of the folds.
+    pub seed: Option<u64>,
+    /// How the penalty was chosen, if it was.
+    pub cross_validation: Option<CrossValidation>,
+    /// When the file was made, in UTC.
+    pub made_at: String,
+}
+
+/// A file that a model was made from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// The file's name, without its folder.
+    pub file: String,
+    /// Its SHA-256, in hex.
+    pub sha256: String,
+}
+
+impl Source {
+    /// A file with this content.
+    #[must_use]
+    pub fn of(path: &Path, bytes: &[u8]) -> Self {
+        let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Self { file, sha256: sha256(bytes) }
+    }
+}
+
+/// The penalties that were tried, each on rows that its fit had not seen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CrossValidation {
+    /// Into how many parts the rows were split.
+    pub folds: usize,
+    /// What was tried, by falling penalty.
+    pub candidates: Vec<Candidate>,
+}
+
+/// One penalty, and its scores over all folds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Candidate {
+    /// The penalty; none for ordinary least squares.
+    pub penalty: Option<f64>,
+    /// How good.
+    pub scores: Holdout,
 }
 
 /// Scores on rows that training did not see.
@@ -79,102 +143,174 @@ pub struct Holdout {
     pub r2: Option<f64>,
 }
 
-/// Why a model file is refused.
+impl From<&Scores> for Holdout {
+    fn from(scores: &Scores) -> Self {
+        Self { rows: scores.count(), mae: scores.mae(), rmse: scores.rmse(), r2: scores.r2() }
+    }
+}
+
+/// A row with what the model says of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Golden {
+    /// The features, in the order of the weights.
+    pub features: Vec<f64>,
+    /// The prediction, in the label's unit.
+    pub prediction: f64,
+}
+
+/// Why the text of a model file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelFileError {
-    /// It cannot be opened or read.
-    #[error("cannot read {}: {why}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// The reason.
-        why: io::Error,
-    },
-    /// What is in it is not a model that this program can use.
-    #[error("{} is not a usable model: {why}", path.display())]
-    Unusable {
-        /// The file.
-        path: PathBuf,
-        /// The reason.
-        why: String,
-    },
+    /// It is not the JSON of a model file.
+    #[error("{0}")]
+    Malformed(String),
+    /// It is one of a format version that this program does not read.
+    #[error("{0}")]
+    Version(String),
+    /// Its parts contradict each other.
+    #[error("{0}")]
+    Inconsistent(String),
+    /// It does not predict its golden rows: its weights are not those that it was made with.
+    #[error("{0}")]
+    Golden(String),
+}
+
+/// What is asked of a file before anything else.
+#[derive(Deserialize)]
+struct Preamble {
+    format: String,
+    format_version: u32,
 }
 
 impl ModelFile {
-    /// A linear model.
+    /// A linear model that knows nothing of how it was spread yet, and has no golden rows.
     #[must_use]
-    pub fn linear(
-        features: Vec<String>,
-        target: String,
-        coefficients: Vec<f64>,
-        intercept: f64,
-        training: Training,
-        holdout: Option<Holdout>,
-    ) -> Self {
+    pub fn linear(features: Vec<String>, target: String, linear: &Linear, training: Training) -> Self {
         Self {
             format: FORMAT.to_owned(),
             format_version: FORMAT_VERSION,
             kind: Kind::Linear,
             features,
             target,
-            coefficients,
-            intercept,
+            scaling: linear.scaling().cloned(),
+            coefficients: linear.coefficients(),
+            intercept: linear.intercept(),
             training,
-            holdout,
+            holdout: None,
+            reference: None,
+            golden: Vec::new(),
         }
     }
 
-    /// Reads and checks a file. Returns its version too: the first 12 hex digits of its SHA-256.
+    /// The same with golden rows out of these, which are all predicted: the ones with the smallest and the largest
+    /// prediction and some between.
+    #[must_use]
+    pub fn with_golden(mut self, rows: &[&[f64]], predictions: &[f64]) -> Self {
+        let mut order: Vec<usize> = (0..rows.len()).collect();
+        order.sort_by(|a, b| predictions[*a].total_cmp(&predictions[*b]));
+        let count = GOLDEN_ROWS.min(order.len());
+        let chosen = (0..count).map(|i| order[i * (order.len() - 1) / (count - 1).max(1)]);
+        self.golden =
+            chosen.map(|row| Golden { features: rows[row].to_vec(), prediction: predictions[row] }).collect();
+        self
+    }
+
+    /// What predicts.
     ///
     /// # Errors
-    /// The reason why the file is refused.
-    pub fn read(path: &Path) -> Result<(Self, Name), ModelFileError> {
-        let unreadable = |why| ModelFileError::Unreadable { path: path.to_owned(), why };
-        let unusable = |why: String| ModelFileError::Unusable { path: path.to_owned(), why };
-        // Asked before opening: opening a named pipe would wait for its writer.
-        if !fs::metadata(path).map_err(unreadable)?.is_file() {
-            return Err(unusable("it is not a regular file".to_owned()));
-        }
-        let mut bytes = Vec::new();
-        let file = File::open(path).map_err(unreadable)?;
-        file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-        if bytes.len() as u64 > MAX_BYTES {
-            return Err(unusable(format!("it is larger than {} MiB", MAX_BYTES / 1024 / 1024)));
-        }
-        let model = Self::parse(&bytes).map_err(unusable)?;
-        let version = Name::parse(&sha256(&bytes)[..12]).map_err(unusable)?;
-        Ok((model, version))
+    /// A weight that is not finite.
+    pub fn predictor(&self) -> Result<Linear, String> {
+        Linear::new(self.scaling.clone(), &self.coefficients, self.intercept)
     }
 
-    /// Reads and checks the text of a file.
+    /// Reads the text of a file and holds it to itself: lengths, numbers, golden rows. Returns what predicts, too.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
-        if bytes.trim_ascii().is_empty() {
-            return Err("it is empty".to_owned());
+    pub fn parse(bytes: &[u8]) -> Result<(Self, Linear), ModelFileError> {
+        let malformed =
+            |why: serde_json::Error| ModelFileError::Malformed(format!("it is not a model file: {why}"));
+        if let Ok(Preamble { format, format_version }) = serde_json::from_slice(bytes)
+            && format == FORMAT
+            && format_version != FORMAT_VERSION
+        {
+            return Err(ModelFileError::Version(format!(
+                "its format version is {format_version}, and this program reads {FORMAT_VERSION}; make it anew with `model \
+                 train` or `model convert`"
+            )));
         }
-        let model: Self = serde_json::from_slice(bytes).map_err(|why| why.to_string())?;
-        model.check()?;
-        Ok(model)
+        let model: Self = serde_json::from_slice(bytes).map_err(malformed)?;
+        if model.format != FORMAT {
+            let why = format!("it is not a model file: its format is {:?}, not {FORMAT:?}", model.format);
+            return Err(ModelFileError::Malformed(why));
+        }
+        model.check().map_err(ModelFileError::Inconsistent)?;
+        let linear = model.predictor().map_err(ModelFileError::Inconsistent)?;
+        model.check_golden(&linear).map_err(ModelFileError::Golden)?;
+        Ok((model, linear))
     }
 
     fn check(&self) -> Result<(), String> {
-        if self.format != FORMAT {
-            return Err(format!("its format is {:?}, not {FORMAT:?}", self.format));
-        }
-        if self.format_version != FORMAT_VERSION {
-            let version = self.format_version;
-            return Err(format!("its format version is {version}; this program reads {FORMAT_VERSION}"));
-        }
-        if self.features.is_empty() {
+        let features = self.features.len();
+        if features == 0 {
             return Err("it has no features".to_owned());
         }
-        if self.coefficients.len() != self.features.len() {
-            let (weights, features) = (self.coefficients.len(), self.features.len());
-            return Err(format!("it has {weights} coefficients for {features} features"));
+        if let Some(name) = self.features.iter().find(|name| name.is_empty()) {
+            return Err(format!("it has a feature of the name {name:?}"));
+        }
+        let mut names = BTreeSet::new();
+        if let Some(name) = self.features.iter().find(|name| !names.insert(*name)) {
+            return Err(format!("it has the feature {name:?} twice"));
+        }
+        let lengths = |what: &str, length: usize| {
+            if length == features {
+                Ok(())
+            } else {
+                Err(format!("it has {length} {what} for {features} features"))
+            }
+        };
+        lengths("coefficients", self.coefficients.len())?;
+        if let Some(Scaling { mean, scale }) = &self.scaling {
+            lengths("means", mean.len())?;
+            lengths("scales", scale.len())?;
+            if let Some(scale) = scale.iter().find(|scale| **scale <= 0.0) {
+                return Err(format!("it has the scale {scale}; wanted are numbers above zero"));
+            }
+        }
+        for golden in &self.golden {
+            lengths("features in a golden row", golden.features.len())?;
+        }
+        self.reference.as_ref().map_or(Ok(()), |reference| reference.check(features))
+    }
+
+    fn check_golden(&self, linear: &Linear) -> Result<(), String> {
+        let rows: Vec<&[f64]> = self.golden.iter().map(|golden| &*golden.features).collect();
+        for (number, (golden, says)) in self.golden.iter().zip(linear.predict(&rows)).enumerate() {
+            let wanted = golden.prediction;
+            let near = GOLDEN_TOLERANCE * linear.magnitude(&golden.features).max(wanted.abs());
+            // Written so that what is no number is not near.
+            let agrees = (says - wanted).abs() <= near;
+            if !agrees {
+                return Err(format!(
+                    "it predicts {says} for its golden row {}, where {wanted} is right: its weights were changed or \
+                     damaged after it was made",
+                    number + 1
+                ));
+            }
         }
         Ok(())
+    }
+
+    /// The file's text.
+    ///
+    /// # Errors
+    /// The library's.
+    pub fn to_json(&self) -> serde_json::Result<Vec<u8>> {
+        let mut json = Vec::new();
+        self.serialize(&mut Serializer::with_formatter(&mut json, Layout::default()))?;
+        json.push(b'\n');
+        Ok(json)
     }
 
     /// Writes the file so that a reader sees the old one or the whole new one, also after a power cut.
@@ -182,12 +318,10 @@ impl ModelFile {
     /// # Errors
     /// What the file system says.
     pub fn write(&self, path: &Path) -> io::Result<()> {
-        let mut json = serde_json::to_vec_pretty(self)?;
-        json.push(b'\n');
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(format!(".{}.tmp", std::process::id()));
         let temporary = path.with_file_name(name);
-        let written = write_durably(&temporary, &json).and_then(|()| fs::rename(&temporary, path));
+        let written = write_durably(&temporary, &self.to_json()?).and_then(|()| fs::rename(&temporary, path));
         if written.is_err() {
             _ = fs::remove_file(&temporary);
         }
@@ -210,86 +344,4 @@ pub fn sha256(bytes: &[u8]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn model() -> ModelFile {
-        let training = Training {
-            algorithm: "ols".to_owned(),
-            library: "linfa-linear".to_owned(),
-            data: "t.csv".to_owned(),
-            data_sha256: sha256(b""),
-            rows: 3,
-            seed: 42,
-            trained_at: "2026-11-22T00:00:00Z".to_owned(),
-        };
-        let features = vec!["a".to_owned(), "b".to_owned()];
-        ModelFile::linear(
-            features,
-            "y".to_owned(),
-            vec![0.1 + 0.2, -1e-300],
-            152.133_484_162_896,
-            training,
-            None,
-        )
-    }
-
-    #[test]
-    fn a_file_reads_back_to_the_bit_and_leaves_nothing_beside_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("model.json");
-        model().write(&path).unwrap();
-        let (read, version) = ModelFile::read(&path).unwrap();
-        assert_eq!(read, model());
-        assert_eq!(version.as_str(), &sha256(&fs::read(&path).unwrap())[..12]);
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn a_file_that_cannot_be_used_is_refused_with_its_reason() {
-        let good = serde_json::to_value(model()).unwrap();
-        let with = |key: &str, value: serde_json::Value| {
-            let mut changed = good.clone();
-            changed[key] = value;
-            serde_json::to_vec(&changed).unwrap()
-        };
-        let half = &serde_json::to_vec(&good).unwrap()[..100];
-        for (bytes, want) in [
-            (&b" \n"[..], "it is empty"),
-            (half, "EOF while parsing"),
-            (b"\x80\x04\x95", "expected value"),
-            (&with("format", "other".into()), "its format is \"other\""),
-            (&with("format_version", 2.into()), "its format version is 2; this program reads 1"),
-            (&with("features", serde_json::json!([])), "it has no features"),
-            (&with("coefficients", serde_json::json!([1.0])), "it has 1 coefficients for 2 features"),
-            (&with("coefficients", serde_json::json!([1.0, null])), "invalid type: null"),
-            (&with("surprise", 1.into()), "unknown field `surprise`"),
-            (&with("kind", "forest".into()), "unknown variant `forest`"),
-        ] {
-            let error = ModelFile::parse(bytes).unwrap_err();
-            assert!(error.contains(want), "{error}");
-        }
-    }
-
-    #[test]
-    fn only_a_regular_file_of_bounded_size_is_read() {
-        let folder = tempfile::tempdir().unwrap();
-        let error = ModelFile::read(folder.path()).unwrap_err().to_string();
-        assert!(error.contains("not a regular file"), "{error}");
-        let path = folder.path().join("large.json");
-        File::create(&path).unwrap().set_len(MAX_BYTES + 1).unwrap();
-        let error = ModelFile::read(&path).unwrap_err().to_string();
-        assert!(error.contains("larger than 16 MiB"), "{error}");
-        let error = ModelFile::read(&folder.path().join("none.json")).unwrap_err().to_string();
-        assert!(error.starts_with("cannot read "), "{error}");
-    }
-
-    #[test]
-    fn a_failed_write_leaves_the_old_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("taken");
-        fs::create_dir(&path).unwrap();
-        assert!(model().write(&path).is_err());
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-    }
-}
+mod tests;

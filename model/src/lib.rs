@@ -1,14 +1,26 @@
-//! The regression: trained from a table, kept in a file, served between two queues.
+//! The regression: trained from a table or made elsewhere, kept in a file, served between two queues, and swapped while it
+//! serves.
 //!
 //! - [`train`]: fits a model and says how good it is on rows that it has not seen.
-//! - [`mod@file`]: the model file, written whole and checked when read.
-//! - [`predictor`]: rows of numbers in, predictions out.
+//! - [`mod@file`]: the model file, written whole; [`pickle`] and [`onnx`]: files that others wrote.
+//! - [`load`]: from a file to a [`predictor`], through every check. What predicts is [`linear`] or [`onnx`], and
+//!   [`inputs`] is what it wants of a row.
+//! - [`swap`]: looks after the file and replaces the model that serves.
 //! - [`serve`]: takes rows from their queue in micro-batches and publishes predictions.
+//! - [`cli`]: the command line; [`command`]: what its commands do.
 
 pub mod cli;
+pub mod command;
 pub mod file;
+pub mod inputs;
+pub mod linear;
+pub mod load;
+pub mod onnx;
+pub mod pickle;
 pub mod predictor;
 pub mod serve;
+pub mod swap;
 pub mod train;
+mod watch;
 
-pub use serve::{ServeOptions, run};
+pub use serve::{AnswerOptions, ServeOptions, run};

@@ -1,77 +1,80 @@
-//! Rows of numbers in, predictions out.
+//! A model ready to predict: rows of numbers in, predictions out, whatever kind of file it came from.
 
-use std::path::Path;
+use shared::message::{Name, Rejection, Row};
 
-use linfa::traits::Predict as _;
-use linfa_linear::FittedLinearRegression;
-use ndarray::Array2;
-use serde_json::json;
-use shared::message::{Name, Rejection};
-
-use crate::file::{ModelFile, ModelFileError};
+use crate::inputs::Inputs;
+use crate::linear::Linear;
+use crate::onnx::Session;
 
 /// A model ready to predict.
 #[derive(Debug)]
 pub struct Predictor {
-    regression: FittedLinearRegression<f64>,
-    features: Vec<String>,
+    engine: Engine,
+    inputs: Inputs,
     version: Name,
 }
 
+/// What does the computing.
+#[derive(Debug)]
+pub enum Engine {
+    /// A weighted sum.
+    Linear(Linear),
+    /// ONNX Runtime.
+    Onnx(Session),
+}
+
+/// Why a checked row could not be predicted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct PredictError(pub String);
+
 impl Predictor {
-    /// Reads a model file and makes it ready.
-    ///
-    /// # Errors
-    /// The reason why the file is refused.
-    pub fn load(path: &Path) -> Result<Self, ModelFileError> {
-        let (model, version) = ModelFile::read(path)?;
-        Self::new(&model, version)
-            .map_err(|why| ModelFileError::Unusable { path: path.to_owned(), why: why.to_string() })
-    }
-
-    /// Makes a model ready. `version` is what its predictions will name.
-    ///
-    /// # Errors
-    /// The library's, where it cannot take the weights.
-    pub fn new(model: &ModelFile, version: Name) -> Result<Self, serde_json::Error> {
-        // The library has no constructor from weights; its own serialised form is the way in.
-        let regression = serde_json::from_value(json!({
-            "intercept": model.intercept,
-            "params": { "v": 1, "dim": [model.coefficients.len()], "data": model.coefficients },
-        }))?;
-        Ok(Self { regression, features: model.features.clone(), version })
-    }
-
-    /// The features' names, in the order that a row must have.
+    /// A model whose predictions name this version.
     #[must_use]
-    pub fn features(&self) -> &[String] {
-        &self.features
+    pub fn new(engine: Engine, inputs: Inputs, version: Name) -> Self {
+        Self { engine, inputs, version }
     }
 
-    /// The model file's version.
+    /// What the model wants of a row.
+    #[must_use]
+    pub fn inputs(&self) -> &Inputs {
+        &self.inputs
+    }
+
+    /// What predictions name as their model's version: the first 12 hex digits of the file's SHA-256.
     #[must_use]
     pub fn version(&self) -> &Name {
         &self.version
     }
 
-    /// Says whether a row can be predicted.
-    ///
-    /// # Errors
-    /// The reason why not: it has the wrong length.
-    pub fn check(&self, row: &[f64]) -> Result<(), Rejection> {
-        let (got, want) = (row.len(), self.features.len());
-        if got == want {
-            return Ok(());
-        }
-        Err(Rejection::new(Rejection::LENGTH, format!("{got} features, where the model has {want}")))
+    /// Whether a batch can take milliseconds, so that it belongs on a thread that may wait.
+    #[must_use]
+    pub fn is_slow(&self) -> bool {
+        matches!(self.engine, Engine::Onnx(_))
     }
 
-    /// Predicts rows that passed [`Predictor::check`]: one prediction each, in their order. A row's prediction
-    /// does not depend on the rows beside it. Finite features can still overflow to a prediction that is not.
-    #[must_use]
-    pub fn predict(&self, rows: &[&[f64]]) -> Vec<f64> {
-        let shape = (rows.len(), self.features.len());
-        let table = Array2::from_shape_fn(shape, |(row, column)| rows[row][column]);
-        self.regression.predict(&table).to_vec()
+    /// Holds a row to what the model wants.
+    ///
+    /// # Errors
+    /// The reason why it cannot be predicted.
+    pub fn check(&self, row: &Row) -> Result<(), Rejection> {
+        self.inputs.check(row)?;
+        match &self.engine {
+            Engine::Linear(_) => Ok(()),
+            Engine::Onnx(session) => session.check(&row.features),
+        }
+    }
+
+    /// Predicts rows that passed [`Predictor::check`]: one prediction each, in their order, in the label's unit. A
+    /// linear model's prediction of a row does not depend on the rows beside it. Finite features can still give a
+    /// prediction that is not finite.
+    ///
+    /// # Errors
+    /// ONNX Runtime's.
+    pub fn predict(&self, rows: &[&[f64]]) -> Result<Vec<f64>, PredictError> {
+        match &self.engine {
+            Engine::Linear(linear) => Ok(linear.predict(rows)),
+            Engine::Onnx(session) => session.predict(rows),
+        }
     }
 }

@@ -3,15 +3,19 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::BoolishValueParser;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesOrdered;
 use shared::clock::Timestamp;
 use shared::message::{Name, Prediction, Queue, Rejection, Row};
 use shared::service::Context;
 use shared::transport::{Batch, Delivery, Error, Publication, Publisher};
-use tracing::{debug, info};
+use tokio::task::{self, JoinSet};
+use tracing::debug;
 
-use crate::predictor::Predictor;
+use crate::load::Loader;
+use crate::predictor::{PredictError, Predictor};
+use crate::swap::{Keeper, Serving};
 
 /// The service's name in its messages' property `app_id`.
 const APP: &str = "model";
@@ -22,37 +26,54 @@ const DEPTH: usize = 3;
 /// How many rows are held unacknowledged at the most: those under way and as many waiting.
 const PREFETCH: u16 = 1536;
 
-/// Which model is served, and under which name.
+/// Which model is served, and how.
 #[derive(Args, Debug, Clone)]
 #[command(next_help_heading = "Model")]
 pub struct ServeOptions {
-    /// The model file.
+    /// The model file: .json, or made elsewhere: .onnx, .pkl or .joblib. It may be replaced at any time.
     #[arg(long, env = "MODEL", value_name = "FILE", default_value = "data/model.json")]
     pub model: PathBuf,
 
+    /// How rows are answered.
+    #[command(flatten)]
+    pub answers: AnswerOptions,
+}
+
+/// How rows are answered.
+#[derive(Args, Debug, Clone)]
+#[command(next_help_heading = "Model")]
+pub struct AnswerOptions {
     /// What predictions name as their model, besides its version.
     #[arg(long, env = "MODEL_NAME", value_name = "NAME", default_value = "model")]
     pub model_name: Name,
+
+    /// Refuses rows with a feature beyond what the model was trained on, which are otherwise predicted and counted.
+    #[arg(long, env = "STRICT", value_parser = BoolishValueParser::new())]
+    pub strict: bool,
 }
 
-/// Serves until a stop is requested; then finishes the batches that are under way.
+/// Serves until a stop is requested; then finishes the batches that are under way. Without a valid model, takes nothing
+/// and waits for one.
 ///
 /// # Errors
-/// A model file that is refused, or an incompatible broker.
+/// An incompatible broker.
 pub async fn run(context: Context, options: ServeOptions) -> anyhow::Result<()> {
-    let predictor = Predictor::load(&options.model)?;
-    info!(
-        model.version = %predictor.version(),
-        "serving {}: {}@{}, {} features",
-        options.model.display(),
-        options.model_name,
-        predictor.version(),
-        predictor.features().len()
-    );
     let Context { transport, stop, readiness } = context;
+    let has_model = readiness.condition("a valid model");
+    let (keeper, mut serving) =
+        Keeper::new(&options.model, &options.answers.model_name, Loader::of_this_program());
+    // Aborted when this function ends.
+    let mut keeping = JoinSet::new();
+    keeping.spawn(keeper.keep());
+    tokio::select! {
+        _ = serving.wait_for(Option::is_some) => {}
+        () = stop.requested() => return Ok(()),
+    }
+    // Not before there is a model: what a consumer holds, no other model can take.
     let publisher = transport.publisher(APP, &stop, &readiness);
     let mut consumer = transport.consumer(APP, Queue::Features, PREFETCH, &stop, &readiness);
-    let server = Server { predictor, name: options.model_name, publisher };
+    has_model.set(true);
+    let server = Server { serving, options: options.answers, publisher };
 
     let mut flight = FuturesOrdered::new();
     let result = loop {
@@ -78,42 +99,73 @@ pub async fn run(context: Context, options: ServeOptions) -> anyhow::Result<()> 
 }
 
 struct Server {
-    predictor: Predictor,
-    name: Name,
+    serving: Serving,
+    options: AnswerOptions,
     publisher: Publisher,
 }
 
 impl Server {
     /// Publishes what the model says of each row, and hands the batch back to be acknowledged.
     async fn answer(&self, batch: Batch) -> Result<Batch, Error> {
-        let answers = step(&self.predictor, &self.name, &batch.deliveries, Timestamp::now());
-        self.publisher.publish(answers).await?;
-        Ok(batch)
+        // Once a batch, so that a batch never mixes models.
+        let Some(predictor) = self.serving.borrow().clone() else {
+            unreachable!("nothing is taken before there is a model, and a model is only ever replaced")
+        };
+        let now = Timestamp::now();
+        if !predictor.is_slow() {
+            let answers = step(&predictor, &self.options, &batch.deliveries, now);
+            self.publisher.publish(answers).await?;
+            return Ok(batch);
+        }
+        let options = self.options.clone();
+        let stepped =
+            task::spawn_blocking(move || (step(&predictor, &options, &batch.deliveries, now), batch));
+        match stepped.await {
+            Ok((answers, batch)) => self.publisher.publish(answers).await.map(|()| batch),
+            // What it took goes back to its queue, since the batch went with it.
+            Err(why) => match why.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err(Error::Stopped),
+            },
+        }
     }
 }
 
 /// One micro-batch: a prediction for every row that can be used, a dead letter for every other one.
 #[must_use]
-pub fn step(predictor: &Predictor, name: &Name, deliveries: &[Delivery], now: Timestamp) -> Vec<Publication> {
+pub fn step(
+    predictor: &Predictor,
+    options: &AnswerOptions,
+    deliveries: &[Delivery],
+    now: Timestamp,
+) -> Vec<Publication> {
+    let name = &options.model_name;
     let mut answers = Vec::with_capacity(deliveries.len());
     let mut rows = Vec::with_capacity(deliveries.len());
     for delivery in deliveries {
-        let row = Row::decode(delivery).and_then(|row| predictor.check(&row.features).map(|()| row));
-        match row {
+        let row = Row::decode(delivery).and_then(|row| predictor.check(&row).map(|()| row));
+        match row.and_then(|row| within(predictor, options, &row.features).map(|()| row)) {
             Ok(row) => rows.push((row, delivery)),
             Err(rejection) => answers.push(delivery.reject(rejection, APP)),
         }
     }
     let vectors: Vec<&[f64]> = rows.iter().map(|(row, _)| &*row.features).collect();
-    let values = predictor.predict(&vectors);
+    let values = predict_each(predictor, &vectors);
     drop(vectors);
     let mut predicted = 0;
     for ((row, delivery), value) in rows.into_iter().zip(values) {
-        if !value.is_finite() {
-            let rejection = Rejection::new(Rejection::NOT_FINITE, format!("the model predicts {value}"));
-            answers.push(delivery.reject(rejection, APP));
-            continue;
-        }
+        let value = match value {
+            Ok(value) if value.is_finite() => value,
+            Ok(value) => {
+                let rejection = Rejection::new(Rejection::NOT_FINITE, format!("the model predicts {value}"));
+                answers.push(delivery.reject(rejection, APP));
+                continue;
+            }
+            Err(why) => {
+                answers.push(delivery.reject(Rejection::new(Rejection::FAILED, why), APP));
+                continue;
+            }
+        };
         predicted += 1;
         let prediction = Prediction {
             key: row.key,
@@ -128,4 +180,25 @@ pub fn step(predictor: &Predictor, name: &Name, deliveries: &[Delivery], now: Ti
     metrics::counter!("pipeline_predictions_total", "model" => name.to_string()).increment(predicted);
     debug!("predicted {predicted} of {} rows", deliveries.len());
     answers
+}
+
+/// Counts a row that is beyond what the model was trained on, or refuses it where that is wanted.
+fn within(predictor: &Predictor, options: &AnswerOptions, features: &[f64]) -> Result<(), Rejection> {
+    let Some(outside) = predictor.inputs().outside(features) else { return Ok(()) };
+    if options.strict {
+        return Err(Rejection::new(Rejection::RANGE, outside));
+    }
+    let (model, feature) = (options.model_name.to_string(), predictor.inputs().name(outside.column));
+    metrics::counter!("pipeline_out_of_range_total", "model" => model, "feature" => feature).increment(1);
+    debug!("predicting beyond the model's range: {outside}");
+    Ok(())
+}
+
+/// Predicts rows together; where that fails, each alone, so that a row only fails by itself.
+fn predict_each(predictor: &Predictor, rows: &[&[f64]]) -> Vec<Result<f64, PredictError>> {
+    match predictor.predict(rows) {
+        Ok(values) => values.into_iter().map(Ok).collect(),
+        Err(why) if rows.len() == 1 => vec![Err(why)],
+        Err(_) => rows.iter().flat_map(|row| predict_each(predictor, &[row])).collect(),
+    }
 }

@@ -1,105 +1,183 @@
 //! Fits a model to a table and says how good it is on rows that it has not seen.
 
+pub mod columns;
+pub mod fit;
+pub(crate) mod report;
+pub mod validate;
+
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
-use linfa::Dataset as Samples;
-use linfa::traits::Fit as _;
-use linfa_linear::LinearRegression;
-use ndarray::{Array1, Array2};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use shared::clock::Timestamp;
-use shared::dataset::Dataset;
-use shared::message::Name;
+use shared::dataset::{Columns, Dataset};
 use shared::scores::Scores;
 
-use crate::file::{Holdout, ModelFile, Training, sha256};
-use crate::predictor::Predictor;
+use crate::file::{Holdout, ModelFile, Reference, Source, Training};
+use fit::{Algorithm, Recipe, fit};
+use validate::{Choice, choose};
 
-/// The library that fits, as the model file names it.
-const LIBRARY: &str = "linfa-linear 0.8";
+pub use report::report;
 
-/// What to train from and where to.
+/// What to train from, how, and where to.
 #[derive(Args, Debug, Clone)]
 pub struct TrainOptions {
     /// CSV file with a header; every cell a number.
     #[arg(long, env = "DATA", value_name = "FILE", default_value = "data/diabetes.csv")]
     pub data: PathBuf,
 
-    /// The column that holds the label.
-    #[arg(long, env = "TARGET", value_name = "COLUMN", default_value = "target")]
-    pub target: String,
+    /// Which columns are what.
+    #[command(flatten)]
+    pub columns: Columns,
 
     /// The model file to write.
     #[arg(long, env = "MODEL", value_name = "FILE", default_value = "data/model.json")]
     pub model: PathBuf,
 
+    /// How to fit.
+    #[arg(long, value_enum, default_value_t = Algorithm::Ols)]
+    pub algorithm: Algorithm,
+
+    /// How much large weights cost: what scikit-learn calls alpha. Several, with commas between, for --cross-validate to
+    /// choose from. [default: 1, or those that --cross-validate tries]
+    #[arg(long, value_name = "NUMBER", value_delimiter = ',', value_parser = parse_penalty)]
+    pub penalty: Vec<f64>,
+
+    /// Elastic net: the share of the penalty that is on the weights' sizes; the rest is on their squares.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.5, value_parser = parse_l1_ratio)]
+    pub l1_ratio: f64,
+
+    /// Standardises the features inside the model, so that a penalty weighs all of them alike.
+    #[arg(long)]
+    pub scale: bool,
+
+    /// Chooses the penalty: fits each one to K - 1 of K parts of the rows in turn, and keeps the one that predicts the
+    /// parts left out best.
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(2..=1000))]
+    pub cross_validate: Option<u64>,
+
     /// Share of the rows to hold out from training, to say how good the model is on rows it has not seen.
     #[arg(long, value_name = "SHARE", default_value_t = 0.2, value_parser = parse_share)]
     pub holdout: f64,
 
-    /// Seed of the split into training and hold-out rows.
+    /// Seed of the split into training and hold-out rows, and of the parts of --cross-validate.
     #[arg(long, value_name = "NUMBER", default_value_t = 42)]
     pub seed: u64,
 }
 
-/// What `model train` takes without flags.
-impl Default for TrainOptions {
-    fn default() -> Self {
+impl TrainOptions {
+    /// What `model train` does without flags, with these files and columns.
+    #[must_use]
+    pub fn plain(data: &Path, columns: Columns, model: &Path) -> Self {
         Self {
-            data: "data/diabetes.csv".into(),
-            target: "target".to_owned(),
-            model: "data/model.json".into(),
+            data: data.to_owned(),
+            columns,
+            model: model.to_owned(),
+            algorithm: Algorithm::Ols,
+            penalty: Vec::new(),
+            l1_ratio: 0.5,
+            scale: false,
+            cross_validate: None,
             holdout: 0.2,
             seed: 42,
         }
     }
+
+    fn recipe(&self, penalty: f64) -> Recipe {
+        Recipe { algorithm: self.algorithm, penalty, l1_ratio: self.l1_ratio, scale: self.scale }
+    }
 }
 
 fn parse_share(text: &str) -> Result<f64, String> {
-    let share: f64 = text.parse().map_err(|_| "wanted is a number from 0 to 0.9".to_owned())?;
-    if (0.0..=0.9).contains(&share) { Ok(share) } else { Err("wanted is a number from 0 to 0.9".to_owned()) }
+    parse_number(text, "wanted is a number from 0 to 0.9", |share| (0.0..=0.9).contains(&share))
+}
+
+fn parse_l1_ratio(text: &str) -> Result<f64, String> {
+    let wanted = "wanted is a number above 0 and up to 1; with 0 it is `--algorithm ridge`";
+    parse_number(text, wanted, |ratio| ratio > 0.0 && ratio <= 1.0)
+}
+
+fn parse_penalty(text: &str) -> Result<f64, String> {
+    parse_number(text, "wanted is a finite number above 0", |penalty| penalty > 0.0 && penalty.is_finite())
+}
+
+fn parse_number(text: &str, wanted: &str, good: impl Fn(f64) -> bool) -> Result<f64, String> {
+    text.trim().parse().ok().filter(|number| good(*number)).ok_or_else(|| wanted.to_owned())
+}
+
+/// A model as it was written, and what only its training knows.
+#[derive(Debug)]
+pub struct Trained {
+    /// What was written.
+    pub model: ModelFile,
+    /// How good it is on the rows that it was fitted to.
+    pub seen: Holdout,
 }
 
 /// Trains and writes the model file.
 ///
 /// # Errors
 /// A table that cannot be used or fitted, or a file that cannot be written.
-pub fn train(options: &TrainOptions) -> anyhow::Result<ModelFile> {
-    let TrainOptions { data, target, model: path, holdout, seed } = options;
-    let table = Dataset::read(data, target)?;
+pub fn train(options: &TrainOptions) -> anyhow::Result<Trained> {
+    let TrainOptions { data, columns, model: path, holdout, seed, .. } = options;
+    if options.algorithm == Algorithm::Ols && !options.penalty.is_empty() {
+        bail!("ordinary least squares has no penalty; choose --algorithm ridge, lasso or elastic-net");
+    }
+    ensure!(
+        options.penalty.len() <= 1 || options.cross_validate.is_some(),
+        "several penalties need --cross-validate, which chooses one"
+    );
+    let is_json = crate::load::Format::of(path) == Some(crate::load::Format::Json);
+    ensure!(is_json, "cannot write {}: a model file's name ends in .json", path.display());
+    let table = Dataset::read(data, columns)?;
     let bytes = std::fs::read(data).with_context(|| format!("cannot read {}", data.display()))?;
     let (seen, unseen) = split(table.rows.len(), *holdout, *seed);
-    let fit = fit(&table, &seen).with_context(|| format!("cannot fit {}", data.display()))?;
+    let unfit = || format!("cannot fit {}", data.display());
+    let Choice { recipe, cross_validation } = choose(&table, &seen, options).with_context(unfit)?;
+    let linear = fit(&table, &seen, &recipe).with_context(unfit)?;
     let training = Training {
-        algorithm: "ols".to_owned(),
-        library: LIBRARY.to_owned(),
-        data: file_name(data),
-        data_sha256: sha256(&bytes),
-        rows: seen.len(),
-        seed: *seed,
-        trained_at: Timestamp::now().to_string(),
+        algorithm: recipe.algorithm.to_string(),
+        parameters: recipe.parameters(),
+        libraries: libraries(recipe.algorithm),
+        data: Some(Source::of(data, &bytes)),
+        converted_from: None,
+        rows: Some(seen.len()),
+        seed: Some(*seed),
+        cross_validation,
+        made_at: Timestamp::now().to_string(),
     };
-    let Fit { coefficients, intercept } = fit;
-    let mut model = ModelFile::linear(
-        table.features.clone(),
-        table.target.clone(),
-        coefficients,
-        intercept,
-        training,
-        None,
-    );
-    model.holdout = evaluate(&model, &table, &unseen)?;
+    let (rows, labels) = table.select(&seen);
+    let predictions = linear.predict(&rows);
+    let scores = |labels: &[f64], predictions: &[f64]| {
+        Holdout::from(&Scores::of(labels.iter().copied().zip(predictions.iter().copied())))
+    };
+    let mut model = ModelFile::linear(table.features.clone(), table.target.clone(), &linear, training)
+        .with_golden(&rows, &predictions);
+    model.reference = Some(Reference::of(&rows, &labels, &predictions));
+    model.holdout = (!unseen.is_empty()).then(|| {
+        let (rows, labels) = table.select(&unseen);
+        scores(&labels, &linear.predict(&rows))
+    });
+    let seen = scores(&labels, &predictions);
     model.write(path).with_context(|| format!("cannot write the model file {}", path.display()))?;
-    Ok(model)
+    Ok(Trained { model, seen })
 }
 
-fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+/// The libraries that fit, with their versions.
+fn libraries(algorithm: Algorithm) -> BTreeMap<String, String> {
+    let fits = match algorithm {
+        Algorithm::Ols | Algorithm::Ridge => "linfa-linear",
+        Algorithm::Lasso | Algorithm::ElasticNet => "linfa-elasticnet",
+    };
+    ["linfa", fits].map(|library| (library.to_owned(), LINFA.to_owned())).into()
 }
+
+/// The version of linfa and its parts. A test holds it to the lock file.
+const LINFA: &str = "0.8.1";
 
 /// Splits row indices at random into those to train on and those to hold out. Both keep the table's order.
 #[must_use]
@@ -117,116 +195,9 @@ pub fn split(rows: usize, holdout: f64, seed: u64) -> (Vec<usize>, Vec<usize>) {
     (sorted(seen), sorted(unseen))
 }
 
-/// What ordinary least squares finds.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Fit {
-    /// One weight a feature.
-    pub coefficients: Vec<f64>,
-    /// The prediction where every feature is zero.
-    pub intercept: f64,
-}
-
-/// Fits ordinary least squares to the rows with these indices.
-///
-/// # Errors
-/// Too few rows, a feature that never changes, or features that determine each other: then the weights that
-/// the solver returns would be arbitrary.
-pub fn fit(table: &Dataset, rows: &[usize]) -> anyhow::Result<Fit> {
-    let columns = table.features.len();
-    ensure!(
-        rows.len() > columns + 1,
-        "{} rows to train on are too few for {columns} features; more than {} are needed",
-        rows.len(),
-        columns + 1
-    );
-    for (column, name) in table.features.iter().enumerate() {
-        let first = table.rows[rows[0]][column];
-        if rows.iter().all(|&row| table.rows[row][column].to_bits() == first.to_bits()) {
-            bail!("the feature {name:?} is {first} in every row; leave the column out");
-        }
-    }
-    let x = Array2::from_shape_fn((rows.len(), columns), |(row, column)| table.rows[rows[row]][column]);
-    let y = Array1::from_shape_fn(rows.len(), |row| table.labels[rows[row]]);
-    let spread: Vec<f64> = x.columns().into_iter().map(|column| column.std(0.0)).collect();
-    let label_spread = y.std(0.0);
-    let regression = LinearRegression::default().fit(&Samples::new(x, y))?;
-    let coefficients = regression.params().to_vec();
-    let intercept = regression.intercept();
-    for ((weight, spread), name) in coefficients.iter().zip(spread).zip(&table.features) {
-        // A weight that moves the prediction a million times as far as labels ever move is the solver's
-        // division by almost zero.
-        let arbitrary =
-            !weight.is_finite() || (weight * spread).abs() > 1e6 * label_spread.max(f64::MIN_POSITIVE);
-        ensure!(!arbitrary, "the feature {name:?} is determined by others; leave one of them out");
-    }
-    Ok(Fit { coefficients, intercept })
-}
-
-fn evaluate(model: &ModelFile, table: &Dataset, unseen: &[usize]) -> anyhow::Result<Option<Holdout>> {
-    if unseen.is_empty() {
-        return Ok(None);
-    }
-    let version = Name::parse("unsaved").map_err(anyhow::Error::msg)?;
-    let predictor = Predictor::new(model, version)?;
-    let rows: Vec<&[f64]> = unseen.iter().map(|&row| &*table.rows[row]).collect();
-    let labels = unseen.iter().map(|&row| table.labels[row]);
-    let scores = Scores::of(labels.zip(predictor.predict(&rows)));
-    Ok(Some(Holdout { rows: scores.count(), mae: scores.mae(), rmse: scores.rmse(), r2: scores.r2() }))
-}
-
-/// What a person wants to know after training.
-#[must_use]
-pub fn report(model: &ModelFile, path: &Path) -> String {
-    let Training { rows, data, .. } = &model.training;
-    let mut text = format!(
-        "trained on {rows} rows of {data}: {} features, label {}\n",
-        model.features.len(),
-        model.target
-    );
-    text += &match &model.holdout {
-        None => "no rows held out, so nothing is known about unseen rows\n".to_owned(),
-        Some(Holdout { rows, mae, rmse, r2 }) => {
-            let r2 = r2.map_or("not defined".to_owned(), |r2| format!("{r2:.4}"));
-            format!("on {rows} rows held out: MAE {mae:.4}, RMSE {rmse:.4}, R2 {r2}\n")
-        }
-    };
-    text + &format!("wrote {}\n", path.display())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn table(text: &str) -> Dataset {
-        Dataset::parse(text.as_bytes(), Path::new("t.csv"), "y").unwrap()
-    }
-
-    fn fit_all(text: &str) -> Result<Fit, String> {
-        let table = table(text);
-        let rows: Vec<usize> = (0..table.rows.len()).collect();
-        fit(&table, &rows).map_err(|why| why.to_string())
-    }
-
-    #[test]
-    fn finds_the_plane_that_made_the_labels() {
-        // y = 1 + 2a - 3b
-        let fit = fit_all("a,b,y\n0,0,1\n1,0,3\n0,1,-2\n1,1,0\n2,1,2\n").unwrap();
-        let close = |got: f64, want: f64| (got - want).abs() < 1e-12;
-        assert!(close(fit.intercept, 1.0) && close(fit.coefficients[0], 2.0), "{fit:?}");
-        assert!(close(fit.coefficients[1], -3.0), "{fit:?}");
-    }
-
-    #[test]
-    fn what_cannot_be_fitted_is_named() {
-        for (text, want) in [
-            ("a,b,y\n0,0,1\n1,0,3\n0,1,2\n", "3 rows to train on are too few for 2 features"),
-            ("a,b,y\n0,7,1\n1,7,3\n2,7,2\n3,7,1\n", "the feature \"b\" is 7 in every row"),
-            ("a,b,y\n0,0,1\n1,2,3\n2,4,2\n3,6,1\n4,8,2\n", "is determined by others"),
-        ] {
-            let error = fit_all(text).unwrap_err();
-            assert!(error.contains(want), "{error}");
-        }
-    }
 
     #[test]
     fn a_split_is_by_seed_and_leaves_no_row_out() {
@@ -238,5 +209,23 @@ mod tests {
         assert_eq!(split(100, 0.2, 1), (seen, unseen.clone()));
         assert_ne!(split(100, 0.2, 2).1, unseen);
         assert_eq!(split(10, 0.0, 1).1, [0; 0]);
+    }
+
+    #[test]
+    fn the_versions_are_those_of_the_lock_file() {
+        let lock = include_str!("../../Cargo.lock");
+        for library in ["linfa", "linfa-linear", "linfa-elasticnet"] {
+            let entry = format!("name = \"{library}\"\nversion = \"{LINFA}\"\n");
+            assert!(lock.contains(&entry), "{library} has another version than {LINFA}");
+        }
+    }
+
+    #[test]
+    fn numbers_out_of_their_limits_are_refused() {
+        assert!(parse_share("0.9").is_ok() && parse_share("0.91").is_err() && parse_share("NaN").is_err());
+        assert!(parse_l1_ratio("1").is_ok() && parse_l1_ratio("0").is_err());
+        assert!(
+            parse_penalty("1e-9").is_ok() && parse_penalty("0").is_err() && parse_penalty("inf").is_err()
+        );
     }
 }

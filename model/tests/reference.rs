@@ -2,14 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use model::file::{ModelFile, Training};
-use model::predictor::Predictor;
-use model::train::fit;
+use clap::ValueEnum as _;
+use model::file::ModelFile;
+use model::train::fit::{Algorithm, Recipe, fit};
 use serde::Deserialize;
-use shared::dataset::Dataset;
-use shared::message::Name;
+use shared::dataset::{Columns, Dataset};
 use shared::scores::Scores;
 
 #[derive(Deserialize)]
@@ -42,9 +42,10 @@ fn reference() -> Reference {
     serde_json::from_str(include_str!("fixtures/reference.json")).unwrap()
 }
 
-fn diabetes() -> Dataset {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/diabetes.csv");
-    Dataset::read(&root, "target").unwrap()
+fn table(name: &str) -> Dataset {
+    let folder = if name == "diabetes" { "../data" } else { "tests/fixtures" };
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).join(format!("{name}.csv"));
+    Dataset::read(&file, &Columns::target("target")).unwrap()
 }
 
 fn assert_close(what: &str, got: f64, want: f64, tolerance: f64) {
@@ -57,33 +58,28 @@ fn assert_scores(what: &str, scores: &Scores, (mae, rmse, r2): (f64, f64, f64)) 
     assert_close(&format!("{what}, R2"), scores.r2().unwrap(), r2, 1e-12 * r2.abs());
 }
 
+fn recipe(algorithm: Algorithm, penalty: f64, l1_ratio: f64, scale: bool) -> Recipe {
+    Recipe { algorithm, penalty, l1_ratio, scale }
+}
+
 #[test]
 fn ols_equals_scikit_learn() {
-    let (table, ols) = (diabetes(), reference().ols);
+    let (table, ols) = (table("diabetes"), reference().ols);
     assert_eq!(table.rows.len(), 442);
     let all: Vec<usize> = (0..table.rows.len()).collect();
-    let fit = fit(&table, &all).unwrap();
-    for ((got, want), name) in fit.coefficients.iter().zip(&ols.coefficients).zip(&table.features) {
+    let fit = fit(&table, &all, &recipe(Algorithm::Ols, 0.0, 0.0, false)).unwrap();
+    for ((got, want), name) in fit.coefficients().iter().zip(&ols.coefficients).zip(&table.features) {
         assert_close(name, *got, *want, 1e-9);
     }
-    assert_close("intercept", fit.intercept, ols.intercept, 1e-9);
+    assert_close("intercept", fit.intercept(), ols.intercept, 1e-9);
 
-    let training = Training {
-        algorithm: "ols".into(),
-        library: String::new(),
-        data: String::new(),
-        data_sha256: String::new(),
-        rows: 442,
-        seed: 0,
-        trained_at: String::new(),
-    };
-    let (features, target) = (table.features.clone(), table.target.clone());
-    let file = ModelFile::linear(features, target, fit.coefficients, fit.intercept, training, None);
+    let training = serde_json::json!({"algorithm": "ols", "parameters": {}, "libraries": {}, "made_at": ""});
+    let training = serde_json::from_value(training).unwrap();
+    let file = ModelFile::linear(table.features.clone(), table.target.clone(), &fit, training);
     // Through the file's text, as a served model comes.
-    let file = ModelFile::parse(&serde_json::to_vec(&file).unwrap()).unwrap();
-    let predictor = Predictor::new(&file, Name::parse("v").unwrap()).unwrap();
+    let (_, linear) = ModelFile::parse(&file.to_json().unwrap()).unwrap();
     let rows: Vec<&[f64]> = table.rows.iter().map(Vec::as_slice).collect();
-    let predictions = predictor.predict(&rows);
+    let predictions = linear.predict(&rows);
     assert_eq!(predictions.len(), ols.predictions.len());
     for (row, (got, want)) in predictions.iter().zip(&ols.predictions).enumerate() {
         assert_close(&format!("prediction {row}"), *got, *want, 1e-9);
@@ -92,8 +88,57 @@ fn ols_equals_scikit_learn() {
     assert_scores("the 442 predictions", &scores, (ols.mae, ols.rmse, ols.r2));
 
     for (row, together) in rows.iter().zip(predictions) {
-        assert_eq!(predictor.predict(&[row])[0].to_bits(), together.to_bits(), "alone or in a batch");
+        assert_eq!(linear.predict(&[row])[0].to_bits(), together.to_bits(), "alone or in a batch");
     }
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    table: String,
+    scale: bool,
+    algorithm: String,
+    penalty: Option<f64>,
+    l1_ratio: Option<f64>,
+    coefficients: Vec<f64>,
+    intercept: f64,
+    predictions: Vec<f64>,
+}
+
+/// How far a weight may be from scikit-learn's, as a share of the largest weight.
+const WEIGHTS: f64 = 1e-7;
+
+#[test]
+fn every_algorithm_equals_scikit_learn() {
+    let answers: Vec<Answer> = serde_json::from_str(include_str!("fixtures/fits.json")).unwrap();
+    let mut tables = BTreeMap::new();
+    for answer in &answers {
+        let table = tables.entry(&answer.table).or_insert_with(|| table(&answer.table));
+        let all: Vec<usize> = (0..table.rows.len()).collect();
+        let algorithm = Algorithm::from_str(&answer.algorithm, false).unwrap();
+        let recipe = recipe(
+            algorithm,
+            answer.penalty.unwrap_or_default(),
+            answer.l1_ratio.unwrap_or_default(),
+            answer.scale,
+        );
+        let what = format!("{}, {recipe:?}", answer.table);
+        let fit = fit(table, &all, &recipe).unwrap_or_else(|why| panic!("{what}: {why:#}"));
+        let largest = answer.coefficients.iter().fold(0.0_f64, |largest, weight| largest.max(weight.abs()));
+        for ((got, want), name) in fit.coefficients().iter().zip(&answer.coefficients).zip(&table.features) {
+            assert_close(&format!("{what}, {name}"), *got, *want, WEIGHTS * largest);
+        }
+        assert_close(
+            &format!("{what}, intercept"),
+            fit.intercept(),
+            answer.intercept,
+            1e-6 * answer.intercept.abs().max(1.0),
+        );
+        let rows: Vec<&[f64]> = table.rows[..answer.predictions.len()].iter().map(Vec::as_slice).collect();
+        for (got, want) in fit.predict(&rows).iter().zip(&answer.predictions) {
+            assert_close(&format!("{what}, prediction"), *got, *want, 1e-7 * want.abs());
+        }
+    }
+    assert_eq!((tables.len(), answers.len()), (4, 4 * 2 * 7));
 }
 
 #[test]

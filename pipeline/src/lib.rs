@@ -7,12 +7,12 @@ use anyhow::{Context as _, ensure};
 use clap::Args;
 use features::FeaturesOptions;
 use metric::MetricOptions;
-use model::ServeOptions;
-use model::predictor::Predictor;
+use model::inputs::Inputs;
+use model::load::Loader;
 use model::train::{self, TrainOptions};
+use model::{AnswerOptions, ServeOptions};
 use shared::clock::Clock;
 use shared::dataset::Dataset;
-use shared::message::Name;
 use shared::service::Context;
 use shared::stop::Stop;
 use shared::transport::Error;
@@ -31,9 +31,8 @@ pub struct PipelineOptions {
     #[arg(long, env = "MODEL", value_name = "FILE", help_heading = "Model")]
     model: Option<PathBuf>,
 
-    /// What predictions name as their model, besides its version.
-    #[arg(long, env = "MODEL_NAME", value_name = "NAME", default_value = "model", help_heading = "Model")]
-    model_name: Name,
+    #[command(flatten)]
+    answers: AnswerOptions,
 
     #[command(flatten)]
     metric: MetricOptions,
@@ -45,10 +44,10 @@ pub struct PipelineOptions {
 /// # Errors
 /// The first service's that fails, or a model that does not fit the data.
 pub async fn run(context: Context, options: PipelineOptions) -> anyhow::Result<()> {
-    let PipelineOptions { features, model, model_name, metric } = options;
+    let PipelineOptions { features, model, answers, metric } = options;
     let model = model.unwrap_or_else(|| default_model(&features.data));
     prepare_model(&features, &model)?;
-    let serve = ServeOptions { model, model_name };
+    let serve = ServeOptions { model, answers };
 
     let rows = watch::Sender::new(0);
     let mut recorded = rows.subscribe();
@@ -118,27 +117,21 @@ fn prepare_model(features: &FeaturesOptions, model: &Path) -> anyhow::Result<()>
     let data = &features.data;
     if !model.exists() {
         info!("no model at {}: training one from {}", model.display(), data.display());
-        let options = TrainOptions {
-            data: data.clone(),
-            target: features.target.clone(),
-            model: model.to_owned(),
-            ..TrainOptions::default()
-        };
+        let options = TrainOptions::plain(data, features.columns.clone(), model);
         let trained = train::train(&options)?;
         for line in train::report(&trained, model).lines() {
             info!("{line}");
         }
         return Ok(());
     }
-    let columns = Dataset::read(data, &features.target)?.features;
-    let predictor = Predictor::load(model)?;
+    let columns = Inputs::named(Dataset::read(data, &features.columns)?.features);
+    let loaded = Loader::of_this_program().load(model)?;
+    let wants = loaded.predictor.inputs();
     ensure!(
-        predictor.features() == columns,
-        "{} was trained for the features {}, but {} has {}; name another file with --model, and one is trained",
+        wants.fits(&columns),
+        "{} wants {wants}, but {} has {columns}; name another file with --model, and one is trained",
         model.display(),
-        predictor.features().join(", "),
         data.display(),
-        columns.join(", ")
     );
     Ok(())
 }

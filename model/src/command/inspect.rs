@@ -1,0 +1,183 @@
+//! `model inspect`: what a model file holds, what it was trained on and how good it is.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::table::{aligned, number};
+use crate::file::{ModelFile, Source, Training};
+use crate::linear::Linear;
+use crate::load::{self, About, Loaded, Loader, Refusal};
+use crate::train::report::{cells, penalties};
+
+/// How many weights are shown, the ones that matter most.
+const TOP: usize = 12;
+
+/// What to inspect.
+#[derive(Args, Debug)]
+pub struct InspectOptions {
+    /// The model file.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+
+    /// Prints everything as JSON, for programs.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Says what a file holds.
+///
+/// # Errors
+/// A file that is refused.
+pub fn inspect(options: &InspectOptions) -> anyhow::Result<String> {
+    let loaded = Loader::of_this_program().load(&options.file)?;
+    if options.json {
+        return Ok(format!("{:#}\n", in_json(&options.file, &loaded)?));
+    }
+    Ok(for_people(&options.file, &loaded)?)
+}
+
+fn for_people(path: &Path, Loaded { predictor, about }: &Loaded) -> Result<String, Refusal> {
+    let mut text = format!("{}: version {}, {}\n", path.display(), predictor.version(), predictor.inputs());
+    match about {
+        About::File(model) => {
+            text += &origin(&model.training, &model.target);
+            if let Some(holdout) = &model.holdout {
+                let header = ["", "rows", "MAE", "RMSE", "R2"].map(str::to_owned).to_vec();
+                text += &aligned(&[header, [vec!["rows held out".to_owned()], cells(holdout)].concat()]);
+            }
+            text += &penalties(model);
+            let ranges = model.reference.as_ref().map(|reference| {
+                reference
+                    .features
+                    .iter()
+                    .map(|histogram| histogram.range().unwrap_or_default())
+                    .collect::<Vec<_>>()
+            });
+            text += &weights(&model.features, &linear_of(path, model)?, ranges.as_deref());
+            text += &format!("golden rows: {}, all predicted as they should be\n", model.golden.len());
+        }
+        About::Pickle(read) => {
+            let version =
+                read.library_version.as_ref().map_or(String::new(), |version| format!(" {version}"));
+            let parameters: String =
+                read.parameters.iter().map(|(name, value)| format!(", {name} {}", number(*value))).collect();
+            text += &format!("{} of scikit-learn{version}{parameters}\n", read.class);
+            let names: Vec<String> =
+                (0..predictor.inputs().count()).map(|c| predictor.inputs().name(c)).collect();
+            let linear = load::linear(read).map_err(|why| inconsistent(path, why))?;
+            text += &weights(&names, &linear, None);
+            text += "how good it is and what it was trained on, a pickle does not say\n";
+        }
+        About::Onnx(about) => {
+            let producer =
+                about.producer.as_ref().map_or(String::new(), |producer| format!(", written by {producer}"));
+            text += &format!("ONNX{producer}, computes in {}\n", about.precision);
+            if let Some(description) = &about.description {
+                text += &format!("{description}\n");
+            }
+        }
+    }
+    Ok(text)
+}
+
+fn inconsistent(path: &Path, why: String) -> Refusal {
+    Refusal { path: path.to_owned(), reason: load::reason::INCONSISTENT, why }
+}
+
+fn linear_of(path: &Path, model: &ModelFile) -> Result<Linear, Refusal> {
+    model.predictor().map_err(|why| inconsistent(path, why))
+}
+
+/// How a model came about.
+fn origin(training: &Training, target: &str) -> String {
+    let Training { algorithm, parameters, libraries, data, converted_from, rows, seed, made_at, .. } =
+        training;
+    let parameters: String =
+        parameters.iter().map(|(name, value)| format!(", {name} {}", number(*value))).collect();
+    let libraries: Vec<String> =
+        libraries.iter().map(|(name, version)| format!("{name} {version}")).collect();
+    let mut text = format!("{algorithm}{parameters}, by {}; label {target}\n", libraries.join(", "));
+    let shown = |source: &Source| {
+        format!("{} (SHA-256 {}...)", source.file, &source.sha256[..source.sha256.len().min(12)])
+    };
+    if let Some(data) = data {
+        let rows = rows.map_or(String::new(), |rows| format!("{rows} rows of "));
+        let seed = seed.map_or(String::new(), |seed| format!(", seed {seed}"));
+        text += &format!("trained on {rows}{}{seed}, {made_at}\n", shown(data));
+    }
+    if let Some(source) = converted_from {
+        text += &format!("converted from {}, {made_at}\n", shown(source));
+    }
+    text
+}
+
+/// The weights that matter most: those that move the prediction most from one end of the feature's range to the other,
+/// or by size where no range is known.
+fn weights(names: &[String], linear: &Linear, ranges: Option<&[(f64, f64)]>) -> String {
+    let scale = |column: usize| linear.scaling().map_or(1.0, |scaling| scaling.scale[column]);
+    let coefficients = linear.coefficients();
+    let moves = |column: usize| {
+        let span = ranges.map_or(scale(column), |ranges| ranges[column].1 - ranges[column].0);
+        coefficients[column] / scale(column) * span
+    };
+    let mut order: Vec<usize> = (0..names.len()).collect();
+    order.sort_by(|a, b| moves(*b).abs().total_cmp(&moves(*a).abs()));
+    let header: &[&str] = if ranges.is_some() {
+        &["feature", "weight", "over its range", "from", "to"]
+    } else {
+        &["feature", "weight"]
+    };
+    let mut rows = vec![header.iter().map(|cell| (*cell).to_owned()).collect::<Vec<_>>()];
+    for column in order.iter().take(TOP) {
+        let mut row = vec![names[*column].clone(), number(coefficients[*column])];
+        if let Some(ranges) = ranges {
+            row.extend([moves(*column), ranges[*column].0, ranges[*column].1].map(number));
+        }
+        rows.push(row);
+    }
+    rows.push(vec!["(intercept)".to_owned(), number(linear.intercept())]);
+    let mut text = aligned(&rows);
+    if names.len() > TOP {
+        text += &format!("and {} more features that matter less\n", names.len() - TOP);
+    }
+    if linear.scaling().is_some() {
+        text += "features are standardised first: a weight is per standard deviation\n";
+    }
+    text
+}
+
+fn in_json(path: &Path, Loaded { predictor, about }: &Loaded) -> anyhow::Result<Value> {
+    let (format, says) = match about {
+        About::File(model) => ("json", serde_json::to_value(model)?),
+        About::Pickle(read) => {
+            let scaling =
+                read.scaling.as_ref().map(|scaling| json!({"mean": scaling.mean, "scale": scaling.scale}));
+            let says = json!({
+                "class": read.class,
+                "library_version": read.library_version,
+                "parameters": read.parameters,
+                "scaling": scaling,
+                "coefficients": read.coefficients,
+                "intercept": read.intercept,
+            });
+            ("pickle", says)
+        }
+        About::Onnx(about) => {
+            let says = json!({
+                "producer": about.producer,
+                "description": about.description,
+                "precision": about.precision,
+            });
+            ("onnx", says)
+        }
+    };
+    Ok(json!({
+        "file": path.display().to_string(),
+        "version": predictor.version().as_str(),
+        "format": format,
+        "features": { "count": predictor.inputs().count(), "names": predictor.inputs().names() },
+        "model": says,
+    }))
+}

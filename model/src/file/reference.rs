@@ -1,0 +1,156 @@
+//! How features, labels and predictions were spread when the model was made: what later rows are compared with.
+
+use serde::{Deserialize, Serialize};
+
+/// How many bins a histogram has at the most.
+const BINS: usize = 10;
+
+/// The histograms of the rows that training saw.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reference {
+    /// One histogram a feature, in the order of the weights, in the feature's unit.
+    pub features: Vec<Histogram>,
+    /// The labels.
+    pub target: Histogram,
+    /// What the model says of the same rows.
+    pub prediction: Histogram,
+}
+
+impl Reference {
+    /// The histograms of rows (each as long as there are features), their labels and their predictions.
+    #[must_use]
+    pub fn of(rows: &[&[f64]], labels: &[f64], predictions: &[f64]) -> Self {
+        let features = rows.first().map_or(0, |row| row.len());
+        let column = |column| Histogram::of(rows.iter().map(|row| row[column]));
+        Self {
+            features: (0..features).map(column).collect(),
+            target: Histogram::of(labels.iter().copied()),
+            prediction: Histogram::of(predictions.iter().copied()),
+        }
+    }
+
+    pub(super) fn check(&self, features: usize) -> Result<(), String> {
+        if self.features.len() != features {
+            return Err(format!("it has {} histograms for {features} features", self.features.len()));
+        }
+        let others = [("the target", &self.target), ("the prediction", &self.prediction)];
+        for (column, histogram) in self.features.iter().enumerate() {
+            histogram.check().map_err(|why| format!("the histogram of feature {}: {why}", column + 1))?;
+        }
+        others.into_iter().try_for_each(|(what, histogram)| {
+            histogram.check().map_err(|why| format!("the histogram of {what}: {why}"))
+        })
+    }
+}
+
+/// How often a number was where. The bins hold about equally many numbers, so that a comparison by bins weighs every
+/// part of the distribution alike.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Histogram {
+    /// The bins' limits, ascending; the first is the smallest number seen and the last is the largest. Bin `i` holds what
+    /// is at least `edges[i]` and less than `edges[i + 1]`; the last one holds the largest number too.
+    pub edges: Vec<f64>,
+    /// How many numbers each bin holds; one fewer than edges.
+    pub counts: Vec<u64>,
+}
+
+impl Histogram {
+    /// The histogram of finite numbers. Equal numbers are never parted, so a column of few values has few bins.
+    #[must_use]
+    pub fn of(numbers: impl IntoIterator<Item = f64>) -> Self {
+        let mut sorted: Vec<f64> = numbers.into_iter().collect();
+        sorted.sort_unstable_by(f64::total_cmp);
+        let (Some(&smallest), Some(&largest)) = (sorted.first(), sorted.last()) else {
+            return Self { edges: Vec::new(), counts: Vec::new() };
+        };
+        let mut edges = vec![smallest];
+        let mut counts = Vec::new();
+        let mut from = 0;
+        for bin in 1..BINS {
+            // The first number of the next bin: the one at its share of the count, or the next one that differs.
+            let aim = sorted.len() * bin / BINS;
+            if aim <= from {
+                continue;
+            }
+            let before = &sorted[aim - 1];
+            let next = aim + sorted[aim..].partition_point(|number| number <= before);
+            if next == sorted.len() {
+                break;
+            }
+            let middle = f64::midpoint(*before, sorted[next]);
+            // Between neighbours there is no middle.
+            edges.push(if middle > *before { middle } else { sorted[next] });
+            counts.push((next - from) as u64);
+            from = next;
+        }
+        edges.push(largest);
+        counts.push((sorted.len() - from) as u64);
+        Self { edges, counts }
+    }
+
+    /// The smallest and the largest number seen, if there were any.
+    #[must_use]
+    pub fn range(&self) -> Option<(f64, f64)> {
+        Some((*self.edges.first()?, *self.edges.last()?))
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let bins = self.edges.len().saturating_sub(1);
+        if self.counts.len() != bins {
+            return Err(format!("it has {} counts for {bins} bins", self.counts.len()));
+        }
+        if self.edges.iter().any(|edge| !edge.is_finite()) || !self.edges.is_sorted() {
+            return Err("its edges do not ascend".to_owned());
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bins_hold_about_equally_many_and_never_part_equal_numbers() {
+        let ten = Histogram::of((0..100).map(f64::from));
+        assert_eq!(ten.counts, [10; 10]);
+        assert_eq!(ten.edges[..3], [0.0, 9.5, 19.5]);
+        assert_eq!(ten.range(), Some((0.0, 99.0)));
+        let sexes = Histogram::of([1.0, 2.0, 1.0, 2.0, 2.0]);
+        assert_eq!((sexes.edges, sexes.counts), (vec![1.0, 1.5, 2.0], vec![2, 3]));
+        let skewed = Histogram::of([0.0; 95].into_iter().chain([1.0, 2.0, 3.0, 4.0, 5.0]));
+        assert_eq!((skewed.edges, skewed.counts), (vec![0.0, 0.5, 5.0], vec![95, 5]));
+    }
+
+    #[test]
+    fn every_number_is_counted_once() {
+        for count in 0..60_u32 {
+            for step in 1..7 {
+                let numbers: Vec<f64> = (0..count).map(|i| f64::from(i * i % (step * 5)) / 3.0).collect();
+                let histogram = Histogram::of(numbers.iter().copied());
+                histogram.check().unwrap();
+                assert_eq!(histogram.counts.iter().sum::<u64>(), u64::from(count));
+                for (bin, counted) in histogram.counts.iter().enumerate() {
+                    let last = bin + 1 == histogram.counts.len();
+                    let (from, to) = (histogram.edges[bin], histogram.edges[bin + 1]);
+                    let inside = |x: &&f64| **x >= from && (**x < to || last && **x <= to);
+                    assert_eq!(
+                        numbers.iter().filter(inside).count() as u64,
+                        *counted,
+                        "{numbers:?} {histogram:?}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn one_value_and_neighbouring_numbers_have_a_histogram() {
+        assert_eq!(Histogram::of([7.0; 3]), Histogram { edges: vec![7.0, 7.0], counts: vec![3] });
+        let next = f64::from_bits(1.0_f64.to_bits() + 1);
+        let pair = Histogram::of([1.0, next]);
+        assert_eq!((pair.edges, pair.counts), (vec![1.0, next, next], vec![1, 1]));
+    }
+}

@@ -1,0 +1,62 @@
+//! Linear models of scikit-learn's, read from pickle and joblib files without executing anything.
+//!
+//! A pickle is a program that calls what it names. Here it runs on a machine that knows ten data types and calls
+//! nothing: a name that is not on the short list in `globals` ends the reading where it stands.
+
+mod error;
+mod estimator;
+mod format;
+mod globals;
+mod input;
+mod literal;
+mod machine;
+mod meaning;
+mod numpy;
+mod opcode;
+mod sklearn;
+mod value;
+
+use std::collections::BTreeMap;
+
+pub use error::PickleError;
+
+/// A linear model of scikit-learn's, as its pickle says it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Linear {
+    /// The class, for example `Ridge`, or `Pipeline(StandardScaler, Ridge)`.
+    pub class: String,
+    /// The version of scikit-learn that saved it.
+    pub library_version: Option<String>,
+    /// The features' names, where it was fitted on a `DataFrame`.
+    pub features: Option<Vec<String>>,
+    /// What is done to the features first, if anything.
+    pub scaling: Option<Scaling>,
+    /// One weight a feature.
+    pub coefficients: Vec<f64>,
+    /// The prediction where every (scaled) feature is zero.
+    pub intercept: f64,
+    /// `alpha` and `l1_ratio`, where the model has them and they are numbers.
+    pub parameters: BTreeMap<String, f64>,
+}
+
+/// What a `StandardScaler` does: `(x - mean) / scale`, feature by feature.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scaling {
+    /// What is subtracted: zeros with `with_mean=False`.
+    pub mean: Vec<f64>,
+    /// What is then divided by: ones with `with_std=False`. Never zero.
+    pub scale: Vec<f64>,
+}
+
+/// Reads a model from the bytes of a file. How many they may be is for the caller to bound.
+///
+/// # Errors
+/// The reason why the file is refused.
+pub fn read(bytes: &[u8]) -> Result<Linear, PickleError> {
+    let stream = format::stream(bytes)?;
+    let (arena, root) = machine::load(&stream)?;
+    sklearn::linear(&arena, root)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,183 @@
+//! The keeper and a real folder: renames, writes in place, swapped links, halves.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::os::unix::fs::symlink;
+use std::time::Duration;
+
+use super::*;
+use crate::file::{ModelFile, sha256};
+use crate::linear::Linear;
+
+/// A model file that predicts its intercept plus the first of its features.
+fn model(intercept: f64, features: usize) -> Vec<u8> {
+    let mut weights = vec![0.0; features];
+    weights[0] = 1.0;
+    let linear = Linear::new(None, &weights, intercept).unwrap();
+    let names = (0..features).map(|column| format!("f{column}")).collect();
+    let training = serde_json::json!({
+        "algorithm": "ols", "parameters": {}, "libraries": {}, "made_at": "2026-11-25T00:00:00Z"
+    });
+    let training = serde_json::from_value(training).unwrap();
+    let file = ModelFile::linear(names, "y".to_owned(), &linear, training);
+    file.with_golden(&[&vec![2.0; features]], &[intercept + 2.0]).to_json().unwrap()
+}
+
+fn version(bytes: &[u8]) -> String {
+    sha256(bytes)[..12].to_owned()
+}
+
+struct Folder {
+    folder: tempfile::TempDir,
+}
+
+impl Folder {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) {
+        fs::write(self.path(name), bytes).unwrap();
+    }
+
+    fn rename_in(&self, bytes: &[u8]) {
+        self.write("new", bytes);
+        fs::rename(self.path("new"), self.path("model.json")).unwrap();
+    }
+
+    fn keeper(&self) -> (Keeper, Serving) {
+        Keeper::new(&self.path("model.json"), &Name::parse("model").unwrap(), Loader::default())
+    }
+}
+
+/// Waits until this version serves.
+async fn serves(serving: &mut Serving, bytes: &[u8]) {
+    let wanted = version(bytes);
+    let is = |model: &Option<Arc<Predictor>>| {
+        model.as_ref().is_some_and(|model| model.version().as_str() == wanted)
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(30), serving.wait_for(is)).await;
+    assert!(waited.is_ok(), "{wanted} does not serve");
+}
+
+#[tokio::test]
+async fn a_model_is_swapped_however_it_arrives() {
+    let folder = Folder::new();
+    let (keeper, mut serving) = folder.keeper();
+    let keeping = tokio::spawn(keeper.keep());
+    // None is there at the start: one that appears serves.
+    let models: Vec<Vec<u8>> = (0..6).map(|i| model(f64::from(i), 2)).collect();
+    folder.rename_in(&models[0]);
+    serves(&mut serving, &models[0]).await;
+    folder.write("model.json", &models[1]);
+    serves(&mut serving, &models[1]).await;
+    folder.rename_in(&models[2]);
+    serves(&mut serving, &models[2]).await;
+    // As Kubernetes mounts a ConfigMap: a link to a file in a linked folder, and the folder's link is renamed over.
+    for (name, bytes) in [("v1", &models[3]), ("v2", &models[4])] {
+        fs::create_dir(folder.path(name)).unwrap();
+        folder.write(&format!("{name}/model.json"), bytes);
+    }
+    symlink("v1", folder.path("..data")).unwrap();
+    symlink("..data/model.json", folder.path("link")).unwrap();
+    fs::rename(folder.path("link"), folder.path("model.json")).unwrap();
+    serves(&mut serving, &models[3]).await;
+    symlink("v2", folder.path("..data_new")).unwrap();
+    fs::rename(folder.path("..data_new"), folder.path("..data")).unwrap();
+    serves(&mut serving, &models[4]).await;
+    // Gone, it goes on serving; back again, it is swapped.
+    fs::remove_file(folder.path("model.json")).unwrap();
+    folder.rename_in(&models[5]);
+    serves(&mut serving, &models[5]).await;
+    keeping.abort();
+}
+
+#[tokio::test]
+async fn the_folder_may_come_later_and_be_replaced() {
+    let folder = Folder::new();
+    let (keeper, mut serving) =
+        Keeper::new(&folder.path("models/model.json"), &Name::parse("model").unwrap(), Loader::default());
+    let keeping = tokio::spawn(keeper.keep());
+    for (old, bytes) in [model(1.0, 2), model(2.0, 2)].iter().enumerate() {
+        fs::create_dir(folder.path("next")).unwrap();
+        folder.write("next/model.json", bytes);
+        _ = fs::rename(folder.path("models"), folder.path(&format!("old{old}")));
+        fs::rename(folder.path("next"), folder.path("models")).unwrap();
+        serves(&mut serving, bytes).await;
+    }
+    keeping.abort();
+}
+
+fn judged(look: Look) -> Result<Loaded, Refusal> {
+    match look {
+        Look::Judged(judged) => *judged,
+        other => panic!("not judged: {other:?}"),
+    }
+}
+
+#[test]
+fn a_file_that_is_being_written_is_judged_when_it_is_whole_or_stands_still() {
+    let folder = Folder::new();
+    let path = folder.path("model.json");
+    let bytes = model(1.0, 2);
+    let sight = Sight::default();
+    let (sight, look) = sight.look(&path, &Loader::default(), Wake::Finished);
+    assert!(matches!(look, Look::Gone), "{look:?}");
+    let (sight, look) = sight.look(&path, &Loader::default(), Wake::Clock);
+    assert!(matches!(look, Look::Nothing), "said once: {look:?}");
+
+    let mut file = File::create(&path).unwrap();
+    file.write_all(&bytes[..100]).unwrap();
+    let (sight, look) = sight.look(&path, &Loader::default(), Wake::Clock);
+    assert!(matches!(look, Look::Nothing), "it may be in the middle of it: {look:?}");
+    // Whoever pauses for longer than from one look to the next is refused, once ...
+    let (sight, look) = sight.look(&path, &Loader::default(), Wake::Clock);
+    assert_eq!(judged(look).unwrap_err().reason, reason::MALFORMED);
+    let (sight, look) = sight.look(&path, &Loader::default(), Wake::Clock);
+    assert!(matches!(look, Look::Nothing), "said once: {look:?}");
+    // ... and welcome when the rest comes.
+    file.write_all(&bytes[100..]).unwrap();
+    let (sight, look) = sight.look(&path, &Loader::default(), Wake::Clock);
+    assert!(matches!(look, Look::Nothing), "{look:?}");
+    let (sight, look) = sight.look(&path, &Loader::default(), Wake::Clock);
+    assert_eq!(judged(look).unwrap().predictor.version().as_str(), version(&bytes));
+
+    // When the kernel says that the writer has finished, there is nothing to wait for.
+    folder.rename_in(&model(2.0, 2));
+    let (sight, look) = sight.look(&path, &Loader::default(), Wake::Finished);
+    assert!(judged(look).is_ok());
+    let (_, look) = sight.look(&path, &Loader::default(), Wake::Finished);
+    assert!(matches!(look, Look::Nothing), "{look:?}");
+}
+
+#[test]
+fn what_is_refused_changes_nothing_and_is_said_to_be() {
+    let folder = Folder::new();
+    let path = folder.path("model.json");
+    let (mut keeper, serving) = folder.keeper();
+    let serves = || serving.borrow().as_ref().map(|model| model.version().to_string());
+    let see = |keeper: &mut Keeper, bytes: &[u8]| {
+        folder.rename_in(bytes);
+        let loaded = Loader::default().load(&path)?;
+        keeper.admit(loaded)
+    };
+    assert_eq!(see(&mut keeper, b"{").unwrap_err().reason, reason::MALFORMED);
+    assert_eq!(
+        (serves(), &*keeper.meanwhile()),
+        (None, "waiting for a model, and taking no rows until then")
+    );
+    see(&mut keeper, &model(1.0, 2)).unwrap();
+    let first = serves();
+    assert_eq!(see(&mut keeper, &model(1.0, 3)).unwrap_err().reason, reason::FEATURES);
+    assert_eq!(see(&mut keeper, &model(1.0, 2)[..300]).unwrap_err().reason, reason::MALFORMED);
+    assert_eq!(serves(), first);
+    assert!(keeper.meanwhile().ends_with("goes on serving"));
+    see(&mut keeper, &model(1.0, 2)).unwrap();
+    assert_eq!(serves(), first, "the same content is no swap");
+    see(&mut keeper, &model(3.0, 2)).unwrap();
+    assert_ne!(serves(), first);
+}

@@ -1,0 +1,68 @@
+//! What a person wants to know after training.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::Trained;
+use crate::command::table::{self, number};
+use crate::file::{Holdout, ModelFile, Training};
+
+/// A table of the scores, and of the penalties that were tried, for people.
+#[must_use]
+pub fn report(trained: &Trained, path: &Path) -> String {
+    let Trained { model, seen } = trained;
+    let Training { algorithm, parameters, data, rows, cross_validation, .. } = &model.training;
+    let parameters: String =
+        parameters.iter().map(|(name, value)| format!(", {name} {}", number(*value))).collect();
+    let scaled = if model.scaling.is_some() { ", standardised features" } else { "" };
+    let data = data.as_ref().map_or("a table", |data| &data.file);
+    let mut text = format!(
+        "{algorithm}{parameters}{scaled}: {} features, label {}, trained on {} rows of {data}\n",
+        model.features.len(),
+        model.target,
+        rows.unwrap_or_default(),
+    );
+    let mut scores = vec![vec!["".into(), "rows".into(), "MAE".into(), "RMSE".into(), "R2".into()]];
+    let mut line = |what: &str, of: &Holdout| scores.push([vec![what.to_owned()], cells(of)].concat());
+    line("rows it was fitted to", seen);
+    if let Some(validation) = cross_validation
+        && let Some(best) =
+            validation.candidates.iter().min_by(|a, b| a.scores.rmse.total_cmp(&b.scores.rmse))
+    {
+        line(&format!("cross-validated, {} parts", validation.folds), &best.scores);
+    }
+    if let Some(holdout) = &model.holdout {
+        line("rows held out", holdout);
+    }
+    text += &table::aligned(&scores);
+    if model.holdout.is_none() {
+        text += "no rows were held out, so nothing is known about unseen rows\n";
+    }
+    text += &penalties(model);
+    text + &format!("wrote {}\n", path.display())
+}
+
+/// The penalties that were tried, where there were several.
+pub(crate) fn penalties(model: &ModelFile) -> String {
+    let Some(validation) = &model.training.cross_validation else { return String::new() };
+    let mut rows =
+        vec![vec!["penalty".into(), "rows".into(), "MAE".into(), "RMSE".into(), "R2".into(), "".into()]];
+    for candidate in &validation.candidates {
+        let Some(penalty) = candidate.penalty else { continue };
+        let chosen = model.training.parameters.get("penalty") == Some(&penalty);
+        let mark = if chosen { "chosen" } else { "" };
+        rows.push([vec![number(penalty)], cells(&candidate.scores), vec![mark.to_owned()]].concat());
+    }
+    let mut text = String::new();
+    if rows.len() > 2 {
+        _ = writeln!(text, "penalties that were tried, in {} parts:", validation.folds);
+        text += &table::aligned(&rows);
+    }
+    text
+}
+
+/// The cells of scores: rows, MAE, RMSE, R2.
+pub(crate) fn cells(scores: &Holdout) -> Vec<String> {
+    let r2 = scores.r2.map_or("-".to_owned(), |r2| format!("{r2:.4}"));
+    vec![scores.rows.to_string(), format!("{:.4}", scores.mae), format!("{:.4}", scores.rmse), r2]
+}

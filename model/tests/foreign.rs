@@ -1,0 +1,187 @@
+//! Files made by scikit-learn, XGBoost and LightGBM, held to what their authors predict.
+//!
+//! `scripts/foreign-models.py` makes them; `scripts/test` runs it and says where they are.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use model::load::{Format, Loader};
+use serde::Deserialize;
+
+/// What the originals say.
+#[derive(Deserialize)]
+struct Expected {
+    rows: Vec<Vec<f64>>,
+    models: Vec<Model>,
+}
+
+#[derive(Deserialize)]
+struct Model {
+    file: String,
+    what: String,
+    /// False where the exporter failed: then there is no file.
+    #[serde(default = "yes")]
+    exported: bool,
+    supported: Option<bool>,
+    precision: Option<String>,
+    predictions: Option<Vec<f64>>,
+    features: Option<Vec<String>>,
+    /// Whether some rows have a prediction that is not finite.
+    #[serde(default)]
+    partly_finite: bool,
+    /// What the refusal must name, one of these.
+    why: Option<String>,
+    #[serde(default)]
+    also: Vec<String>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// The folder of the files; none where nobody made them.
+fn folder() -> Option<PathBuf> {
+    let folder = std::env::var_os("FOREIGN_MODELS").map(PathBuf::from);
+    if folder.is_none() {
+        println!(
+            "left out: FOREIGN_MODELS does not name the folder that scripts/foreign-models.py has filled"
+        );
+    }
+    folder
+}
+
+fn expected(folder: &Path) -> Expected {
+    serde_json::from_str(&fs::read_to_string(folder.join("expected.json")).unwrap()).unwrap()
+}
+
+/// Tries each ONNX file in a process of its own first, as the service does.
+fn loader() -> Loader {
+    Loader::with_trial_by(Path::new(env!("CARGO_BIN_EXE_model")))
+}
+
+/// How far a prediction may be from the original's, as a share of it.
+fn tolerance(model: &Model) -> f64 {
+    match model.precision.as_deref() {
+        Some("float64") => 1e-9,
+        Some("float32") => 1e-5,
+        other => panic!("{}: precision {other:?}", model.file),
+    }
+}
+
+#[test]
+fn every_supported_model_predicts_as_the_original() {
+    let Some(folder) = folder() else { return };
+    let Expected { rows, models } = expected(&folder);
+    let rows: Vec<&[f64]> = rows.iter().map(Vec::as_slice).collect();
+    let mut held = 0;
+    for model in models.iter().filter(|model| model.supported == Some(true)) {
+        let path = folder.join(&model.file);
+        let loaded = loader().load(&path).unwrap_or_else(|why| panic!("{}: {why}", model.what));
+        let names = loaded.predictor.inputs().names();
+        assert_eq!(names, model.features.as_deref(), "{}", model.what);
+        let wanted = model.predictions.as_ref().unwrap();
+        let together = loaded.predictor.predict(&rows).unwrap();
+        assert_eq!(together.len(), wanted.len());
+        for (row, (got, want)) in together.iter().zip(wanted).enumerate() {
+            let near = (got - want).abs() <= tolerance(model) * want.abs();
+            assert!(near, "{}, row {row}: {got}, where the original says {want}", model.what);
+            let alone = loaded.predictor.predict(&rows[row..=row]).unwrap()[0];
+            let near = (alone - want).abs() <= tolerance(model) * want.abs();
+            assert!(near, "{}, row {row} alone: {alone}, where the original says {want}", model.what);
+        }
+        held += 1;
+    }
+    println!("held: {held} files predict as their originals");
+    assert!(held > 80, "{held}");
+}
+
+#[test]
+fn every_unsupported_model_is_refused_by_name() {
+    let Some(folder) = folder() else { return };
+    let mut refused = 0;
+    for model in
+        expected(&folder).models.iter().filter(|model| model.exported && model.supported == Some(false))
+    {
+        let said = match loader().load(&folder.join(&model.file)) {
+            Ok(_) => panic!("{} is not refused", model.what),
+            Err(refusal) => refusal.to_string(),
+        };
+        println!("{}: {said}", model.file);
+        let mut names = model.why.iter().chain(&model.also);
+        assert!(
+            names.any(|name| said.to_lowercase().contains(&name.to_lowercase())),
+            "{}: {said}",
+            model.what
+        );
+        assert!(!said.contains('\n') && said.len() < 600, "{said}");
+        refused += 1;
+    }
+    assert!(refused > 25, "{refused}");
+}
+
+/// A model that fails on some rows only is not refused: each row fails by itself.
+#[test]
+fn some_rows_may_have_no_prediction() {
+    let Some(folder) = folder() else { return };
+    let Expected { rows, models } = expected(&folder);
+    let rows: Vec<&[f64]> = rows.iter().map(Vec::as_slice).collect();
+    let mut some = 0;
+    for model in models.iter().filter(|model| model.partly_finite) {
+        let loaded =
+            loader().load(&folder.join(&model.file)).unwrap_or_else(|why| panic!("{}: {why}", model.what));
+        let predictions = loaded.predictor.predict(&rows).unwrap();
+        let finite = predictions.iter().filter(|prediction| prediction.is_finite()).count();
+        assert!(finite > 0 && finite < rows.len(), "{}: {finite} of {}", model.what, rows.len());
+        some += 1;
+    }
+    assert!(some > 0);
+}
+
+/// Whatever a file that was damaged turns into, it is refused or predicts: nothing ends the process.
+#[test]
+fn damaged_onnx_files_do_no_harm() {
+    let Some(folder) = folder() else { return };
+    for name in ["onnx-ridge-float64.onnx", "onnx-gradient-boosting-float32.onnx"] {
+        let bytes = fs::read(folder.join(name)).unwrap();
+        for at in (0..bytes.len()).step_by(bytes.len() / 200 + 1) {
+            _ = Loader::default().parse(&bytes[..at], Format::Onnx);
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 1 << (at % 8);
+            if let Ok(loaded) = Loader::default().parse(&damaged, Format::Onnx) {
+                let row = vec![0.5; loaded.predictor.inputs().count()];
+                _ = loaded.predictor.predict(&[&row]);
+            }
+        }
+    }
+}
+
+/// `model convert` of what `model` serves as a pickle predicts the same, and passes its own check.
+#[test]
+fn converted_models_predict_the_same() {
+    let Some(folder) = folder() else { return };
+    let out = tempfile::tempdir().unwrap();
+    let program = env!("CARGO_BIN_EXE_model");
+    let Expected { rows, models } = expected(&folder);
+    let rows: Vec<&[f64]> = rows.iter().map(Vec::as_slice).collect();
+    for model in models.iter().filter(|model| model.supported == Some(true) && !model.file.ends_with(".onnx"))
+    {
+        let from = folder.join(&model.file);
+        let to = out.path().join("converted.json");
+        let converted = Command::new(program).arg("convert").args([&from, &to]).output().unwrap();
+        let said = String::from_utf8_lossy(&converted.stderr);
+        assert!(converted.status.success(), "{}: {said}", model.what);
+        let (original, converted) =
+            (loader().load(&from).unwrap().predictor, loader().load(&to).unwrap().predictor);
+        assert!(converted.inputs().fits(original.inputs()), "{}", model.what);
+        let (original, converted) = (original.predict(&rows).unwrap(), converted.predict(&rows).unwrap());
+        assert!(original.iter().zip(&converted).all(|(a, b)| a.to_bits() == b.to_bits()), "{}", model.what);
+    }
+    let onnx = folder.join("onnx-ridge-float64.onnx");
+    let refused =
+        Command::new(program).arg("convert").args([&onnx, &out.path().join("no.json")]).output().unwrap();
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(!refused.status.success() && said.contains("which is served as it is"), "{said}");
+}
