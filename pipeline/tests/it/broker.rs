@@ -121,17 +121,31 @@ impl Broker {
 
     /// Waits until a queue has this many messages that are ready for a consumer.
     pub async fn has_ready(&self, queue: Queue, count: u32) {
+        self.comes_to(queue.name(), &format!("{count}"), |ready| ready == count).await;
+    }
+
+    /// The same of a queue of dead letters.
+    pub async fn has_ready_dead(&self, queue: &str, count: u32) {
+        self.comes_to(queue, &format!("{count}"), |ready| ready == count).await;
+    }
+
+    /// Waits until a queue has some message that is ready for a consumer.
+    pub async fn has_any(&self, queue: Queue) {
+        self.comes_to(queue.name(), "some", |ready| ready > 0).await;
+    }
+
+    async fn comes_to(&self, queue: &str, wanted: &str, is_wanted: impl Fn(u32) -> bool) {
         let (connection, channel) = self.channel().await;
         let start = std::time::Instant::now();
         loop {
             let options = QueueDeclareOptions { passive: true, ..Default::default() };
-            let state = channel.queue_declare(queue.name().into(), options, FieldTable::default()).await;
+            let state = channel.queue_declare(queue.into(), options, FieldTable::default()).await;
             let ready = state.unwrap().message_count();
-            if ready == count {
+            if is_wanted(ready) {
                 break;
             }
             let patience = Duration::from_secs(60);
-            assert!(start.elapsed() < patience, "{} has {ready} messages, not {count}", queue.name());
+            assert!(start.elapsed() < patience, "{queue} has {ready} messages, not {wanted}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         connection.close(200, "looked".into()).await.unwrap();

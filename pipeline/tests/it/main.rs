@@ -21,5 +21,6 @@ mod proxy;
 mod python;
 mod reconnect;
 mod repository;
+mod swaps;
 #[cfg(feature = "tls")]
 mod tls;

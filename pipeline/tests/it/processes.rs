@@ -102,6 +102,14 @@ impl Process {
         wait_for(&format!("{name} to say {text:?}"), || self.log().contains(text), || self.log()).await;
     }
 
+    /// How much memory it holds, in KiB.
+    pub fn resident(&self) -> u64 {
+        let id = self.child.id().expect("it runs");
+        let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
     /// Sends a signal by its name.
     pub fn signal(&self, signal: &str) {
         let id = self.child.id().expect("it runs").to_string();
