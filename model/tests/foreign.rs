@@ -185,3 +185,39 @@ fn converted_models_predict_the_same() {
     let said = String::from_utf8(refused.stderr).unwrap();
     assert!(!refused.status.success() && said.contains("which is served as it is"), "{said}");
 }
+
+/// What `model train` and `model convert` write, and the file that comes with the repository, are what the schema says.
+#[test]
+fn written_files_are_valid_by_the_schema() {
+    let Some(folder) = folder() else { return };
+    let out = tempfile::tempdir().unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let path = |name: &str| out.path().join(name).to_str().unwrap().to_owned();
+    let model = |arguments: &[&str]| {
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_model")).args(arguments).current_dir(root.join("..")).output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    let all = ["--algorithm", "elastic-net", "--scale", "--cross-validate", "3"];
+    model(&[&["train", "--model", &path("trained.json")][..], &all[..]].concat());
+    model(&["train", "--holdout", "0", "--model", &path("plain.json")]);
+    model(&["convert", folder.join("scaled-ridge.pkl").to_str().unwrap(), &path("converted.json")]);
+    let validate = "import json, sys, jsonschema
+schema, *files = [json.load(open(name)) for name in sys.argv[1:]]
+validator = jsonschema.Draft202012Validator(schema)
+validator.check_schema(schema)
+for file in files: validator.validate(file)
+broken = dict(files[0], surprise=1)
+assert not validator.is_valid(broken)";
+    let python = std::env::var("TEST_PYTHON").unwrap();
+    let files = ["trained.json", "plain.json", "converted.json"].map(path);
+    let mut command = Command::new(python);
+    command
+        .args(["-c", validate])
+        .arg(root.join("model-file.schema.json"))
+        .args(files)
+        .arg(root.join("../data/model.json"));
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}

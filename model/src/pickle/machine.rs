@@ -54,6 +54,9 @@ impl<'s, 'a> Machine<'s, 'a> {
         loop {
             self.at = self.source.input.at();
             match self.source.input.u8()? {
+                op::STOP if self.source.input.at() < self.frame_end => {
+                    return Err(self.malformed("the model ends inside a frame"));
+                }
                 op::STOP => return self.pop(),
                 opcode => self.step(opcode)?,
             }

@@ -100,6 +100,7 @@ fn damage_is_told_with_its_place() {
         (b"\x95\x0a\x00\x00\x00\x00\x00\x00\x00\x95\x00\x00\x00\x00\x00\x00\x00\x00N", "inside another one"),
         (b"\x95\x02\x00\x00\x00\x00\x00\x00\x00NJ\x00\x00\x00\x00", "after the end of its frame"),
         (b"\x95\x09\x00\x00\x00\x00\x00\x00\x00N", "9 bytes are announced where 2 are left"),
+        (b"\x95\x04\x00\x00\x00\x00\x00\x00\x00N.N", "ends inside a frame"),
         (b"J\x00", "byte 5: it ends in the middle"),
         (b"c_codecs\nencode\n\x8c\x03\xe2\x82\xac\x8c\x06latin1\x86R", "not in Latin-1"),
         (b"c_codecs\nencode\n\x8c\x01a\x8c\x05utf-8\x86R", "not encoded as Latin-1"),
