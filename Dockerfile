@@ -13,6 +13,12 @@ RUN find . -type f ! -name Cargo.toml ! -name Cargo.lock \
     && find . -name '*.rs' | while read -r file; do echo 'fn main() {}' >"$file"; done \
     && find . -depth -type d -empty -delete
 
+# --- What the programs are built from: a model that is put into ./data builds nothing anew.
+FROM rust:1.95-slim-trixie AS sources
+WORKDIR /src
+COPY . .
+RUN rm -r data
+
 FROM rust:1.95-slim-trixie AS build
 WORKDIR /src
 ENV CARGO_TERM_COLOR=never \
@@ -25,7 +31,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
 
 # --- The programs. The touch is for cargo, which goes by time: what was edited before the layer above was built
 # --- would count as built.
-COPY . .
+COPY --from=sources /src .
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     find . -path ./target -prune -o -name '*.rs' -exec touch {} + \
     && cargo build $BUILD \

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Times the original Python models of a folder that `scripts/foreign-models.py` made.
 
-    python3 bench/time-models.py [FOLDER]        (default: target/foreign-models)
+    python3 bench/time-models.py [FOLDER [FILE ...]]        (default: target/foreign-models)
 
 Prints one JSON object a line. The first tells the thread settings, each other one
 is a supported file with microseconds per row, for 1 row a call and 1000 rows a call:
@@ -101,6 +101,7 @@ def time_onnxruntime(content, rows, names):
 def main():
     warnings.simplefilter("ignore")
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "target/foreign-models")
+    files = sys.argv[2:]
     expected = json.loads((folder / "expected.json").read_text())
     names = expected["feature_names"]
     rows = numpy.array(expected["rows"])
@@ -124,7 +125,7 @@ def main():
     # Several files were made from one original: it is timed once.
     timed = {}
     for model in expected["models"]:
-        if not model.get("supported"):
+        if not model.get("supported") or files and model["file"] not in files:
             continue
         name = model["original"]
         if name not in timed:

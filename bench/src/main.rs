@@ -1,7 +1,7 @@
 //! The program `bench`: measures the release binaries that lie beside it.
 //!
 //! `broker` compares them with [`bare`], the same messages moved by the client library alone. `memory`,
-//! `durable`, `late` and `start` need no broker. README.md has the figures.
+//! `durable`, `late`, `models` and `start` need no broker. README.md has the figures.
 
 mod bare;
 mod broker;
@@ -10,6 +10,7 @@ mod figures;
 mod flow;
 mod late;
 mod memory;
+mod models;
 mod processes;
 mod queues;
 mod records;
@@ -77,6 +78,20 @@ enum Command {
     /// The part of `late` that measures memory, in a process of its own.
     #[command(hide = true)]
     Join { folder: PathBuf },
+    /// Time per row of each kind of model, beside the Python library that it came from.
+    Models {
+        /// A folder that scripts/foreign-models.py has filled.
+        #[arg(long, env = "FOREIGN_MODELS", value_name = "FOLDER", default_value = "target/foreign-models")]
+        folder: PathBuf,
+        /// A Python that has what model/tests/python/requirements.txt names.
+        #[arg(
+            long,
+            env = "TEST_PYTHON",
+            value_name = "FILE",
+            default_value = "target/test-python/bin/python"
+        )]
+        python: PathBuf,
+    },
     /// Time from the start of `pipeline` to the first recorded row; with a broker also memory at rest.
     Start {
         /// How often it is measured.
@@ -102,6 +117,7 @@ fn main() -> anyhow::Result<()> {
         Command::Durable { rows, rounds } => durable::run(rows, rounds),
         Command::Late { pending, scored, labels } => late::run(pending, scored, labels),
         Command::Join { folder } => late::join(&folder),
+        Command::Models { folder, python } => models::run(&folder, &python),
         Command::Start { rounds, amqp_url } => start::run(rounds, amqp_url.as_deref()),
     }
 }
