@@ -24,14 +24,20 @@ pub(crate) fn aligned(rows: &[Vec<String>]) -> String {
     text
 }
 
-/// A number in at most six digits, for people.
+/// A number in six digits, for people.
 pub(crate) fn number(value: f64) -> String {
-    let plain = format!("{value}");
-    if plain.trim_start_matches('-').len() <= 8 {
-        return plain;
-    }
     let size = value.abs();
-    if (1e-3..1e6).contains(&size) { format!("{value:.4}") } else { format!("{value:.4e}") }
+    if value == 0.0 || !(1e-4..1e7).contains(&size) {
+        return if value == 0.0 { "0".to_owned() } else { format!("{value:.4e}") };
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "from 0 to 9, by the limits above"
+    )]
+    let decimals = (5.0 - size.log10().floor()).clamp(0.0, 9.0) as usize;
+    let text = format!("{value:.decimals$}");
+    if decimals == 0 { text } else { text.trim_end_matches('0').trim_end_matches('.').to_owned() }
 }
 
 #[cfg(test)]
@@ -47,9 +53,13 @@ mod tests {
     #[test]
     fn numbers_are_short() {
         for (value, text) in [
+            (0.0, "0"),
             (1.0, "1"),
             (-0.25, "-0.25"),
-            (541.258_717_403_220_2, "541.2587"),
+            (541.258_717_403_220_2, "541.259"),
+            (35_400.000_000_000_01, "35400"),
+            (1_234_567.8, "1234568"),
+            (0.000_353_99, "0.00035399"),
             (1.0 / 3e9, "3.3333e-10"),
             (1e9 / 3.0, "3.3333e8"),
             (1e300, "1.0000e300"),

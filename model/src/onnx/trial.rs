@@ -37,11 +37,12 @@ pub(crate) fn by(program: &Path, bytes: &[u8]) -> Result<(), OnnxError> {
         .arg0("model")
         .arg(COMMAND)
         .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
+        .stdout(Stdio::piped())
+        // Debian's build of the library has a lot to say of itself.
+        .stderr(Stdio::null())
         .spawn()
         .map_err(cannot)?;
-    let (Some(mut input), Some(mut errors)) = (child.stdin.take(), child.stderr.take()) else {
+    let (Some(mut input), Some(mut output)) = (child.stdin.take(), child.stdout.take()) else {
         return Err(cannot(io::Error::other("it has no pipes")));
     };
     thread::scope(|scope| {
@@ -49,7 +50,7 @@ pub(crate) fn by(program: &Path, bytes: &[u8]) -> Result<(), OnnxError> {
         scope.spawn(move || _ = input.write_all(bytes));
         let said = scope.spawn(move || {
             let mut said = String::new();
-            _ = errors.read_to_string(&mut said);
+            _ = output.read_to_string(&mut said);
             said
         });
         let ended = watch(&mut child, MEMORY * 1024 * 1024 + MEMORY_PER_BYTE * bytes.len() as u64);
@@ -100,7 +101,7 @@ fn resident(process: u32) -> Option<u64> {
     line.trim().trim_end_matches(" kB").parse::<u64>().ok().map(|kibibytes| kibibytes * 1024)
 }
 
-/// The process: takes a file from standard input, loads it and has it predict.
+/// The process: takes a file from standard input, loads it and has it predict. Says on standard output what is wrong.
 #[must_use]
 pub(crate) fn main() -> ExitCode {
     let mut bytes = Vec::new();
@@ -116,7 +117,7 @@ pub(crate) fn main() -> ExitCode {
     match loaded {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
-            eprintln!("{}", why.for_trial());
+            println!("{}", why.for_trial());
             ExitCode::FAILURE
         }
     }
