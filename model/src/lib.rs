@@ -3,7 +3,7 @@
 //!
 //! - [`train`]: fits a model and says how good it is on rows that it has not seen.
 //! - [`mod@file`]: the model file, written whole; [`pickle`] and [`onnx`]: files that others wrote.
-//! - [`load`]: from a file to a [`predictor`], through every check. What predicts is [`linear`] or [`onnx`], and
+//! - [`load`]: from a file's [`content`] to a [`predictor`], through every check, or to a [`refusal`]. What predicts is [`linear`] or [`onnx`], and
 //!   [`inputs`] is what it wants of a row.
 //! - [`swap`]: looks after the file and replaces the model that serves.
 //! - [`serve`]: takes rows from their queue in micro-batches and publishes predictions.
@@ -11,6 +11,7 @@
 
 pub mod cli;
 pub mod command;
+pub mod content;
 pub mod file;
 pub mod inputs;
 pub mod linear;
@@ -18,6 +19,7 @@ pub mod load;
 pub mod onnx;
 pub mod pickle;
 pub mod predictor;
+pub mod refusal;
 pub mod serve;
 pub mod swap;
 pub mod train;

@@ -1,19 +1,17 @@
 //! From a file to a model that may predict: every check that a swap makes, in one place.
 
-use std::fmt;
-use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, Read as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use shared::message::Name;
 
+use crate::content::{Content, Format, Unread};
 use crate::file::{ModelFile, ModelFileError, sha256};
 use crate::inputs::Inputs;
-use crate::linear::{Linear, Scaling};
+use crate::linear::Linear;
 use crate::onnx::{self, OnnxError};
 use crate::pickle;
 use crate::predictor::{Engine, Predictor};
+use crate::refusal::{Failure, Refusal, reason};
 
 /// A model that has passed every check, and what its file says of it.
 #[derive(Debug)]
@@ -33,110 +31,6 @@ pub enum About {
     Pickle(Box<pickle::Linear>),
     /// A model in ONNX.
     Onnx(onnx::About),
-}
-
-/// Which reader a file is given to. Its name decides, so that nobody is surprised by what a file turns out to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// `.json`
-    Json,
-    /// `.onnx`
-    Onnx,
-    /// `.pkl`, `.pickle` and `.joblib`
-    Pickle,
-}
-
-impl Format {
-    /// The format of a file of this name, if it has one of ours.
-    #[must_use]
-    pub fn of(path: &Path) -> Option<Self> {
-        match path.extension()?.to_ascii_lowercase().to_str()? {
-            "json" => Some(Self::Json),
-            "onnx" => Some(Self::Onnx),
-            "pkl" | "pickle" | "joblib" => Some(Self::Pickle),
-            _ => None,
-        }
-    }
-
-    /// The largest file that is read, in bytes. A forest in ONNX is large, a linear model never.
-    fn most_bytes(self) -> u64 {
-        let mebibytes = match self {
-            Self::Json | Self::Pickle => 16,
-            Self::Onnx => 512,
-        };
-        mebibytes * 1024 * 1024
-    }
-}
-
-/// Why a file is refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    /// The file.
-    pub path: PathBuf,
-    /// A short stable code, for machines.
-    pub reason: &'static str,
-    /// What is wrong with this very file, for people.
-    pub why: String,
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} cannot be used: {} ({})", self.path.display(), self.why, self.reason)
-    }
-}
-
-impl std::error::Error for Refusal {}
-
-/// The stable codes.
-pub mod reason {
-    /// The file cannot be opened or read.
-    pub const UNREADABLE: &str = "unreadable";
-    /// It is a folder, a pipe or a device.
-    pub const NOT_A_FILE: &str = "not_a_file";
-    /// It is larger than any model of its format.
-    pub const TOO_LARGE: &str = "too_large";
-    /// It has no content.
-    pub const EMPTY: &str = "empty";
-    /// It was written to while it was read.
-    pub const CHANGING: &str = "changing";
-    /// Its name ends in nothing that we know.
-    pub const UNKNOWN_FORMAT: &str = "unknown_format";
-    /// It is not what its name says.
-    pub const MALFORMED: &str = "malformed";
-    /// It is of a format version that this program does not read.
-    pub const VERSION: &str = "format_version";
-    /// Its parts contradict each other, or a number is not finite.
-    pub const INCONSISTENT: &str = "inconsistent";
-    /// It does not predict its own golden rows.
-    pub const GOLDEN: &str = "golden_row";
-    /// It is ONNX, and the library that runs it is missing.
-    pub const NO_RUNTIME: &str = "no_onnx_runtime";
-    /// ONNX Runtime refuses it, or it is no regression of rows of numbers.
-    pub const UNSUPPORTED: &str = "unsupported";
-    /// It is ONNX, and the library came to harm with it: it crashed, took too long, or too much memory.
-    pub const HARMFUL: &str = "harmful";
-    /// It wants other features than the model that serves.
-    pub const FEATURES: &str = "other_features";
-}
-
-/// What tells one state of a file from another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Identity {
-    file: (u64, u64),
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
-impl From<&Metadata> for Identity {
-    fn from(data: &Metadata) -> Self {
-        Self {
-            file: (data.dev(), data.ino()),
-            size: data.size(),
-            modified: (data.mtime(), data.mtime_nsec()),
-            changed: (data.ctime(), data.ctime_nsec()),
-        }
-    }
 }
 
 /// Loads models.
@@ -165,7 +59,9 @@ impl Loader {
     /// # Errors
     /// The first check that failed.
     pub fn load(&self, path: &Path) -> Result<Loaded, Refusal> {
-        read(path, self).1
+        let refuse = |(reason, why)| Refusal { path: path.to_owned(), reason, why };
+        let content = Content::read(path).map_err(|Unread { failure, .. }| refuse(failure))?;
+        self.parse(&content.bytes, content.format).map_err(refuse)
     }
 
     /// Checks the content of a file.
@@ -178,67 +74,6 @@ impl Loader {
         }
         parse(bytes, format)
     }
-}
-
-/// As [`Loader::load`], with the identity of what was opened, where that was a regular file.
-pub(crate) fn read(path: &Path, loader: &Loader) -> (Option<Identity>, Result<Loaded, Refusal>) {
-    let refuse = |reason, why: String| Refusal { path: path.to_owned(), reason, why };
-    let Some(format) = Format::of(path) else {
-        let why = "wanted is a name that ends in .json, .onnx, .pkl or .joblib".to_owned();
-        return (None, Err(refuse(reason::UNKNOWN_FORMAT, why)));
-    };
-    let (identity, bytes) = match bytes(path, format) {
-        Ok((identity, bytes)) => (Some(identity), bytes),
-        Err(Unread { identity, failure: (reason, why) }) => return (identity, Err(refuse(reason, why))),
-    };
-    (identity, loader.parse(&bytes, format).map_err(|(reason, why)| refuse(reason, why)))
-}
-
-/// A failed step: its reason and its words.
-pub type Failure = (&'static str, String);
-
-/// A file whose content was not read to its end.
-struct Unread {
-    /// What was opened, where that was a regular file.
-    identity: Option<Identity>,
-    failure: Failure,
-}
-
-fn bytes(path: &Path, format: Format) -> Result<(Identity, Vec<u8>), Unread> {
-    let unreadable =
-        |why: io::Error| Unread { identity: None, failure: (reason::UNREADABLE, why.to_string()) };
-    // Not blocking: opening a named pipe would wait for its writer. The file that is asked what it is must be the one that
-    // is read, whatever the path points to by then.
-    let mut file =
-        OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(unreadable)?;
-    let ask = |file: &File| file.metadata().map_err(unreadable);
-    let metadata = ask(&file)?;
-    let identity = Identity::from(&metadata);
-    let refuse = |reason, why: String| Unread { identity: Some(identity), failure: (reason, why) };
-    if !metadata.is_file() {
-        let failure = (reason::NOT_A_FILE, "it is not a regular file".to_owned());
-        return Err(Unread { identity: None, failure });
-    }
-    let most = format.most_bytes();
-    let too_large = || {
-        let why = format!("it is larger than {} MiB", most / 1024 / 1024);
-        refuse(reason::TOO_LARGE, why)
-    };
-    if metadata.len() > most {
-        return Err(too_large());
-    }
-    let mut bytes = Vec::new();
-    (&mut file).take(most + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if Identity::from(&ask(&file)?) != identity {
-        return Err(refuse(reason::CHANGING, "it is being written to".to_owned()));
-    }
-    if bytes.len() as u64 > most {
-        return Err(too_large());
-    }
-    if bytes.trim_ascii().is_empty() {
-        return Err(refuse(reason::EMPTY, "it is empty".to_owned()));
-    }
-    Ok((identity, bytes))
 }
 
 /// This is where every reader of outside bytes is called from.
@@ -292,11 +127,7 @@ fn onnx_failure(why: OnnxError) -> Failure {
 /// # Errors
 /// A weight that is not finite.
 pub fn linear(read: &pickle::Linear) -> Result<Linear, String> {
-    let scaling = read
-        .scaling
-        .as_ref()
-        .map(|scaling| Scaling { mean: scaling.mean.clone(), scale: scaling.scale.clone() });
-    Linear::new(scaling, &read.coefficients, read.intercept)
+    Linear::new(read.scaling.clone(), &read.coefficients, read.intercept)
 }
 
 /// What to do with a file that is of another format than its name says.
@@ -326,7 +157,7 @@ pub fn fits(path: &Path, next: &Inputs, serving: &Inputs) -> Result<(), Refusal>
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::fs::{self, File};
     use std::process::Command;
 
     use super::*;

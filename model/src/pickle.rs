@@ -18,6 +18,8 @@ mod value;
 
 use std::collections::BTreeMap;
 
+use crate::linear::Scaling;
+
 pub use error::PickleError;
 
 /// A linear model of scikit-learn's, as its pickle says it.
@@ -29,7 +31,8 @@ pub struct Linear {
     pub library_version: Option<String>,
     /// The features' names, where it was fitted on a `DataFrame`.
     pub features: Option<Vec<String>>,
-    /// What is done to the features first, if anything.
+    /// What a `StandardScaler` does to the features first, if there is one: zeros for the means with `with_mean=False`, ones
+    /// for the scales with `with_std=False`.
     pub scaling: Option<Scaling>,
     /// One weight a feature.
     pub coefficients: Vec<f64>,
@@ -37,15 +40,6 @@ pub struct Linear {
     pub intercept: f64,
     /// `alpha` and `l1_ratio`, where the model has them and they are numbers.
     pub parameters: BTreeMap<String, f64>,
-}
-
-/// What a `StandardScaler` does: `(x - mean) / scale`, feature by feature.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Scaling {
-    /// What is subtracted: zeros with `with_mean=False`.
-    pub mean: Vec<f64>,
-    /// What is then divided by: ones with `with_std=False`. Never zero.
-    pub scale: Vec<f64>,
 }
 
 /// Reads a model from the bytes of a file. How many they may be is for the caller to bound.

@@ -13,8 +13,10 @@ use tokio::sync::watch;
 use tokio::task;
 use tracing::{debug, info, warn};
 
-use crate::load::{self, Identity, Loaded, Loader, Refusal, reason};
+use crate::content::{Content, Digest, Identity, Unread};
+use crate::load::{self, Loaded, Loader};
 use crate::predictor::Predictor;
+use crate::refusal::{Refusal, reason};
 use crate::watch::{Wake, Watch};
 
 /// The model that serves, as soon as there is one.
@@ -30,13 +32,23 @@ pub struct Keeper {
     sight: Sight,
 }
 
-/// What is known of the file's state.
+/// What is known of the file.
 #[derive(Debug, Clone, Copy, Default)]
 struct Sight {
-    /// When it was last looked at.
+    /// Its state at the last look.
     last: Option<State>,
-    /// When it was last judged: there is nothing more to say of it.
-    judged: Option<State>,
+    judged: Option<Judged>,
+}
+
+/// What was said of the file last.
+#[derive(Debug, Clone, Copy)]
+struct Judged {
+    state: State,
+    /// Of the content that was judged, where it could be read.
+    digest: Option<Digest>,
+    /// Whether the content was still the same one at a later look. Two writes of the same length within a tick of the file
+    /// system's clock leave the same state behind.
+    confirmed: bool,
 }
 
 /// A state that a path can be in.
@@ -140,8 +152,8 @@ impl Keeper {
 }
 
 impl Sight {
-    /// Looks at the file, and judges it when its state is new and whole. Whole it is when the kernel said that its writer
-    /// has finished, and otherwise when nothing has changed since the last look.
+    /// Looks at the file, and judges its content when that is new and whole. Whole it is when the kernel said that its
+    /// writer has finished, and otherwise when nothing has changed since the last look.
     fn look(self, path: &Path, loader: &Loader, wake: Wake) -> (Self, Look) {
         let state = match fs::metadata(path) {
             Ok(metadata) => State::There(Identity::from(&metadata)),
@@ -149,20 +161,42 @@ impl Sight {
         };
         let seen = Self { last: Some(state), ..self };
         let whole = wake == Wake::Finished || self.last == Some(state);
-        if self.judged == Some(state) || !whole {
+        let known = self.judged.filter(|judged| judged.state == state);
+        if !whole || (wake == Wake::Clock && known.is_some_and(|judged| judged.confirmed)) {
             return (seen, Look::Nothing);
         }
+        let with = |state, digest| {
+            let confirmed = wake == Wake::Clock && known.is_some();
+            Self { judged: Some(Judged { state, digest, confirmed }), ..seen }
+        };
         if state == State::Absent(io::ErrorKind::NotFound) {
-            return (Self { judged: Some(state), ..seen }, Look::Gone);
+            return (with(state, None), if known.is_some() { Look::Nothing } else { Look::Gone });
         }
-        let (identity, judged) = load::read(path, loader);
-        if judged.as_ref().is_err_and(|refusal| refusal.reason == reason::CHANGING) {
+        let refuse = |(reason, why)| Refusal { path: path.to_owned(), reason, why };
+        match Content::read(path) {
             // Its writer will finish, or stop changing it.
-            return (seen, Look::Nothing);
+            Err(Unread { failure: (reason::CHANGING, _), .. }) => (seen, Look::Nothing),
+            Err(Unread { identity, failure }) => {
+                // What was opened may have come after what was looked at.
+                let opened = identity.map_or(state, State::There);
+                let said = self.judged.is_some_and(|judged| judged.state == opened);
+                let look = if said { Look::Nothing } else { Look::judged(Err(refuse(failure))) };
+                (with(opened, None), look)
+            }
+            Ok(content) => {
+                let sight = with(State::There(content.identity), Some(content.digest));
+                if self.judged.is_some_and(|judged| judged.digest == Some(content.digest)) {
+                    return (sight, Look::Nothing);
+                }
+                (sight, Look::judged(loader.parse(&content.bytes, content.format).map_err(refuse)))
+            }
         }
-        // What was read may have come after what was looked at.
-        let judged_state = identity.map_or(state, State::There);
-        (Self { judged: Some(judged_state), ..seen }, Look::Judged(Box::new(judged)))
+    }
+}
+
+impl Look {
+    fn judged(result: Result<Loaded, Refusal>) -> Self {
+        Self::Judged(Box::new(result))
     }
 }
 

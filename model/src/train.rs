@@ -17,6 +17,7 @@ use shared::clock::Timestamp;
 use shared::dataset::{Columns, Dataset};
 use shared::scores::Scores;
 
+use crate::content::Format;
 use crate::file::{Holdout, ModelFile, Reference, Source, Training};
 use fit::{Algorithm, Recipe, fit};
 use validate::{Choice, choose};
@@ -131,7 +132,7 @@ pub fn train(options: &TrainOptions) -> anyhow::Result<Trained> {
         options.penalty.len() <= 1 || options.cross_validate.is_some(),
         "several penalties need --cross-validate, which chooses one"
     );
-    let is_json = crate::load::Format::of(path) == Some(crate::load::Format::Json);
+    let is_json = Format::of(path) == Some(Format::Json);
     ensure!(is_json, "cannot write {}: a model file's name ends in .json", path.display());
     let table = Dataset::read(data, columns)?;
     let bytes = std::fs::read(data).with_context(|| format!("cannot read {}", data.display()))?;

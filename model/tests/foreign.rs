@@ -8,7 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use model::load::{Format, Loader};
+use model::content::Format;
+use model::load::Loader;
 use serde::Deserialize;
 
 /// What the originals say.

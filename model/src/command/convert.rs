@@ -7,9 +7,10 @@ use anyhow::{Context as _, anyhow, bail, ensure};
 use clap::Args;
 use shared::clock::Timestamp;
 
+use crate::content::Format;
 use crate::file::{ModelFile, Source, Training};
 use crate::linear::Linear;
-use crate::load::{self, About, Format, Loaded, Loader};
+use crate::load::{self, About, Loaded, Loader};
 use crate::pickle;
 
 /// What to convert, and where to.

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use super::table::{aligned, number};
 use crate::file::{ModelFile, Source, Training};
 use crate::linear::Linear;
-use crate::load::{self, About, Loaded, Loader, Refusal};
+use crate::load::{self, About, Loaded, Loader};
+use crate::refusal::{Refusal, reason};
 use crate::train::report::{cells, penalties};
 
 /// How many weights are shown, the ones that matter most.
@@ -83,7 +84,7 @@ fn for_people(path: &Path, Loaded { predictor, about }: &Loaded) -> Result<Strin
 }
 
 fn inconsistent(path: &Path, why: String) -> Refusal {
-    Refusal { path: path.to_owned(), reason: load::reason::INCONSISTENT, why }
+    Refusal { path: path.to_owned(), reason: reason::INCONSISTENT, why }
 }
 
 fn linear_of(path: &Path, model: &ModelFile) -> Result<Linear, Refusal> {

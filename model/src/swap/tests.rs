@@ -181,3 +181,31 @@ fn what_is_refused_changes_nothing_and_is_said_to_be() {
     see(&mut keeper, &model(3.0, 2)).unwrap();
     assert_ne!(serves(), first);
 }
+
+/// Two writes of the same length within a tick of the file system's clock look alike.
+#[test]
+fn a_write_that_leaves_the_same_state_is_noticed() {
+    let folder = Folder::new();
+    let path = folder.path("model.json");
+    let (one, other) = (model(1.0, 2), model(2.0, 2));
+    assert_eq!(one.len(), other.len());
+    folder.write("model.json", &one);
+    let loader = Loader::default();
+    let (sight, look) = Sight::default().look(&path, &loader, Wake::Finished);
+    assert!(judged(look).is_ok());
+    for wake in [Wake::Finished, Wake::Clock] {
+        folder.write("model.json", &other);
+        // As if the clock had stood still.
+        let state = State::There(Identity::from(&fs::metadata(&path).unwrap()));
+        let still =
+            Sight { last: Some(state), judged: sight.judged.map(|judged| Judged { state, ..judged }) };
+        let (_, look) = still.look(&path, &loader, wake);
+        assert_eq!(judged(look).unwrap().predictor.version().as_str(), version(&other), "{wake:?}");
+    }
+    // Once it was still the same, it is not read again.
+    folder.write("model.json", &one);
+    let (sight, look) = sight.look(&path, &loader, Wake::Finished);
+    assert!(matches!(look, Look::Nothing), "the same content: {look:?}");
+    let (sight, _) = sight.look(&path, &loader, Wake::Clock);
+    assert!(sight.judged.unwrap().confirmed);
+}

@@ -83,7 +83,7 @@ impl Models {
             "\"intercept\": {}",
             text.split("\"intercept\": ").nth(1).unwrap().split(',').next().unwrap()
         );
-        match number % 15 {
+        match number % 17 {
             0 => write(&good[..good.len() / 2]),
             1 => write(b""),
             2 => write(
@@ -106,6 +106,8 @@ impl Models {
                 std::thread::sleep(Duration::from_millis(2));
                 file.write_all(b"more").unwrap();
             }
+            14 => File::options().write(true).open(self.path()).unwrap().set_len(100).unwrap(),
+            15 => fs::remove_file(self.path()).unwrap(),
             _ => write(text.replace("pipeline-model", "another").as_bytes()),
         }
     }
@@ -153,6 +155,8 @@ async fn a_storm_of_swaps_fails_no_prediction() {
     models.bad(0);
     model.says("malformed").await;
     model.not_ready().await;
+    let published = || !services.books.confirmed().0.is_empty();
+    wait_for("rows to be published", published, || features.log()).await;
     broker.has_any(shared::message::Queue::Features).await;
     assert_eq!(model.counter("pipeline_predictions_total", "").await, 0.0);
     models.good(0);

@@ -1,0 +1,58 @@
+//! Why a model file is refused: a code for machines, words for people.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// A failed check: its code out of [`reason`] or of a reader's own, and its words.
+pub type Failure = (&'static str, String);
+
+/// Why a file is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The file.
+    pub path: PathBuf,
+    /// A short stable code, for machines.
+    pub reason: &'static str,
+    /// What is wrong with this very file, for people.
+    pub why: String,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} cannot be used: {} ({})", self.path.display(), self.why, self.reason)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// The stable codes, besides those of the pickle reader.
+pub mod reason {
+    /// The file cannot be opened or read.
+    pub const UNREADABLE: &str = "unreadable";
+    /// It is a folder, a pipe or a device.
+    pub const NOT_A_FILE: &str = "not_a_file";
+    /// It is larger than any model of its format.
+    pub const TOO_LARGE: &str = "too_large";
+    /// It has no content.
+    pub const EMPTY: &str = "empty";
+    /// It was written to while it was read.
+    pub const CHANGING: &str = "changing";
+    /// Its name ends in nothing that we know.
+    pub const UNKNOWN_FORMAT: &str = "unknown_format";
+    /// It is not what its name says.
+    pub const MALFORMED: &str = "malformed";
+    /// It is of a format version that this program does not read.
+    pub const VERSION: &str = "format_version";
+    /// Its parts contradict each other, or a number is not finite.
+    pub const INCONSISTENT: &str = "inconsistent";
+    /// It does not predict its own golden rows.
+    pub const GOLDEN: &str = "golden_row";
+    /// It is ONNX, and the library that runs it is missing.
+    pub const NO_RUNTIME: &str = "no_onnx_runtime";
+    /// ONNX Runtime refuses it, or it is no regression of rows of numbers.
+    pub const UNSUPPORTED: &str = "unsupported";
+    /// It is ONNX, and the library came to harm with it: it crashed, took too long, or too much memory.
+    pub const HARMFUL: &str = "harmful";
+    /// It wants other features than the model that serves.
+    pub const FEATURES: &str = "other_features";
+}
