@@ -13,7 +13,6 @@ use ort::value::{PrimitiveTensorElementType, Tensor};
 use shared::message::{Rejection, Row};
 
 use crate::inputs::Inputs;
-use crate::predictor::PredictError;
 use shape::{Layout, Precision};
 
 /// The entry of a file's metadata that names the features: as the header `x-feature-names` does.
@@ -32,6 +31,11 @@ pub enum OnnxError {
     #[error("{0}")]
     Harmful(String),
 }
+
+/// Why a checked row could not be predicted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct PredictError(pub String);
 
 /// What a trial says of a missing library, before the reason.
 const NO_RUNTIME: &str = "no runtime: ";

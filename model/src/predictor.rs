@@ -6,6 +6,8 @@ use crate::inputs::Inputs;
 use crate::linear::Linear;
 use crate::onnx::Session;
 
+pub use crate::onnx::PredictError;
+
 /// A model ready to predict.
 #[derive(Debug)]
 pub struct Predictor {
@@ -22,11 +24,6 @@ pub enum Engine {
     /// ONNX Runtime.
     Onnx(Session),
 }
-
-/// Why a checked row could not be predicted.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct PredictError(pub String);
 
 impl Predictor {
     /// A model whose predictions name this version.
