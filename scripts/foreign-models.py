@@ -630,6 +630,23 @@ def partly_finite_onnx(folder):
         folder.partly_finite(f"partly-finite-{name}.onnx", what, content)
 
 
+def fails_on_some_rows():
+    """The first of two features says which of five numbers the answer is: others are an error."""
+    return make_model(
+        [
+            helper.make_node("Gather", ["X", "first"], ["place"], axis=1),
+            helper.make_node("Cast", ["place"], ["index"], to=TensorProto.INT64),
+            helper.make_node("Gather", ["numbers", "index"], ["variable"], axis=0),
+        ],
+        [floats("X", 2)],
+        floats("variable", 1),
+        [
+            numpy_helper.from_array(numpy.array([0], numpy.int64), "first"),
+            numpy_helper.from_array(numpy.arange(10, 15, dtype=numpy.float32), "numbers"),
+        ],
+    )
+
+
 def probe(content):
     """One line on what onnxruntime does with these bytes."""
     try:
@@ -829,6 +846,8 @@ def main():
     onnx_models(folder)
     refused_onnx(folder)
     partly_finite_onnx(folder)
+    # In no list: a test serves it.
+    folder.write("fails-on-some-rows.onnx", fails_on_some_rows())
 
     packages = "scikit-learn xgboost-cpu lightgbm numpy scipy pandas joblib skl2onnx onnxmltools"
     packages += " onnx onnxruntime protobuf"

@@ -83,9 +83,9 @@ impl Process {
         let log = books.path(&format!("{number}-{name}.log"));
         let output = File::create(&log).unwrap();
         // What the environment of the test says is not meant for the programs.
-        command
-            .env_clear()
-            .envs(std::env::vars().filter(|(name, _)| ["PATH", "HOME"].contains(&name.as_str())));
+        command.env_clear().envs(
+            std::env::vars().filter(|(name, _)| ["PATH", "HOME", "ORT_DYLIB_PATH"].contains(&name.as_str())),
+        );
         command.stdin(std::process::Stdio::null());
         command.stderr(output.try_clone().unwrap()).stdout(output).kill_on_drop(true);
         let child = command.spawn().unwrap_or_else(|why| panic!("cannot start {name}: {why}"));

@@ -10,8 +10,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use lapin::BasicProperties;
+use lapin::types::{AMQPValue, FieldTable};
 use model::file::{ModelFile, sha256};
 use model::linear::Linear;
+use shared::message::Queue;
 
 use crate::account::{Books, wait_for};
 use crate::broker;
@@ -157,7 +160,7 @@ async fn a_storm_of_swaps_fails_no_prediction() {
     model.not_ready().await;
     let published = || !services.books.confirmed().0.is_empty();
     wait_for("rows to be published", published, || features.log()).await;
-    broker.has_any(shared::message::Queue::Features).await;
+    broker.has_any(Queue::Features).await;
     assert_eq!(model.counter("pipeline_predictions_total", "").await, 0.0);
     models.good(0);
     model.ready().await;
@@ -279,7 +282,15 @@ async fn rows_are_held_to_what_the_model_was_made_for() {
     publish(&services, &rows("rows.csv")).await;
     services.books.wait_for_rows(6).await;
     publish(&services, &rows("swapped.csv")).await;
-    broker.has_ready_dead("Features.dead", 4).await;
+    // As pika sends a list.
+    let (connection, channel) = broker.channel().await;
+    let names = ["b", "a"].map(|name| AMQPValue::LongString(name.into())).to_vec();
+    let mut headers = FieldTable::default();
+    headers.insert("x-feature-names".into(), AMQPValue::FieldArray(names.into()));
+    let properties = BasicProperties::default().with_message_id("listed".into()).with_headers(headers);
+    broker.publish(&channel, Queue::Features, b"[0.5, 0.5]", properties).await;
+    connection.close(200, "published".into()).await.unwrap();
+    broker.has_ready_dead("Features.dead", 5).await;
     let mut reasons: Vec<String> = broker
         .drain("Features.dead")
         .await
@@ -294,9 +305,51 @@ async fn rows_are_held_to_what_the_model_was_made_for() {
             "out_of_range: b is -1, and the model was trained on 0 to 1",
             "wrong_names: feature 1 is \"b\", where the model has \"a\"",
             "wrong_names: feature 1 is \"b\", where the model has \"a\"",
+            "wrong_names: feature 1 is \"b\", where the model has \"a\"",
         ]
     );
     stop([strict, metric]).await;
+}
+
+/// A file that crashes ONNX Runtime crashes nothing else, and a row that a model fails on fails alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn onnx_serves_and_fails_row_by_row() {
+    let Some(foreign) = std::env::var_os("FOREIGN_MODELS").map(PathBuf::from) else {
+        println!(
+            "left out: FOREIGN_MODELS does not name the folder that scripts/foreign-models.py has filled"
+        );
+        return;
+    };
+    let broker = broker::turn().await;
+    let services = Services::new(&broker.url);
+    let path = |name: &str| services.books.path(name).to_str().unwrap().to_owned();
+    fs::copy(foreign.join("harmful-deep-tree.onnx"), path("model.onnx")).unwrap();
+    let model = services.model(&["--model", &path("model.onnx")]);
+    model.says("ONNX Runtime ends by signal").await;
+    fs::copy(foreign.join("fails-on-some-rows.onnx"), path("model.onnx")).unwrap();
+    model.ready().await;
+    let metric = services.metric(&[]);
+    let rows: String =
+        (0..700).map(|row| format!("{},0,{row}\n", if row % 100 == 7 { 99 } else { row % 5 })).collect();
+    fs::write(path("rows.csv"), format!("place,other,target\n{rows}")).unwrap();
+    publish(
+        &services,
+        &["--order", "once", "--interval", "0s", "--data", &path("rows.csv")].map(str::to_owned),
+    )
+    .await;
+    services.books.wait_for_rows(693).await;
+    let csv = String::from_utf8(services.books.text("metric_log.csv")).unwrap();
+    for row in csv.lines().skip(1) {
+        let cells: Vec<&str> = row.split(',').collect();
+        let [label, predicted] = [cells[1], cells[2]].map(|cell| cell.parse::<f64>().unwrap());
+        assert_eq!(predicted, 10.0 + label % 5.0, "{row}");
+    }
+    broker.has_ready_dead("Features.dead", 7).await;
+    for letter in broker.drain("Features.dead").await {
+        assert_eq!(letter.header("x-reason"), "prediction_failed");
+        assert!(letter.header("x-detail").contains("out of data bounds"), "{}", letter.header("x-detail"));
+    }
+    stop([model, metric]).await;
 }
 
 async fn publish(services: &Services, arguments: &[String]) {
