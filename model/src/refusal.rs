@@ -53,6 +53,8 @@ pub mod reason {
     pub const UNSUPPORTED: &str = "unsupported";
     /// It is ONNX, and the library came to harm with it: it crashed, took too long, or too much memory.
     pub const HARMFUL: &str = "harmful";
+    /// A reader of ours panicked on it.
+    pub const INTERNAL: &str = "internal";
     /// It wants other features than the model that serves.
     pub const FEATURES: &str = "other_features";
 }

@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::io;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -97,7 +98,7 @@ impl Keeper {
                     self.sight = sight;
                     self.act(look);
                 }
-                // A panic is a defect of ours. The model that serves is not concerned.
+                // The model that serves is not concerned.
                 Err(why) => warn!("cannot look at {}: {why}", self.path.display()),
             }
             wake = watch.wake().await;
@@ -188,7 +189,13 @@ impl Sight {
                 if self.judged.is_some_and(|judged| judged.digest == Some(content.digest)) {
                     return (sight, Look::Nothing);
                 }
-                (sight, Look::judged(loader.parse(&content.bytes, content.format).map_err(refuse)))
+                let parse = || loader.parse(&content.bytes, content.format);
+                // A file that finds a defect of ours is refused like any other, once.
+                let parsed = panic::catch_unwind(AssertUnwindSafe(parse)).unwrap_or_else(|_| {
+                    let why = "this program panics on it, which is a defect of ours: please report it";
+                    Err((reason::INTERNAL, why.to_owned()))
+                });
+                (sight, Look::judged(parsed.map_err(refuse)))
             }
         }
     }
