@@ -1,4 +1,5 @@
-//! The model file's reader on bytes of any kind: it never panics, and what it accepts can be written and read back.
+//! The model file's reader on bytes of any kind: it never panics, what it accepts predicts its golden rows, and can be written
+//! and read back.
 
 #![no_main]
 
@@ -10,7 +11,17 @@ fuzz_target!(|bytes: &[u8]| {
     let features = file.features.len();
     assert_eq!(linear.coefficients().len(), features);
     assert_eq!(linear.predict(&[&vec![0.5; features]]).len(), 1);
+    let rows: Vec<&[f64]> = file.golden.iter().map(|golden| &*golden.features).collect();
+    for (golden, together) in file.golden.iter().zip(linear.predict(&rows)) {
+        let alone = linear.predict(&[&golden.features])[0];
+        assert_eq!(alone.to_bits(), together.to_bits(), "a row's prediction depends on the rows beside it");
+        // What is added up can be too large for a number, and everything is near to infinity.
+        let sizes = linear.magnitude(&golden.features).max(golden.prediction.abs());
+        assert!(sizes.is_infinite() || (alone - golden.prediction).abs() <= 1e-12 * sizes);
+    }
     let text = file.to_json().expect("what was read can be written");
     let (again, _) = ModelFile::parse(&text).expect("what was written can be read");
     assert_eq!(again, file);
+    // Equal numbers are not all the same: a zero has a sign.
+    assert_eq!(again.to_json().expect("what was read can be written"), text);
 });

@@ -14,7 +14,8 @@ fuzz_target!(|bytes: &[u8]| {
     assert!(read.features.as_ref().is_none_or(|names| names.len() == features));
     if let Some(scaling) = &read.scaling {
         assert!(scaling.mean.len() == features && scaling.scale.len() == features);
-        assert!(scaling.scale.iter().all(|scale| scale.is_finite() && *scale != 0.0));
+        assert!(scaling.mean.iter().chain(&scaling.scale).all(|number| number.is_finite()));
+        assert!(scaling.scale.iter().all(|scale| *scale != 0.0));
     }
     let linear = load::linear(&read).expect("its weights are finite");
     assert_eq!(linear.predict(&[&vec![0.5; features]]).len(), 1);

@@ -24,8 +24,10 @@ pub use reference::{Histogram, Reference};
 const FORMAT: &str = "pipeline-model";
 /// The version of the format that this program writes and reads.
 const FORMAT_VERSION: u32 = 2;
-/// How many golden rows a file is given.
+/// How many golden rows a file is given at least, where there are as many rows.
 const GOLDEN_ROWS: usize = 5;
+/// How many it is given at the most.
+const MOST_GOLDEN_ROWS: usize = 50;
 /// How far a prediction may be from its golden row's, as a share of what it is summed up from: the same sum in another
 /// order, on another processor, differs by less, and a model with another weight by more.
 const GOLDEN_TOLERANCE: f64 = 1e-12;
@@ -204,15 +206,30 @@ impl ModelFile {
     }
 
     /// The same with golden rows out of these, which are all predicted: the ones with the smallest and the largest
-    /// prediction and some between.
+    /// prediction and some between, and as many more as it takes, within bounds, for each feature to be other than zero in
+    /// one of them: else a change of its weight would not show.
     #[must_use]
     pub fn with_golden(mut self, rows: &[&[f64]], predictions: &[f64]) -> Self {
         let mut order: Vec<usize> = (0..rows.len()).collect();
         order.sort_by(|a, b| predictions[*a].total_cmp(&predictions[*b]));
         let count = GOLDEN_ROWS.min(order.len());
-        let chosen = (0..count).map(|i| order[i * (order.len() - 1) / (count - 1).max(1)]);
-        self.golden =
-            chosen.map(|row| Golden { features: rows[row].to_vec(), prediction: predictions[row] }).collect();
+        let mut chosen: Vec<usize> =
+            (0..count).map(|i| order[i * (order.len() - 1) / (count - 1).max(1)]).collect();
+        let shows = |row: usize, column: usize| {
+            let x = rows[row][column];
+            self.scaling.as_ref().map_or(x, |scaling| scaling.apply(column, x)) != 0.0
+        };
+        let mut hidden: Vec<usize> = (0..self.features.len())
+            .filter(|column| !chosen.iter().any(|row| shows(*row, *column)))
+            .collect();
+        while chosen.len() < MOST_GOLDEN_ROWS && !hidden.is_empty() {
+            let shown = |row: &usize| hidden.iter().filter(|column| shows(*row, **column)).count();
+            let Some(best) = (0..rows.len()).max_by_key(shown).filter(|row| shown(row) > 0) else { break };
+            hidden.retain(|column| !shows(best, *column));
+            chosen.push(best);
+        }
+        let golden = |row: usize| Golden { features: rows[row].to_vec(), prediction: predictions[row] };
+        self.golden = chosen.into_iter().map(golden).collect();
         self
     }
 

@@ -60,8 +60,31 @@ impl Inputs {
     /// them.
     #[must_use]
     pub fn fits(&self, other: &Self) -> bool {
-        let same = |(ours, theirs): (&Vec<String>, &Vec<String>)| ours == theirs;
-        self.count == other.count && self.names.as_ref().zip(other.names.as_ref()).is_none_or(same)
+        self.difference(other).is_none()
+    }
+
+    /// The first place where this model wants another feature than the other one, in words that end before the other's name.
+    #[must_use]
+    pub fn difference(&self, other: &Self) -> Option<String> {
+        if self.count != other.count {
+            return Some(format!("it wants {} features, where {} are wanted by", self.count, other.count));
+        }
+        difference(self.names.as_ref()?, other.names.as_ref()?).map(|why| format!("its {why} wanted by"))
+    }
+
+    /// The same, and where this model knows no names, with those of the other, whose rows it will get.
+    #[must_use]
+    pub fn named_as(self, other: &Self) -> Self {
+        if self.names.is_some() {
+            return self;
+        }
+        Self { names: other.names.clone(), header: other.header.clone(), ..self }
+    }
+
+    /// Whether it is known what training has seen of each feature.
+    #[must_use]
+    pub fn knows_ranges(&self) -> bool {
+        self.ranges.is_some()
     }
 
     /// Holds a row to the features' count, and to their names where its producer sent some.
@@ -82,39 +105,43 @@ impl Inputs {
         if sent == *names {
             return Ok(());
         }
-        let differs = |column: &usize| sent.get(*column) != names.get(*column);
-        let column = (0..names.len().max(sent.len())).find(differs).unwrap_or_default();
-        let say =
-            |names: &[String]| names.get(column).map_or("nothing".to_owned(), |name| format!("{name:?}"));
-        let detail = format!("feature {} is {}, where the model has {}", column + 1, say(&sent), say(names));
-        Err(Rejection::new(Rejection::NAMES, detail))
+        let why = difference(&sent, names).map_or(String::new(), |why| format!("{why} the model's"));
+        Err(Rejection::new(Rejection::NAMES, why))
     }
 
-    /// The first feature of a checked row that is smaller or larger than training has seen it.
-    #[must_use]
-    pub fn outside(&self, row: &[f64]) -> Option<Outside> {
-        let mut seen = self.ranges.as_ref()?.iter().zip(row).enumerate();
-        let (column, (range, value)) =
-            seen.find(|(_, ((least, most), value))| !(*least..=*most).contains(value))?;
-        Some(Outside { column, name: self.name(column), value: *value, range: *range })
+    /// The features of a checked row that are smaller or larger than training has seen them.
+    pub fn outside(&self, row: &[f64]) -> impl Iterator<Item = Outside> {
+        let seen = self.ranges.iter().flatten().zip(row).enumerate();
+        let beyond = seen.filter(|(_, ((least, most), value))| !(*least..=*most).contains(*value));
+        beyond.map(|(column, (range, value))| Outside {
+            name: self.name(column),
+            value: *value,
+            range: *range,
+        })
     }
 }
 
 /// A number beyond what training has seen.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outside {
-    /// The feature's place.
-    pub column: usize,
-    name: String,
+    /// The feature's name.
+    pub name: String,
     value: f64,
     range: (f64, f64),
 }
 
 impl fmt::Display for Outside {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, value, range: (least, most), .. } = self;
+        let Self { name, value, range: (least, most) } = self;
         write!(f, "{name} is {value}, and the model was trained on {least} to {most}")
     }
+}
+
+/// The first place where two lists of names differ.
+fn difference(ours: &[String], theirs: &[String]) -> Option<String> {
+    let place = (0..ours.len().max(theirs.len())).find(|place| ours.get(*place) != theirs.get(*place))?;
+    let say = |names: &[String]| names.get(place).map_or("nothing".to_owned(), |name| format!("{name:?}"));
+    Some(format!("feature {} is {}, where {} is", place + 1, say(ours), say(theirs)))
 }
 
 impl fmt::Display for Inputs {
@@ -151,10 +178,10 @@ mod tests {
         assert!(fits(&named(), Some(r#" [ "age", "bmi, kg" ]"#)));
         assert!(fits(&Inputs::unnamed(2), Some("anything,goes")));
         for (names, want) in [
-            ("age", "wrong_names: feature 2 is nothing, where the model has \"bmi, kg\""),
-            (r#"["bmi, kg","age"]"#, "wrong_names: feature 1 is \"bmi, kg\", where the model has \"age\""),
-            (r#"["age","bmi, kg","sex"]"#, "wrong_names: feature 3 is \"sex\", where the model has nothing"),
-            ("age,bmi", "wrong_names: feature 2 is \"bmi\", where the model has \"bmi, kg\""),
+            ("age", "wrong_names: feature 2 is nothing, where \"bmi, kg\" is the model's"),
+            (r#"["bmi, kg","age"]"#, "wrong_names: feature 1 is \"bmi, kg\", where \"age\" is the model's"),
+            (r#"["age","bmi, kg","sex"]"#, "wrong_names: feature 3 is \"sex\", where nothing is the model's"),
+            ("age,bmi", "wrong_names: feature 2 is \"bmi\", where \"bmi, kg\" is the model's"),
         ] {
             assert_eq!(named().check(&row(&two, Some(names))).unwrap_err().to_string(), want);
         }
@@ -165,10 +192,15 @@ mod tests {
     #[test]
     fn what_training_has_not_seen_is_named() {
         let inputs = named().within(Some(vec![(0.0, 1.0), (-2.0, 2.0)]));
-        assert_eq!(inputs.outside(&[0.0, 2.0]), None);
-        let outside = inputs.outside(&[0.5, -2.5]).unwrap();
-        assert_eq!(outside.to_string(), "bmi, kg is -2.5, and the model was trained on -2 to 2");
-        assert_eq!(named().outside(&[1e300, 0.0]), None);
+        let outside =
+            |row: &[f64]| inputs.outside(row).map(|outside| outside.to_string()).collect::<Vec<_>>();
+        assert!(outside(&[0.0, 2.0]).is_empty());
+        let wanted = [
+            "age is 2, and the model was trained on 0 to 1",
+            "bmi, kg is -2.5, and the model was trained on -2 to 2",
+        ];
+        assert_eq!(outside(&[2.0, -2.5]), wanted);
+        assert_eq!(named().outside(&[1e300, 0.0]).count(), 0);
     }
 
     #[test]
@@ -176,5 +208,8 @@ mod tests {
         let other = Inputs::named(vec!["bmi, kg".to_owned(), "age".to_owned()]);
         assert!(named().fits(&named()) && named().fits(&Inputs::unnamed(2)));
         assert!(!named().fits(&other) && !named().fits(&Inputs::unnamed(3)));
+        // By way of a model without names, they have no others.
+        let between = Inputs::unnamed(2).named_as(&named());
+        assert!(between.names() == named().names() && !other.fits(&between));
     }
 }

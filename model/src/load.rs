@@ -45,7 +45,8 @@ impl Loader {
     /// they are started as `model`.
     #[must_use]
     pub fn of_this_program() -> Self {
-        Self { trial: std::env::current_exe().ok() }
+        // Where the system does not say which program this is, none can be started: ONNX files are refused then.
+        Self { trial: Some(std::env::current_exe().unwrap_or_default()) }
     }
 
     /// Tries ONNX files by this program.
@@ -117,6 +118,7 @@ fn onnx_failure(why: OnnxError) -> Failure {
     let reason = match &why {
         OnnxError::NoRuntime(_) => reason::NO_RUNTIME,
         OnnxError::Unusable(_) => reason::UNSUPPORTED,
+        OnnxError::Untried(_) => reason::UNTRIED,
         OnnxError::Harmful(_) => reason::HARMFUL,
     };
     (reason, why.to_string())
@@ -146,12 +148,8 @@ fn hint(bytes: &[u8]) -> &'static str {
 /// # Errors
 /// A refusal that names both models' features.
 pub fn fits(path: &Path, next: &Inputs, serving: &Inputs) -> Result<(), Refusal> {
-    if next.fits(serving) {
-        return Ok(());
-    }
-    let why = format!(
-        "it wants {next}, where the model that serves wants {serving}; restart the service to change the features"
-    );
+    let Some(difference) = next.difference(serving) else { return Ok(()) };
+    let why = format!("{difference} the model that serves; restart the service to change the features");
     Err(Refusal { path: path.to_owned(), reason: reason::FEATURES, why })
 }
 
@@ -202,10 +200,8 @@ mod tests {
         assert!(fits(Path::new("m.json"), &names("a,b"), &Inputs::unnamed(2)).is_ok());
         let refusal = fits(Path::new("m.json"), &names("b,a"), &names("a,b")).unwrap_err();
         assert_eq!(refusal.reason, "other_features");
-        assert!(
-            refusal.why.starts_with(
-                "it wants 2 features (b, a), where the model that serves wants 2 features (a, b);"
-            )
-        );
+        let wanted =
+            "its feature 1 is \"b\", where \"a\" is wanted by the model that serves; restart the service";
+        assert!(refusal.why.starts_with(wanted), "{refusal}");
     }
 }

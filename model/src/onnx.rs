@@ -27,6 +27,9 @@ pub enum OnnxError {
     /// The library does not take the file, or the model is no regression of rows of numbers.
     #[error("{0}")]
     Unusable(String),
+    /// The process that tries it cannot be started.
+    #[error("{0}")]
+    Untried(String),
     /// The library came to harm with it.
     #[error("{0}")]
     Harmful(String),
@@ -45,7 +48,7 @@ impl OnnxError {
     fn for_trial(&self) -> String {
         match self {
             Self::NoRuntime(why) => format!("{NO_RUNTIME}{why}"),
-            Self::Unusable(why) | Self::Harmful(why) => why.clone(),
+            Self::Unusable(why) | Self::Untried(why) | Self::Harmful(why) => why.clone(),
         }
     }
 

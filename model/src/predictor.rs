@@ -44,6 +44,12 @@ impl Predictor {
         &self.version
     }
 
+    /// The same model, which goes by another one's names of features where it knows none.
+    #[must_use]
+    pub fn named_as(self, other: &Self) -> Self {
+        Self { inputs: self.inputs.named_as(&other.inputs), ..self }
+    }
+
     /// Whether a batch can take milliseconds, so that it belongs on a thread that may wait.
     #[must_use]
     pub fn is_slow(&self) -> bool {
@@ -56,9 +62,32 @@ impl Predictor {
     /// The reason why it cannot be predicted.
     pub fn check(&self, row: &Row) -> Result<(), Rejection> {
         self.inputs.check(row)?;
+        self.check_numbers(&row.features)
+    }
+
+    /// Holds numbers to what the engine can take.
+    ///
+    /// # Errors
+    /// The feature that it cannot.
+    pub fn check_numbers(&self, features: &[f64]) -> Result<(), Rejection> {
         match &self.engine {
             Engine::Linear(_) => Ok(()),
-            Engine::Onnx(session) => session.check(&row.features),
+            Engine::Onnx(session) => session.check(features),
+        }
+    }
+
+    /// As [`Predictor::predict`]; where that fails, each row alone, so that a row only fails by itself. A prediction that is
+    /// not finite is a failure too.
+    #[must_use]
+    pub fn predict_each(&self, rows: &[&[f64]]) -> Vec<Result<f64, Rejection>> {
+        let finite = |value: f64| {
+            let refused = || Rejection::new(Rejection::NOT_FINITE, format!("the model predicts {value}"));
+            if value.is_finite() { Ok(value) } else { Err(refused()) }
+        };
+        match self.predict(rows) {
+            Ok(values) => values.into_iter().map(finite).collect(),
+            Err(why) if rows.len() == 1 => vec![Err(Rejection::new(Rejection::FAILED, why))],
+            Err(_) => rows.iter().flat_map(|row| self.predict_each(&[row])).collect(),
         }
     }
 

@@ -51,10 +51,18 @@ pub mod reason {
     pub const NO_RUNTIME: &str = "no_onnx_runtime";
     /// ONNX Runtime refuses it, or it is no regression of rows of numbers.
     pub const UNSUPPORTED: &str = "unsupported";
+    /// It is ONNX, and the process that tries it cannot be started.
+    pub const UNTRIED: &str = "untried";
     /// It is ONNX, and the library came to harm with it: it crashed, took too long, or too much memory.
     pub const HARMFUL: &str = "harmful";
     /// A reader of ours panicked on it.
     pub const INTERNAL: &str = "internal";
     /// It wants other features than the model that serves.
     pub const FEATURES: &str = "other_features";
+
+    /// Whether the machine may be to blame, and not the file: then the same content deserves another try.
+    #[must_use]
+    pub fn may_pass(reason: &str) -> bool {
+        [NO_RUNTIME, UNTRIED, HARMFUL].contains(&reason)
+    }
 }

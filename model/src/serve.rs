@@ -2,19 +2,20 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context as _;
 use clap::Args;
 use clap::builder::BoolishValueParser;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesOrdered;
 use shared::clock::Timestamp;
 use shared::message::{Name, Prediction, Queue, Rejection, Row};
-use shared::service::Context;
+use shared::service;
 use shared::transport::{Batch, Delivery, Error, Publication, Publisher};
 use tokio::task::{self, JoinSet};
 use tracing::debug;
 
 use crate::load::Loader;
-use crate::predictor::{PredictError, Predictor};
+use crate::predictor::Predictor;
 use crate::swap::{Keeper, Serving};
 
 /// The service's name in its messages' property `app_id`.
@@ -47,7 +48,8 @@ pub struct AnswerOptions {
     #[arg(long, env = "MODEL_NAME", value_name = "NAME", default_value = "model")]
     pub model_name: Name,
 
-    /// Refuses rows with a feature beyond what the model was trained on, which are otherwise predicted and counted.
+    /// Refuses rows with a feature beyond what the model was trained on, which are otherwise predicted and counted. Only
+    /// files that `model train` has written know that range.
     #[arg(long, env = "STRICT", value_parser = BoolishValueParser::new())]
     pub strict: bool,
 }
@@ -57,8 +59,8 @@ pub struct AnswerOptions {
 ///
 /// # Errors
 /// An incompatible broker.
-pub async fn run(context: Context, options: ServeOptions) -> anyhow::Result<()> {
-    let Context { transport, stop, readiness } = context;
+pub async fn run(context: service::Context, options: ServeOptions) -> anyhow::Result<()> {
+    let service::Context { transport, stop, readiness } = context;
     let has_model = readiness.condition("a valid model");
     let (keeper, mut serving) =
         Keeper::new(&options.model, &options.answers.model_name, Loader::of_this_program());
@@ -66,7 +68,9 @@ pub async fn run(context: Context, options: ServeOptions) -> anyhow::Result<()> 
     let mut keeping = JoinSet::new();
     keeping.spawn(keeper.keep());
     tokio::select! {
-        _ = serving.wait_for(Option::is_some) => {}
+        there = serving.wait_for(Option::is_some) => {
+            there.context("whoever looks after the model file has ended")?;
+        }
         () = stop.requested() => return Ok(()),
     }
     // Not before there is a model: what a consumer holds, no other model can take.
@@ -150,19 +154,14 @@ pub fn step(
         }
     }
     let vectors: Vec<&[f64]> = rows.iter().map(|(row, _)| &*row.features).collect();
-    let values = predict_each(predictor, &vectors);
+    let values = predictor.predict_each(&vectors);
     drop(vectors);
     let mut predicted = 0;
     for ((row, delivery), value) in rows.into_iter().zip(values) {
         let value = match value {
-            Ok(value) if value.is_finite() => value,
-            Ok(value) => {
-                let rejection = Rejection::new(Rejection::NOT_FINITE, format!("the model predicts {value}"));
+            Ok(value) => value,
+            Err(rejection) => {
                 answers.push(delivery.reject(rejection, APP));
-                continue;
-            }
-            Err(why) => {
-                answers.push(delivery.reject(Rejection::new(Rejection::FAILED, why), APP));
                 continue;
             }
         };
@@ -182,23 +181,16 @@ pub fn step(
     answers
 }
 
-/// Counts a row that is beyond what the model was trained on, or refuses it where that is wanted.
+/// Counts the features that are beyond what the model was trained on, or refuses the row where that is wanted.
 fn within(predictor: &Predictor, options: &AnswerOptions, features: &[f64]) -> Result<(), Rejection> {
-    let Some(outside) = predictor.inputs().outside(features) else { return Ok(()) };
-    if options.strict {
-        return Err(Rejection::new(Rejection::RANGE, outside));
+    for outside in predictor.inputs().outside(features) {
+        if options.strict {
+            return Err(Rejection::new(Rejection::RANGE, outside));
+        }
+        debug!("predicting beyond the model's range: {outside}");
+        let model = options.model_name.to_string();
+        metrics::counter!("pipeline_out_of_range_total", "model" => model, "feature" => outside.name)
+            .increment(1);
     }
-    let (model, feature) = (options.model_name.to_string(), predictor.inputs().name(outside.column));
-    metrics::counter!("pipeline_out_of_range_total", "model" => model, "feature" => feature).increment(1);
-    debug!("predicting beyond the model's range: {outside}");
     Ok(())
-}
-
-/// Predicts rows together; where that fails, each alone, so that a row only fails by itself.
-fn predict_each(predictor: &Predictor, rows: &[&[f64]]) -> Vec<Result<f64, PredictError>> {
-    match predictor.predict(rows) {
-        Ok(values) => values.into_iter().map(Ok).collect(),
-        Err(why) if rows.len() == 1 => vec![Err(why)],
-        Err(_) => rows.iter().flat_map(|row| predict_each(predictor, &[row])).collect(),
-    }
 }

@@ -134,6 +134,10 @@ impl Keeper {
             return Ok(());
         }
         load::fits(&self.path, next.inputs(), before.inputs())?;
+        let next = next.named_as(&before);
+        if before.inputs().knows_ranges() && !next.inputs().knows_ranges() {
+            warn!("{path} does not say what it was trained on: from now on, no row is beyond its range");
+        }
         info!(model.version = %next.version(), "swapped {path}: {name}@{} serves, after {name}@{}", next.version(), before.version());
         self.serving.send_replace(Some(Arc::new(next)));
         metrics::counter!("pipeline_model_swaps_total", "model" => self.name.to_string()).increment(1);
@@ -166,12 +170,11 @@ impl Sight {
         if !whole || (wake == Wake::Clock && known.is_some_and(|judged| judged.confirmed)) {
             return (seen, Look::Nothing);
         }
-        let with = |state, digest| {
-            let confirmed = wake == Wake::Clock && known.is_some();
-            Self { judged: Some(Judged { state, digest, confirmed }), ..seen }
-        };
+        let again = wake == Wake::Clock && known.is_some();
+        let with =
+            |state, digest, confirmed| Self { judged: Some(Judged { state, digest, confirmed }), ..seen };
         if state == State::Absent(io::ErrorKind::NotFound) {
-            return (with(state, None), if known.is_some() { Look::Nothing } else { Look::Gone });
+            return (with(state, None, again), if known.is_some() { Look::Nothing } else { Look::Gone });
         }
         let refuse = |(reason, why)| Refusal { path: path.to_owned(), reason, why };
         match Content::read(path) {
@@ -182,12 +185,13 @@ impl Sight {
                 let opened = identity.map_or(state, State::There);
                 let said = self.judged.is_some_and(|judged| judged.state == opened);
                 let look = if said { Look::Nothing } else { Look::judged(Err(refuse(failure))) };
-                (with(opened, None), look)
+                // Tried again at each look, silently: what cannot be read now may be readable soon.
+                (with(opened, None, false), look)
             }
             Ok(content) => {
-                let sight = with(State::There(content.identity), Some(content.digest));
+                let opened = State::There(content.identity);
                 if self.judged.is_some_and(|judged| judged.digest == Some(content.digest)) {
-                    return (sight, Look::Nothing);
+                    return (with(opened, Some(content.digest), again), Look::Nothing);
                 }
                 let parse = || loader.parse(&content.bytes, content.format);
                 // A file that finds a defect of ours is refused like any other, once.
@@ -195,7 +199,11 @@ impl Sight {
                     let why = "this program panics on it, which is a defect of ours: please report it";
                     Err((reason::INTERNAL, why.to_owned()))
                 });
-                (sight, Look::judged(parsed.map_err(refuse)))
+                // Where the machine may be to blame, the next writer's end is another try; the clock is none, for a trial
+                // is long.
+                let passing = parsed.as_ref().is_err_and(|(reason, _)| reason::may_pass(reason));
+                let digest = (!passing).then_some(content.digest);
+                (with(opened, digest, passing), Look::judged(parsed.map_err(refuse)))
             }
         }
     }

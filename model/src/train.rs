@@ -8,7 +8,7 @@ pub mod validate;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use clap::Args;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
@@ -117,6 +117,8 @@ pub struct Trained {
     pub model: ModelFile,
     /// How good it is on the rows that it was fitted to.
     pub seen: Holdout,
+    /// The penalties that could not be fitted to all parts, and why.
+    pub unfitted: Vec<(f64, String)>,
 }
 
 /// Trains and writes the model file.
@@ -134,11 +136,11 @@ pub fn train(options: &TrainOptions) -> anyhow::Result<Trained> {
     );
     let is_json = Format::of(path) == Some(Format::Json);
     ensure!(is_json, "cannot write {}: a model file's name ends in .json", path.display());
-    let table = Dataset::read(data, columns)?;
     let bytes = std::fs::read(data).with_context(|| format!("cannot read {}", data.display()))?;
+    let table = Dataset::parse(&bytes, data, columns)?;
     let (seen, unseen) = split(table.rows.len(), *holdout, *seed);
     let unfit = || format!("cannot fit {}", data.display());
-    let Choice { recipe, cross_validation } = choose(&table, &seen, options).with_context(unfit)?;
+    let Choice { recipe, cross_validation, unfitted } = choose(&table, &seen, options).with_context(unfit)?;
     let linear = fit(&table, &seen, &recipe).with_context(unfit)?;
     let training = Training {
         algorithm: recipe.algorithm.to_string(),
@@ -164,8 +166,10 @@ pub fn train(options: &TrainOptions) -> anyhow::Result<Trained> {
         scores(&labels, &linear.predict(&rows))
     });
     let seen = scores(&labels, &predictions);
+    // Read back before it is written: what we write, we must be able to serve.
+    ModelFile::parse(&model.to_json()?).map_err(|why| anyhow!("the model cannot be written down: {why}"))?;
     model.write(path).with_context(|| format!("cannot write the model file {}", path.display()))?;
-    Ok(Trained { model, seen })
+    Ok(Trained { model, seen, unfitted })
 }
 
 /// The libraries that fit, with their versions.

@@ -40,7 +40,7 @@ impl Watch {
         tokio::select! {
             () = self.kernel.finished() => Wake::Finished,
             _ = self.clock.tick() => {
-                self.kernel.renew();
+                self.kernel.renew().await;
                 Wake::Clock
             }
         }
@@ -77,17 +77,17 @@ mod kernel {
             let (folder, name) = super::split(path);
             // Where the system gives no more watches, the clock has to do.
             let stream = Inotify::init().and_then(|inotify| inotify.into_event_stream(vec![0; BUFFER])).ok();
-            let mut this = Self { folder, name, stream };
-            this.renew();
-            this
+            Self { folder, name, stream }
         }
 
         /// Watches the folder that has its name now: it may have been made or replaced. Watching the same one twice
         /// changes nothing.
-        pub(super) fn renew(&mut self) {
-            if let Some(stream) = &mut self.stream {
-                _ = stream.watches().add(&self.folder, WatchMask::CLOSE_WRITE | WatchMask::MOVED_TO);
-            }
+        pub(super) async fn renew(&mut self) {
+            let Some(stream) = &self.stream else { return };
+            let (mut watches, folder) = (stream.watches(), self.folder.clone());
+            // A folder of the network may not answer.
+            let add = move || watches.add(folder, WatchMask::CLOSE_WRITE | WatchMask::MOVED_TO);
+            _ = tokio::task::spawn_blocking(add).await;
         }
 
         pub(super) async fn finished(&mut self) {
@@ -125,7 +125,7 @@ mod kernel {
             Self
         }
 
-        pub(super) fn renew(&mut self) {}
+        pub(super) async fn renew(&mut self) {}
 
         pub(super) async fn finished(&mut self) {
             std::future::pending().await

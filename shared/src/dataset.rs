@@ -115,6 +115,9 @@ impl Dataset {
         {
             return Err(shape(format!("the header has the column {name:?} twice")));
         }
+        if let Some(place) = names.iter().position(|name| name.is_empty()) {
+            return Err(shape(format!("column {} has no name in the header; give it one", place + 1)));
+        }
         let target = &columns.target;
         let absent = |name: &str| format!("no column {name:?}; the header has {}", names.join(", "));
         if !names.contains(&&**target) {
@@ -263,6 +266,7 @@ mod tests {
                 "a,b\n1,2\n",
                 "t.csv: no column \"y\"; the header has a, b; name the label's column with --target",
             ),
+            (",a,y\n1,2,3\n", "t.csv: column 1 has no name in the header; give it one"),
             ("a,a,y\n1,2,3\n", "t.csv: the header has the column \"a\" twice"),
             ("y\n1\n", "t.csv: no column besides the target"),
             ("a,y\n", "t.csv: no rows below the header"),

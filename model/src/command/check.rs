@@ -35,5 +35,10 @@ pub fn check(options: &CheckOptions) -> anyhow::Result<String> {
         About::Onnx(about) => format!("ONNX Runtime predicts with it, in {}", about.precision),
     };
     let (file, version, inputs) = (options.file.display(), predictor.version(), predictor.inputs());
-    Ok(format!("{file} can be used: version {version}, {inputs}; {tried}\n"))
+    let unasked = if options.serving.is_none() {
+        "; --serving FILE asks whether it fits the rows of that one"
+    } else {
+        ""
+    };
+    Ok(format!("{file} can be used: version {version}, {inputs}; {tried}{unasked}\n"))
 }

@@ -6,12 +6,14 @@ use std::path::PathBuf;
 use anyhow::{Context as _, anyhow, bail, ensure};
 use clap::Args;
 use shared::clock::Timestamp;
+use shared::message::Row;
 
-use crate::content::Format;
+use crate::content::{Content, Format, Unread};
 use crate::file::{ModelFile, Source, Training};
 use crate::linear::Linear;
 use crate::load::{self, About, Loaded, Loader};
 use crate::pickle;
+use crate::refusal::Refusal;
 
 /// What to convert, and where to.
 #[derive(Args, Debug)]
@@ -24,9 +26,10 @@ pub struct ConvertOptions {
     #[arg(value_name = "OUT.json")]
     to: PathBuf,
 
-    /// The features' names in their order, with commas between, where the file does not know them. [default: x0,x1,...]
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
-    features: Vec<String>,
+    /// The features' names in their order, where the file does not know them: with commas between, or a JSON array.
+    /// [default: x0,x1,...]
+    #[arg(long, value_name = "NAMES")]
+    features: Option<String>,
 
     /// The label's name, which a pickle does not know.
     #[arg(long, value_name = "NAME", default_value = "target")]
@@ -44,8 +47,11 @@ pub fn convert(options: &ConvertOptions) -> anyhow::Result<String> {
         "cannot write {}: a model file's name ends in .json",
         to.display()
     );
-    let bytes = std::fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
-    let Loaded { predictor, about } = Loader::of_this_program().load(from)?;
+    let refuse = |(reason, why)| Refusal { path: from.clone(), reason, why };
+    let content = Content::read(from).map_err(|Unread { failure, .. }| refuse(failure))?;
+    let loaded = Loader::of_this_program().parse(&content.bytes, content.format).map_err(refuse)?;
+    let Loaded { predictor, about } = loaded;
+    let features = features.as_ref().map_or(Vec::new(), |names| Row::parse_names(names));
     let About::Pickle(read) = about else {
         let what = if matches!(about, About::Onnx(_)) {
             "an ONNX model, which is served as it is"
@@ -74,7 +80,7 @@ pub fn convert(options: &ConvertOptions) -> anyhow::Result<String> {
         }
     };
     let linear = load::linear(&read).map_err(|why| anyhow!(why))?;
-    let model = assemble(&read, &linear, names, target, Source::of(from, &bytes));
+    let model = assemble(&read, &linear, names, target, Source::of(from, &content.bytes));
     // Read back before it is written: what we write, we must be able to serve.
     Loader::default()
         .parse(&model.to_json()?, Format::Json)

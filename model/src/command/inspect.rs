@@ -101,7 +101,7 @@ fn origin(training: &Training, target: &str) -> String {
         libraries.iter().map(|(name, version)| format!("{name} {version}")).collect();
     let mut text = format!("{algorithm}{parameters}, by {}; label {target}\n", libraries.join(", "));
     let shown = |source: &Source| {
-        format!("{} (SHA-256 {}...)", source.file, &source.sha256[..source.sha256.len().min(12)])
+        format!("{} (SHA-256 {}...)", source.file, source.sha256.get(..12).unwrap_or(&source.sha256))
     };
     if let Some(data) = data {
         let rows = rows.map_or(String::new(), |rows| format!("{rows} rows of "));

@@ -75,7 +75,7 @@ fn stream(
     let mut failure = None;
     for record in reader.records() {
         let parsed = match record {
-            Ok(record) => columns.read(&record, &header, predictor.inputs(), options.strict),
+            Ok(record) => columns.read(&record, &header, predictor, options.strict),
             Err(why) => Err(anyhow!("the table cannot be read: {why}")),
         };
         match parsed {
@@ -93,23 +93,38 @@ fn stream(
     failure.map_or(Ok(()), Err)
 }
 
-/// A row of the table: its id, if one is wanted, and its features in the model's order.
-type Named = (Option<String>, Vec<f64>);
+/// A row of the table.
+struct TableRow {
+    /// Where it stands.
+    line: u64,
+    /// Its id, if one is wanted.
+    id: Option<String>,
+    /// Its features in the model's order.
+    features: Vec<f64>,
+}
 
 fn write_batch<W: Write>(
     predictor: &Predictor,
-    batch: &mut Vec<Named>,
+    batch: &mut Vec<TableRow>,
     output: &mut csv::Writer<W>,
 ) -> anyhow::Result<()> {
-    let rows: Vec<&[f64]> = batch.iter().map(|(_, row)| &row[..]).collect();
-    let predictions = predictor.predict(&rows).context("the model failed")?;
-    for ((id, _), prediction) in batch.iter().zip(predictions) {
-        let prediction = prediction.to_string();
-        output.write_record(id.as_deref().into_iter().chain([&*prediction])).map_err(broken_pipe)?;
+    let rows: Vec<&[f64]> = batch.iter().map(|row| &row.features[..]).collect();
+    let mut failure = None;
+    for (TableRow { line, id, .. }, prediction) in batch.iter().zip(predictor.predict_each(&rows)) {
+        match prediction {
+            Ok(prediction) => {
+                let prediction = prediction.to_string();
+                output.write_record(id.as_deref().into_iter().chain([&*prediction])).map_err(broken_pipe)?;
+            }
+            Err(why) => {
+                failure = Some(anyhow!("line {line}: {}", why.detail));
+                break;
+            }
+        }
     }
     batch.clear();
     output.flush()?;
-    Ok(())
+    failure.map_or(Ok(()), Err)
 }
 
 /// Keeps what the system said, where it said it.
@@ -163,22 +178,23 @@ impl TableColumns {
         &self,
         record: &StringRecord,
         header: &StringRecord,
-        inputs: &Inputs,
+        predictor: &Predictor,
         strict: bool,
-    ) -> anyhow::Result<Named> {
+    ) -> anyhow::Result<TableRow> {
         let line = record.position().map_or(0, csv::Position::line);
-        let mut row = Vec::with_capacity(self.features.len());
+        let mut features = Vec::with_capacity(self.features.len());
         for &column in &self.features {
             let (value, name) = (&record[column], &header[column]);
             match value.parse().ok().filter(|number: &f64| number.is_finite()) {
-                Some(number) => row.push(number),
+                Some(number) => features.push(number),
                 None => bail!("line {line}, column {name}: {value:?} is not a finite number"),
             }
         }
-        if strict && let Some(outside) = inputs.outside(&row) {
+        predictor.check_numbers(&features).map_err(|why| anyhow!("line {line}: {}", why.detail))?;
+        if strict && let Some(outside) = predictor.inputs().outside(&features).next() {
             bail!("line {line}: {outside}");
         }
-        Ok((self.id.map(|column| record[column].to_owned()), row))
+        Ok(TableRow { line, id: self.id.map(|column| record[column].to_owned()), features })
     }
 }
 

@@ -36,7 +36,11 @@ impl Reference {
         }
         let others = [("the target", &self.target), ("the prediction", &self.prediction)];
         for (column, histogram) in self.features.iter().enumerate() {
-            histogram.check().map_err(|why| format!("the histogram of feature {}: {why}", column + 1))?;
+            let checked = histogram.check().and_then(|()| {
+                // Its first and last edge are the feature's range.
+                if histogram.counts.is_empty() { Err("it is empty".to_owned()) } else { Ok(()) }
+            });
+            checked.map_err(|why| format!("the histogram of feature {}: {why}", column + 1))?;
         }
         others.into_iter().try_for_each(|(what, histogram)| {
             histogram.check().map_err(|why| format!("the histogram of {what}: {why}"))

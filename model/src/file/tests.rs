@@ -55,6 +55,7 @@ fn a_file_that_cannot_be_used_is_refused_with_its_reason() {
     let half = &serde_json::to_vec(&good).unwrap()[..100];
     let no_histogram = serde_json::json!({"edges": [], "counts": []});
     let reference = |features: &[serde_json::Value], target: serde_json::Value| serde_json::json!({"features": features, "target": target, "prediction": no_histogram.clone()});
+    let one_bin = serde_json::json!({"edges": [0.0, 1.0], "counts": [1]});
     let falling = serde_json::json!({"edges": [2.0, 1.0], "counts": [1]});
     for (bytes, want) in [
         (&b" \n"[..], "EOF while parsing"),
@@ -84,8 +85,12 @@ fn a_file_that_cannot_be_used_is_refused_with_its_reason() {
         ),
         (&with("reference", reference(&[], no_histogram.clone())), "it has 0 histograms for 2 features"),
         (
-            &with("reference", reference(&[no_histogram.clone(), no_histogram.clone()], falling)),
+            &with("reference", reference(&[one_bin.clone(), one_bin.clone()], falling)),
             "the histogram of the target: its edges do not ascend",
+        ),
+        (
+            &with("reference", reference(&[one_bin, no_histogram.clone()], no_histogram.clone())),
+            "the histogram of feature 2: it is empty",
         ),
         (&with("surprise", 1.into()), "unknown field `surprise`"),
         (&with("kind", "forest".into()), "unknown variant `forest`"),
@@ -113,6 +118,28 @@ fn golden_rows_are_few_and_span_the_predictions() {
     assert_eq!(of(&rows, &predictions), [0.0, 25.0, 50.0, 75.0, 100.0]);
     assert_eq!(of(&rows[..1], &predictions[..1]), [0.0]);
     assert_eq!(of(&[], &[]), [0.0; 0]);
+}
+
+/// Columns that are zero in nearly every row, as of categories: each has a golden row in which its weight counts.
+#[test]
+fn every_weight_counts_in_some_golden_row() {
+    let columns = 30;
+    let rows: Vec<Vec<f64>> = (0..300)
+        .map(|row| (0..columns).map(|column| if row % 60 == column { 1.0 } else { 0.0 }).collect())
+        .collect();
+    let rows: Vec<&[f64]> = rows.iter().map(Vec::as_slice).collect();
+    let weights: Vec<f64> = (0..columns).map(|column| column as f64 + 1.0).collect();
+    let linear = Linear::new(None, &weights, 0.5).unwrap();
+    let names = (0..columns).map(|column| format!("f{column}")).collect();
+    let model = ModelFile::linear(names, "y".to_owned(), &linear, training());
+    let good = model.with_golden(&rows, &linear.predict(&rows));
+    assert!(ModelFile::parse(&good.to_json().unwrap()).is_ok());
+    for column in 0..columns {
+        let mut changed = good.clone();
+        changed.coefficients[column] *= 1.0 + 1e-9;
+        let error = ModelFile::parse(&changed.to_json().unwrap()).unwrap_err();
+        assert!(matches!(error, ModelFileError::Golden(_)), "{column}: {error}");
+    }
 }
 
 #[test]

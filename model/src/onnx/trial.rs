@@ -31,8 +31,9 @@ const STACK: usize = 1024 * 1024;
 /// # Errors
 /// What the trial said, or how it ended.
 pub(crate) fn by(program: &Path, bytes: &[u8]) -> Result<(), OnnxError> {
-    let cannot =
-        |why: io::Error| OnnxError::Unusable(format!("it cannot be tried by {}: {why}", program.display()));
+    let cannot = |why: io::Error| {
+        OnnxError::Untried(format!("it cannot be tried by {}: {why}; try again", program.display()))
+    };
     let mut child = Command::new(program)
         .arg0("model")
         .arg(COMMAND)
@@ -54,7 +55,7 @@ pub(crate) fn by(program: &Path, bytes: &[u8]) -> Result<(), OnnxError> {
             said
         });
         let ended = watch(&mut child, MEMORY * 1024 * 1024 + MEMORY_PER_BYTE * bytes.len() as u64);
-        if ended.is_err() {
+        if !matches!(ended, Ok(Ok(_))) {
             _ = child.kill();
             _ = child.wait();
         }
@@ -104,6 +105,11 @@ fn resident(process: u32) -> Option<u64> {
 /// The process: takes a file from standard input, loads it and has it predict. Says on standard output what is wrong.
 #[must_use]
 pub(crate) fn main() -> ExitCode {
+    // Whoever watches may be killed meanwhile.
+    thread::spawn(|| {
+        thread::sleep(PATIENCE + Duration::from_secs(5));
+        std::process::exit(1);
+    });
     let mut bytes = Vec::new();
     let read = io::stdin().lock().read_to_end(&mut bytes);
     let loaded = read.map_err(|why| OnnxError::Unusable(why.to_string())).and_then(|_| {

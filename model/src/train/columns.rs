@@ -21,7 +21,7 @@ pub fn refuse_constant(x: &Array2<f64>, names: &[String]) -> anyhow::Result<()> 
         let spread = column.iter().fold(0.0_f64, |spread, value| spread.max((value - first).abs()));
         ensure!(
             spread > largest * f64::EPSILON * 4.0,
-            "the feature {name:?} is {first} in every row; leave the column out with --drop {name}"
+            "the feature {name:?} is {first} in every row that is fitted; leave the column out with --drop"
         );
     }
     Ok(())

@@ -145,6 +145,10 @@ pub fn fit(table: &Dataset, rows: &[usize], recipe: &Recipe) -> anyhow::Result<L
         );
     }
     let data = Centred::of(table, rows, recipe.scale)?;
+    if data.y.iter().all(|label| *label == 0.0) {
+        // Labels that do not differ: nothing explains them, and coordinate descent would not see that it has settled.
+        return data.linear(&Array1::zeros(columns));
+    }
     let weights = match recipe.algorithm {
         Algorithm::Ols => {
             columns::refuse_collinear(&data.x, &table.features)?;
@@ -268,6 +272,14 @@ mod tests {
             fit_all("a,b,y\n0,0,1\n1,2,3\n2,4,2\n", &ridge).is_ok(),
             "ridge takes what least squares cannot"
         );
+        for recipe in [&OLS, &ridge, &lasso] {
+            let flat = fit_all("a,y\n1,5\n2,5\n4,5\n7,5\n", recipe).unwrap();
+            assert_eq!(
+                (flat.coefficients(), flat.intercept()),
+                (vec![0.0], 5.0),
+                "labels that do not differ"
+            );
+        }
         assert!(fit_all(tiny, &Recipe { scale: true, ..lasso }).is_ok());
     }
 }

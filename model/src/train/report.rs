@@ -10,7 +10,7 @@ use crate::file::{Holdout, ModelFile, Training};
 /// A table of the scores, and of the penalties that were tried, for people.
 #[must_use]
 pub fn report(trained: &Trained, path: &Path) -> String {
-    let Trained { model, seen } = trained;
+    let Trained { model, seen, unfitted } = trained;
     let Training { algorithm, parameters, data, rows, cross_validation, .. } = &model.training;
     let parameters: String =
         parameters.iter().map(|(name, value)| format!(", {name} {}", number(*value))).collect();
@@ -39,6 +39,9 @@ pub fn report(trained: &Trained, path: &Path) -> String {
         text += "no rows were held out, so nothing is known about unseen rows\n";
     }
     text += &penalties(model);
+    for (penalty, why) in unfitted {
+        text += &format!("penalty {} was left out: {why}\n", number(*penalty));
+    }
     text + &format!("wrote {}\n", path.display())
 }
 

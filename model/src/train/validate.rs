@@ -22,6 +22,8 @@ const PENALTY: f64 = 1.0;
 pub(super) struct Choice {
     pub(super) recipe: Recipe,
     pub(super) cross_validation: Option<CrossValidation>,
+    /// The penalties that could not be fitted, and why.
+    pub(super) unfitted: Vec<(f64, String)>,
 }
 
 /// Chooses the penalty among those that the options name, or among some that span what can matter.
@@ -29,7 +31,7 @@ pub(super) fn choose(table: &Dataset, rows: &[usize], options: &TrainOptions) ->
     let named = &options.penalty;
     let Some(folds) = options.cross_validate else {
         let recipe = options.recipe(named.first().copied().unwrap_or(PENALTY));
-        return Ok(Choice { recipe, cross_validation: None });
+        return Ok(Choice { recipe, cross_validation: None, unfitted: Vec::new() });
     };
     let folds = usize::try_from(folds)?;
     ensure!(folds <= rows.len(), "{} rows cannot be split into {folds} parts", rows.len());
@@ -41,13 +43,16 @@ pub(super) fn choose(table: &Dataset, rows: &[usize], options: &TrainOptions) ->
     penalties.sort_by(|a, b| b.total_cmp(a));
     let parts = parts(rows, folds, options.seed);
     let mut candidates = Vec::new();
-    let mut failure = None;
+    let (mut failure, mut unfitted) = (None, Vec::new());
     for penalty in penalties {
         let recipe = options.recipe(penalty);
         match evaluate(table, &parts, &recipe) {
             Ok(scores) => candidates.push((recipe, Holdout::from(&scores))),
             // A penalty that cannot be fitted is no candidate; where none can be, the last one says why.
-            Err(why) => failure = Some(why),
+            Err(why) => {
+                unfitted.push((penalty, format!("{why:#}")));
+                failure = Some(why);
+            }
         }
     }
     let best = candidates.iter().min_by(|(_, a), (_, b)| a.rmse.total_cmp(&b.rmse));
@@ -61,7 +66,7 @@ pub(super) fn choose(table: &Dataset, rows: &[usize], options: &TrainOptions) ->
         Candidate { penalty, scores }
     };
     let candidates = candidates.into_iter().map(candidate).collect();
-    Ok(Choice { recipe, cross_validation: Some(CrossValidation { folds, candidates }) })
+    Ok(Choice { recipe, cross_validation: Some(CrossValidation { folds, candidates }), unfitted })
 }
 
 /// Penalties from where hardly any weight is left down to where they hardly matter, in equal ratios.

@@ -303,9 +303,9 @@ async fn rows_are_held_to_what_the_model_was_made_for() {
         [
             "out_of_range: a is 2, and the model was trained on 0 to 1",
             "out_of_range: b is -1, and the model was trained on 0 to 1",
-            "wrong_names: feature 1 is \"b\", where the model has \"a\"",
-            "wrong_names: feature 1 is \"b\", where the model has \"a\"",
-            "wrong_names: feature 1 is \"b\", where the model has \"a\"",
+            "wrong_names: feature 1 is \"b\", where \"a\" is the model's",
+            "wrong_names: feature 1 is \"b\", where \"a\" is the model's",
+            "wrong_names: feature 1 is \"b\", where \"a\" is the model's",
         ]
     );
     stop([strict, metric]).await;
