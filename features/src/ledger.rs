@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Context as _;
-use shared::message::Queue;
+use shared::message::Role;
 
 use crate::schedule::Due;
 
@@ -32,8 +32,8 @@ impl Ledger {
         let mut lines = String::new();
         for message in due {
             let (count, queue, id) = match message {
-                Due::Row { id, .. } => (&self.rows, Queue::Features, id),
-                Due::Label { id, .. } => (&self.labels, Queue::Label, id),
+                Due::Row { id, .. } => (&self.rows, Role::Features, id),
+                Due::Label { id, .. } => (&self.labels, Role::Label, id),
             };
             count.fetch_add(1, Ordering::Relaxed);
             if self.file.is_some() {

@@ -20,7 +20,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use shared::clock::Timestamp;
 use shared::dataset::Dataset;
-use shared::message::{Key, Label, Queue, Row, RowId};
+use shared::message::{Key, Label, Role, Row, RowId};
 use shared::service::Context;
 use shared::stop::Stop;
 use shared::telemetry;
@@ -193,7 +193,7 @@ impl Sending<'_> {
         self.ledger.confirmed(&due).context("cannot write the ledger of confirmed messages")?;
         let rows = due.iter().filter(|due| matches!(due, Due::Row { .. })).count() as u64;
         let labels = due.len() as u64 - rows;
-        for (queue, count) in [(Queue::Features, rows), (Queue::Label, labels)] {
+        for (queue, count) in [(Role::Features, rows), (Role::Label, labels)] {
             metrics::counter!("pipeline_published_total", "queue" => queue.name()).increment(count);
         }
         if let Some(bar) = &self.progress {

@@ -1,7 +1,7 @@
 //! Tells people and Prometheus of the account and the scores.
 
 use shared::clock::Timestamp;
-use shared::message::Queue;
+use shared::message::Role;
 use tracing::info;
 
 use crate::account::{Account, Counts, ModelAccount};
@@ -57,8 +57,8 @@ pub(crate) fn summary(account: &Account) -> String {
 
 /// Sets the metrics to the account. They are what is in the database, so they go on where they were after a restart.
 pub(crate) fn export(account: &Account) {
-    const LABELS: &str = Queue::Label.name();
-    const PREDICTIONS: &str = Queue::Prediction.name();
+    const LABELS: &str = Role::Label.name();
+    const PREDICTIONS: &str = Role::Prediction.name();
     export_counts(LABELS, "", &account.labels);
     for (queue, rejected) in [(LABELS, account.rejected.labels), (PREDICTIONS, account.rejected.predictions)]
     {

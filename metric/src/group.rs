@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared::message::{Label, Prediction, Queue, Rejection};
+use shared::message::{Label, Prediction, Rejection, Role};
 use shared::transport::{Batch, Delivery, Publication};
 use tokio::time::Instant;
 
@@ -31,7 +31,7 @@ pub(crate) struct Group {
 /// Deliveries that cannot be used, to be acknowledged when their letters are confirmed.
 #[derive(Debug)]
 pub(crate) struct Dead {
-    queue: Queue,
+    queue: Role,
     batch: Batch,
 }
 
@@ -60,7 +60,7 @@ impl Group {
     }
 
     /// Takes in a batch of a queue. Returns what of it cannot be used, and a letter for each.
-    pub(crate) fn add(&mut self, mut batch: Batch, queue: Queue) -> Option<(Dead, Vec<Publication>)> {
+    pub(crate) fn add(&mut self, mut batch: Batch, queue: Role) -> Option<(Dead, Vec<Publication>)> {
         let mut indices = Vec::new();
         let mut letters = Vec::new();
         for (index, delivery) in batch.deliveries.iter().enumerate() {
@@ -86,16 +86,16 @@ impl Group {
         let count = batch.deliveries.len() as u64;
         self.batches.push(batch);
         match queue {
-            Queue::Label => self.rejected.labels += count,
-            Queue::Features | Queue::Prediction => self.rejected.predictions += count,
+            Role::Label => self.rejected.labels += count,
+            Role::Features | Role::Prediction => self.rejected.predictions += count,
         }
         self.first.get_or_insert_with(Instant::now);
     }
 }
 
-fn decode(delivery: &Delivery, queue: Queue) -> Result<Arrival, Rejection> {
+fn decode(delivery: &Delivery, queue: Role) -> Result<Arrival, Rejection> {
     match queue {
-        Queue::Label => Label::decode(delivery).map(Arrival::from),
-        Queue::Features | Queue::Prediction => Prediction::decode(delivery).map(Arrival::from),
+        Role::Label => Label::decode(delivery).map(Arrival::from),
+        Role::Features | Role::Prediction => Prediction::decode(delivery).map(Arrival::from),
     }
 }

@@ -27,7 +27,7 @@ use clap::Args;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use shared::clock::Clock;
-use shared::message::Queue;
+use shared::message::Role;
 use shared::service::Context;
 use tokio::sync::{mpsc, watch};
 
@@ -96,8 +96,8 @@ pub async fn run(
     let (groups, received) = mpsc::channel(1);
     let Some(writer) = Writer::open(&folder, limits, clock, rows, &context).await? else { return Ok(()) };
     let Context { transport, stop, readiness } = context;
-    let mut labels = transport.consumer(APP, Queue::Label, PREFETCH, &stop, &readiness);
-    let mut predictions = transport.consumer(APP, Queue::Prediction, PREFETCH, &stop, &readiness);
+    let mut labels = transport.consumer(APP, Role::Label, PREFETCH, &stop, &readiness);
+    let mut predictions = transport.consumer(APP, Role::Prediction, PREFETCH, &stop, &readiness);
     let publisher = transport.publisher(APP, &stop, &readiness);
     // A task of its own, so that it goes on while this one waits for something else.
     let mut writer = tokio::spawn(writer.run(received));
@@ -131,8 +131,8 @@ pub async fn run(
                 continue;
             }
             () = group.deadline(), if !due => continue,
-            batch = labels.take(group.room()), if taking => batch.map(|batch| (batch, Queue::Label)),
-            batch = predictions.take(group.room()), if taking => batch.map(|batch| (batch, Queue::Prediction)),
+            batch = labels.take(group.room()), if taking => batch.map(|batch| (batch, Role::Label)),
+            batch = predictions.take(group.room()), if taking => batch.map(|batch| (batch, Role::Prediction)),
         };
         match taken {
             Ok((batch, queue)) => {

@@ -4,7 +4,7 @@
 use std::fmt::{Display, Write as _};
 
 use shared::clock::Timestamp;
-use shared::message::{Name, Queue, RowId};
+use shared::message::{Name, Role, RowId};
 
 use crate::join::{Model, Scored};
 
@@ -30,9 +30,9 @@ pub fn event(text: &mut String, event: Event<'_>) {
     let Event { received, id, model, value } = event;
     let id = id.map_or("-", RowId::as_str);
     match model {
-        None => line(text, format_args!("{received} {} {id} {value}\n", Queue::Label.name())),
+        None => line(text, format_args!("{received} {} {id} {value}\n", Role::Label.name())),
         Some(model) => {
-            line(text, format_args!("{received} {} {id} {value} {model}\n", Queue::Prediction.name()))
+            line(text, format_args!("{received} {} {id} {value} {model}\n", Role::Prediction.name()))
         }
     }
 }

@@ -8,7 +8,7 @@ use clap::builder::BoolishValueParser;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesOrdered;
 use shared::clock::Timestamp;
-use shared::message::{Name, Prediction, Queue, Rejection, Row};
+use shared::message::{Name, Prediction, Rejection, Role, Row};
 use shared::service;
 use shared::transport::{Batch, Delivery, Error, Publication, Publisher};
 use tokio::task::{self, JoinSet};
@@ -75,7 +75,7 @@ pub async fn run(context: service::Context, options: ServeOptions) -> anyhow::Re
     }
     // Not before there is a model: what a consumer holds, no other model can take.
     let publisher = transport.publisher(APP, &stop, &readiness);
-    let mut consumer = transport.consumer(APP, Queue::Features, PREFETCH, &stop, &readiness);
+    let mut consumer = transport.consumer(APP, Role::Features, PREFETCH, &stop, &readiness);
     has_model.set(true);
     let server = Server { serving, options: options.answers, publisher };
 

@@ -19,9 +19,10 @@ pub use outgoing::{HeaderValue, Outgoing};
 pub use reject::Rejection;
 pub use wire::{Incoming, MAX_BODY};
 
-/// The queues of the pipeline. Their names appear nowhere else.
+/// What a message is in the pipeline. Text files, metrics and messages for people call it by this name, whatever its queue
+/// is called on the broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Queue {
+pub enum Role {
     /// Rows of features, from `features` to `model`.
     Features,
     /// True labels, from `features` to `metric`.
@@ -30,11 +31,11 @@ pub enum Queue {
     Prediction,
 }
 
-impl Queue {
-    /// Every queue, in the order in which a row passes them.
+impl Role {
+    /// Every role, in the order in which a row passes them.
     pub const ALL: [Self; 3] = [Self::Features, Self::Label, Self::Prediction];
 
-    /// The queue's name on the broker, which is also its routing key.
+    /// The role's name, which is also what its queue is called where nothing else is said.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

@@ -11,7 +11,7 @@ pub mod memory;
 
 use std::sync::Arc;
 
-use crate::message::{Incoming, Name, Outgoing, Queue, Rejection};
+use crate::message::{Incoming, Name, Outgoing, Rejection, Role};
 use crate::readiness::{Condition, Readiness};
 use crate::stop::Stop;
 
@@ -64,7 +64,7 @@ impl From<Outgoing> for Publication {
 /// A delivery that cannot be used, with the reason.
 #[derive(Debug, Clone)]
 pub struct DeadLetter {
-    queue: Queue,
+    queue: Role,
     content: Content,
     rejection: Rejection,
     service: &'static str,
@@ -73,7 +73,7 @@ pub struct DeadLetter {
 /// One message as a queue delivered it.
 #[derive(Debug)]
 pub struct Delivery {
-    queue: Queue,
+    queue: Role,
     redelivered: bool,
     content: Content,
 }
@@ -167,7 +167,7 @@ impl Transport {
     pub fn consumer(
         &self,
         app: &'static str,
-        queue: Queue,
+        queue: Role,
         prefetch: u16,
         stop: &Stop,
         readiness: &Readiness,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use lapin::options::{BasicGetOptions, BasicPublishOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
-use shared::message::Queue;
+use shared::message::Role;
 use tokio::sync::{Mutex, MutexGuard};
 
 /// RabbitMQ forgets a quorum queue when it is killed within about a second of the queue's first declaration
@@ -95,7 +95,7 @@ impl Broker {
     /// Deletes our queues and exchanges.
     async fn empty(&self) {
         let (connection, channel) = self.channel().await;
-        for queue in Queue::ALL {
+        for queue in Role::ALL {
             for name in [queue.name(), queue.dead_name()] {
                 channel.queue_delete(name.into(), Default::default()).await.unwrap();
             }
@@ -107,20 +107,20 @@ impl Broker {
     }
 
     /// Publishes as an outside producer does: to the default exchange, with these properties.
-    pub async fn publish(&self, channel: &Channel, queue: Queue, body: &[u8], properties: BasicProperties) {
+    pub async fn publish(&self, channel: &Channel, queue: Role, body: &[u8], properties: BasicProperties) {
         let options = BasicPublishOptions::default();
         channel.basic_publish("".into(), queue.name().into(), options, body, properties).await.unwrap();
     }
 
     /// Waits until our three queues have nothing that is ready for a consumer.
     pub async fn emptied(&self) {
-        for queue in Queue::ALL {
+        for queue in Role::ALL {
             self.has_ready(queue, 0).await;
         }
     }
 
     /// Waits until a queue has this many messages that are ready for a consumer.
-    pub async fn has_ready(&self, queue: Queue, count: u32) {
+    pub async fn has_ready(&self, queue: Role, count: u32) {
         self.comes_to(queue.name(), &format!("{count}"), |ready| ready == count).await;
     }
 
@@ -130,7 +130,7 @@ impl Broker {
     }
 
     /// Waits until a queue has some message that is ready for a consumer.
-    pub async fn has_any(&self, queue: Queue) {
+    pub async fn has_any(&self, queue: Role) {
         self.comes_to(queue.name(), "some", |ready| ready > 0).await;
     }
 

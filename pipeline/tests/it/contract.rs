@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shared::clock::Timestamp;
-use shared::message::{Incoming as _, Key, Label, Queue, Rejection, RowId};
+use shared::message::{Incoming as _, Key, Label, Rejection, Role, RowId};
 use shared::readiness::Readiness;
 use shared::stop::Stop;
 use shared::transport::{Batch, Consumer, Endpoint, Publication, Publisher, QueueKind, Transport};
@@ -39,18 +39,18 @@ impl World {
     }
 
     pub fn consumer(&self, prefetch: u16) -> Consumer {
-        self.transport.consumer("test", Queue::Label, prefetch, &self.stop, &Readiness::default())
+        self.transport.consumer("test", Role::Label, prefetch, &self.stop, &Readiness::default())
     }
 
     /// Reason and body of each dead letter of the label queue.
     async fn dead_letters(&self) -> Vec<(String, Vec<u8>)> {
         match (&self.transport, &self.broker) {
             (Transport::Memory(broker), _) => {
-                let dead = broker.dead_letters(Queue::Label).into_iter();
+                let dead = broker.dead_letters(Role::Label).into_iter();
                 dead.map(|dead| (dead.rejection.reason.to_owned(), dead.message.body.clone())).collect()
             }
             (_, Some(broker)) => {
-                let dead = broker.drain(Queue::Label.dead_name()).await.into_iter();
+                let dead = broker.drain(Role::Label.dead_name()).await.into_iter();
                 dead.map(|letter| (letter.header("x-reason"), letter.body)).collect()
             }
             _ => unreachable!(),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use lapin::options::QueueDeclareOptions;
 use lapin::types::FieldTable;
-use shared::message::Queue;
+use shared::message::Role;
 
 use crate::account::wait_for;
 use crate::broker::{self, Broker, QUEUE_SETTLES};
@@ -33,7 +33,7 @@ pub async fn finish(broker: &Broker, services: &Services, mut features: Process,
         broker.emptied().await;
         process.stop().await;
     }
-    for queue in Queue::ALL {
+    for queue in Role::ALL {
         for name in [queue.name(), queue.dead_name()] {
             let left = broker.drain(name).await;
             assert!(left.is_empty(), "{} messages are left in {name}", left.len());
@@ -152,11 +152,11 @@ async fn memory_alarm() {
     metric.stop().await;
     let mut first = services.features(&["--interval", "0s", "--count", "3000"]);
     assert_eq!(first.exit(Duration::from_secs(60)).await, Some(0));
-    broker.has_ready(Queue::Prediction, 3000).await;
+    broker.has_ready(Role::Prediction, 3000).await;
     // Two messages that metric cannot use: their dead letters cannot be published in an alarm.
     let (connection, channel) = broker.channel().await;
     for _ in 0..2 {
-        broker.publish(&channel, Queue::Prediction, b"{poison", lapin::BasicProperties::default()).await;
+        broker.publish(&channel, Role::Prediction, b"{poison", lapin::BasicProperties::default()).await;
     }
     connection.close(200, "published".into()).await.unwrap();
     broker.ctl(&["set_vm_memory_high_watermark", "0.00001"]);
@@ -185,7 +185,7 @@ async fn memory_alarm() {
     services.books.recorded().assert_each_once();
     broker.emptied().await;
     // A letter that was under way when its process was stopped in the alarm may have arrived and be sent again.
-    let letters = broker.drain(Queue::Prediction.dead_name()).await.len();
+    let letters = broker.drain(Role::Prediction.dead_name()).await.len();
     assert!((2..=4).contains(&letters), "{letters} dead letters of 2 bad messages");
 }
 
@@ -198,7 +198,7 @@ async fn queue_deleted_while_consuming() {
     metric.ready().await;
     let features = services.features(&["--rate", "200", "--count", "2000"]);
     let (connection, channel) = broker.channel().await;
-    for queue in Queue::ALL {
+    for queue in Role::ALL {
         let before = services.books.rows();
         services.books.wait_for_rows(before + 100).await;
         channel.queue_delete(queue.name().into(), Default::default()).await.unwrap();

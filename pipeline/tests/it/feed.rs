@@ -12,7 +12,7 @@ use std::time::Duration;
 use rand::seq::SliceRandom as _;
 use rand::{Rng, RngExt as _};
 use shared::clock::Timestamp;
-use shared::message::{Key, Label, Name, Prediction, Queue, RowId};
+use shared::message::{Key, Label, Name, Prediction, Role, RowId};
 use shared::readiness::Readiness;
 use shared::stop::Stop;
 use shared::transport::{Endpoint, Publication, Publisher, QueueKind, Transport};
@@ -57,14 +57,14 @@ impl Feed {
 
     /// Publishes a label for each row.
     pub async fn labels(&self, rows: Range<usize>) {
-        self.publish(Queue::Label, rows, |row| label(id(row), value(row))).await;
+        self.publish(Role::Label, rows, |row| label(id(row), value(row))).await;
     }
 
     /// Publishes a prediction for each row.
     pub async fn predictions(&self, rows: Range<usize>) {
         let model = Some((Name::parse("model").unwrap(), Name::parse("1").unwrap()));
         let predict = |row| prediction(id(row), value(row) + [-3.5, 0.1, 2.0][row % 3], model.clone());
-        self.publish(Queue::Features, rows, predict).await;
+        self.publish(Role::Features, rows, predict).await;
     }
 
     /// Publishes label and prediction of each row.
@@ -74,7 +74,7 @@ impl Feed {
     }
 
     /// Publishes in any order, then writes it down as `features` does: a prediction is a row that was published.
-    async fn publish(&self, queue: Queue, rows: Range<usize>, message: impl Fn(usize) -> Publication) {
+    async fn publish(&self, queue: Role, rows: Range<usize>, message: impl Fn(usize) -> Publication) {
         let mut order: Vec<usize> = rows.collect();
         order.shuffle(&mut rand::rng());
         for part in order.chunks(250) {

@@ -2,17 +2,17 @@
 //! is harmed.
 
 use lapin::BasicProperties;
-use shared::message::Queue;
+use shared::message::Role;
 
 use crate::account::wait_for;
 use crate::broker;
 use crate::processes::Services;
 
 /// A body, its properties, and the reason it is refused for; `anonymous` is no refusal.
-fn poisons(queue: Queue) -> Vec<(Vec<u8>, BasicProperties, &'static str)> {
+fn poisons(queue: Role) -> Vec<(Vec<u8>, BasicProperties, &'static str)> {
     let with_id = || BasicProperties::default().with_message_id("poison".into());
     let json = || with_id().with_content_type("application/json".into());
-    let vector = queue == Queue::Features;
+    let vector = queue == Role::Features;
     let wrap = |number: &str| if vector { format!("[{number}]") } else { number.to_owned() }.into_bytes();
     let good = if vector { b"[1,2,3,4,5,6,7,8,9,10]".to_vec() } else { b"151".to_vec() };
     vec![
@@ -41,14 +41,14 @@ async fn poison_harms_only_itself() {
     metric.ready().await;
     let mut features = services.features(&["--interval", "2ms", "--count", "1000"]);
     let (connection, channel) = broker.channel().await;
-    for queue in Queue::ALL {
+    for queue in Role::ALL {
         for (body, properties, _) in poisons(queue) {
             broker.publish(&channel, queue, &body, properties).await;
         }
     }
     // What the broker would act upon must not go with the letter.
     let acted_upon = BasicProperties::default().with_user_id("test".into()).with_expiration("60000".into());
-    broker.publish(&channel, Queue::Label, b"{acted upon", acted_upon).await;
+    broker.publish(&channel, Role::Label, b"{acted upon", acted_upon).await;
     assert_eq!(features.exit(std::time::Duration::from_secs(60)).await, Some(0));
     // The three anonymous ones leave four lines of their own: a row's prediction, a label, a prediction, each
     // without an id.
@@ -65,7 +65,7 @@ async fn poison_harms_only_itself() {
     model.stop().await;
     metric.stop().await;
 
-    for queue in Queue::ALL {
+    for queue in Role::ALL {
         let wanted = poisons(queue).into_iter().filter(|(_, _, reason)| *reason != "anonymous");
         let mut letters = broker.drain(queue.dead_name()).await;
         for (body, properties, reason) in wanted {
@@ -74,14 +74,14 @@ async fn poison_harms_only_itself() {
             let letter =
                 letters.remove(found.unwrap_or_else(|| panic!("{reason} is not in {}", queue.dead_name())));
             assert_eq!(letter.message_id(), properties.message_id().as_ref().map(|id| id.as_str()));
-            let service = if queue == Queue::Features { "model" } else { "metric" };
+            let service = if queue == Role::Features { "model" } else { "metric" };
             assert_eq!(
                 (letter.header("x-service").as_str(), letter.header("x-attempts").as_str()),
                 (service, "1")
             );
             assert!(!letter.header("x-detail").is_empty());
         }
-        if queue == Queue::Label {
+        if queue == Role::Label {
             let found = letters.iter().position(|letter| letter.body == b"{acted upon").unwrap();
             let letter = letters.remove(found);
             assert!(letter.properties.user_id().is_none() && letter.properties.expiration().is_none());

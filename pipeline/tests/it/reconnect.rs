@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use lapin::options::QueueDeclareOptions;
 use lapin::types::FieldTable;
 use shared::clock::Timestamp;
-use shared::message::{Key, Prediction, Queue, RowId};
+use shared::message::{Key, Prediction, Role, RowId};
 use shared::stop::Stop;
 use shared::transport::{Endpoint, Error, Publication, QueueKind, Transport};
 
@@ -114,7 +114,7 @@ async fn unroutable_messages_among_good_ones_are_not_lost() {
     }
     let mut unbound = 0;
     while !senders.is_empty() && unbound < 10 {
-        let name = || Queue::Prediction.name().into();
+        let name = || Role::Prediction.name().into();
         channel.queue_unbind(name(), "pipeline".into(), name(), FieldTable::default()).await.unwrap();
         unbound += 1;
         tokio::select! {

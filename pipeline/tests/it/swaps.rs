@@ -14,7 +14,7 @@ use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
 use model::file::{ModelFile, sha256};
 use model::linear::Linear;
-use shared::message::Queue;
+use shared::message::Role;
 
 use crate::account::{Books, wait_for};
 use crate::broker;
@@ -160,7 +160,7 @@ async fn a_storm_of_swaps_fails_no_prediction() {
     model.not_ready().await;
     let published = || !services.books.confirmed().0.is_empty();
     wait_for("rows to be published", published, || features.log()).await;
-    broker.has_any(Queue::Features).await;
+    broker.has_any(Role::Features).await;
     assert_eq!(model.counter("pipeline_predictions_total", "").await, 0.0);
     models.good(0);
     model.ready().await;
@@ -288,7 +288,7 @@ async fn rows_are_held_to_what_the_model_was_made_for() {
     let mut headers = FieldTable::default();
     headers.insert("x-feature-names".into(), AMQPValue::FieldArray(names.into()));
     let properties = BasicProperties::default().with_message_id("listed".into()).with_headers(headers);
-    broker.publish(&channel, Queue::Features, b"[0.5, 0.5]", properties).await;
+    broker.publish(&channel, Role::Features, b"[0.5, 0.5]", properties).await;
     connection.close(200, "published".into()).await.unwrap();
     broker.has_ready_dead("Features.dead", 5).await;
     let mut reasons: Vec<String> = broker

@@ -1,6 +1,6 @@
 //! A message of ours as it leaves: body, properties and headers, before any transport has seen it.
 
-use super::{Incoming, Queue};
+use super::{Incoming, Role};
 
 /// A value in a message's headers.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,7 +15,7 @@ pub enum HeaderValue {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outgoing {
     /// Where it goes.
-    pub queue: Queue,
+    pub queue: Role,
     /// The property `message_id`.
     pub message_id: Option<Box<str>>,
     /// The property `content_type`; ours say `application/json`.

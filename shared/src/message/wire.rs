@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{HeaderValue, Key, Label, Name, Outgoing, Prediction, Queue, Rejection, Row, RowId};
+use super::{HeaderValue, Key, Label, Name, Outgoing, Prediction, Rejection, Role, Row, RowId};
 use crate::clock::Timestamp;
 
 /// The longest body that is read, in bytes. It bounds what one message can cost.
@@ -48,7 +48,7 @@ impl Row {
     /// Writes it for its queue.
     #[must_use]
     pub fn encode(&self, app: &'static str, now: Timestamp) -> Outgoing {
-        let mut outgoing = envelope(Queue::Features, &self.key, &self.features, app, now);
+        let mut outgoing = envelope(Role::Features, &self.key, &self.features, app, now);
         if let Some(names) = &self.names {
             outgoing.headers.push((FEATURE_NAMES, HeaderValue::Text((**names).into())));
         }
@@ -69,7 +69,7 @@ impl Label {
     /// Writes it for its queue.
     #[must_use]
     pub fn encode(&self, app: &'static str, now: Timestamp) -> Outgoing {
-        envelope(Queue::Label, &self.key, &self.value, app, now)
+        envelope(Role::Label, &self.key, &self.value, app, now)
     }
 }
 
@@ -93,7 +93,7 @@ impl Prediction {
     /// Writes it for its queue.
     #[must_use]
     pub fn encode(&self, app: &'static str, now: Timestamp) -> Outgoing {
-        let mut outgoing = envelope(Queue::Prediction, &self.key, &self.value, app, now);
+        let mut outgoing = envelope(Role::Prediction, &self.key, &self.value, app, now);
         if let Some(model) = &self.model {
             outgoing.headers.push((MODEL, HeaderValue::Text(model.as_str().into())));
         }
@@ -221,7 +221,7 @@ fn has_non_finite_token(bytes: &[u8]) -> bool {
     false
 }
 
-fn envelope<B: Body>(queue: Queue, key: &Key, body: &B, app: &'static str, now: Timestamp) -> Outgoing {
+fn envelope<B: Body>(queue: Role, key: &Key, body: &B, app: &'static str, now: Timestamp) -> Outgoing {
     // Unwrap safety: numbers and sequences of numbers always serialise, and a Vec takes every byte.
     #[expect(clippy::unwrap_used, reason = "see above")]
     let json = serde_json::to_vec(body).unwrap();

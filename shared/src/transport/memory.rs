@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use super::{Batch, Content, Delivery, Publication, partition};
-use crate::message::{Outgoing, Queue, Rejection};
+use crate::message::{Outgoing, Rejection, Role};
 
 /// How many messages a queue holds before publishers wait. It bounds memory and couples the services' pace.
 const CAPACITY: usize = 8192;
@@ -20,9 +20,9 @@ pub struct Broker(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
-    queues: Mutex<[State; Queue::ALL.len()]>,
+    queues: Mutex<[State; Role::ALL.len()]>,
     /// Something was published, taken, acknowledged or given back: whoever waits looks again.
-    changed: [Notify; Queue::ALL.len()],
+    changed: [Notify; Role::ALL.len()],
 }
 
 #[derive(Debug, Default)]
@@ -53,7 +53,7 @@ impl Broker {
     /// The dead letters of a queue, oldest first. Where there are more than the queue's capacity, the oldest
     /// are gone: nobody else can consume them here.
     #[must_use]
-    pub fn dead_letters(&self, queue: Queue) -> Vec<Dead> {
+    pub fn dead_letters(&self, queue: Role) -> Vec<Dead> {
         self.lock()[index(queue)].dead.iter().cloned().collect()
     }
 
@@ -93,7 +93,7 @@ impl Broker {
     }
 
     /// Calls `attempt` until it returns something, first at once and then after each change of the queue.
-    async fn wait_until<T>(&self, queue: Queue, mut attempt: impl FnMut(&mut State) -> Option<T>) -> T {
+    async fn wait_until<T>(&self, queue: Role, mut attempt: impl FnMut(&mut State) -> Option<T>) -> T {
         loop {
             let changed = self.0.changed[index(queue)].notified();
             tokio::pin!(changed);
@@ -112,7 +112,7 @@ impl Broker {
         // the order of a row's life, and once more when any had to be waited for, sees every message.
         let idle = |state: &mut State| (state.ready.is_empty() && state.unacknowledged == 0).then_some(());
         loop {
-            for queue in Queue::ALL {
+            for queue in Role::ALL {
                 self.wait_until(queue, idle).await;
             }
             if self.lock().iter_mut().all(|state| idle(state).is_some()) {
@@ -121,7 +121,7 @@ impl Broker {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, [State; Queue::ALL.len()]> {
+    fn lock(&self) -> MutexGuard<'_, [State; Role::ALL.len()]> {
         self.0.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -130,13 +130,13 @@ impl Broker {
 #[derive(Debug)]
 pub struct Consumer {
     broker: Broker,
-    queue: Queue,
+    queue: Role,
     prefetch: usize,
     held: Arc<Mutex<usize>>,
 }
 
 impl Consumer {
-    pub(super) fn new(broker: Broker, queue: Queue, prefetch: u16) -> Self {
+    pub(super) fn new(broker: Broker, queue: Role, prefetch: u16) -> Self {
         Self { broker, queue, prefetch: usize::from(prefetch), held: Arc::default() }
     }
 
@@ -176,7 +176,7 @@ impl Consumer {
 #[derive(Debug)]
 pub struct Receipt {
     broker: Broker,
-    queue: Queue,
+    queue: Role,
     held: Arc<Mutex<usize>>,
     messages: Vec<Arc<Outgoing>>,
 }
@@ -228,10 +228,10 @@ fn lock(held: &Mutex<usize>) -> MutexGuard<'_, usize> {
     held.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-const fn index(queue: Queue) -> usize {
+const fn index(queue: Role) -> usize {
     match queue {
-        Queue::Features => 0,
-        Queue::Label => 1,
-        Queue::Prediction => 2,
+        Role::Features => 0,
+        Role::Label => 1,
+        Role::Prediction => 2,
     }
 }

@@ -14,7 +14,7 @@ use super::content::Content;
 use super::endpoint::Endpoint;
 use super::link::{Link, Session, in_time};
 use super::topology::Failure;
-use crate::message::Queue;
+use crate::message::Role;
 use crate::readiness::Readiness;
 use crate::stop::Stop;
 use crate::transport::{Batch, Delivery, Error, partition};
@@ -22,7 +22,7 @@ use crate::transport::{Batch, Delivery, Error, partition};
 /// Consumes one queue over one connection.
 pub struct Consumer {
     link: Link<Subscription>,
-    queue: Queue,
+    queue: Role,
     stop: Stop,
     current: Option<Current>,
 }
@@ -43,7 +43,7 @@ impl Consumer {
     pub(in crate::transport) fn new(
         endpoint: Endpoint,
         app: &'static str,
-        queue: Queue,
+        queue: Role,
         prefetch: u16,
         stop: Stop,
         readiness: &Readiness,
@@ -107,11 +107,7 @@ impl Consumer {
     }
 }
 
-async fn subscribe(
-    connection: Arc<Connection>,
-    queue: Queue,
-    prefetch: u16,
-) -> Result<Subscription, Failure> {
+async fn subscribe(connection: Arc<Connection>, queue: Role, prefetch: u16) -> Result<Subscription, Failure> {
     let channel = in_time("opening a channel", connection.create_channel()).await?;
     in_time("setting the prefetch", channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
     let options = BasicConsumeOptions::default();
@@ -126,7 +122,7 @@ impl fmt::Debug for Consumer {
     }
 }
 
-fn delivery(queue: Queue, delivery: lapin::message::Delivery) -> (Delivery, Acker) {
+fn delivery(queue: Role, delivery: lapin::message::Delivery) -> (Delivery, Acker) {
     let content = Content { body: delivery.data, properties: delivery.properties };
     let content = crate::transport::Content::Amqp(content);
     (Delivery { queue, redelivered: delivery.redelivered, content }, delivery.acker)

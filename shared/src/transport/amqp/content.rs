@@ -3,7 +3,7 @@
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, LongString};
 
-use crate::message::{HeaderValue, Incoming, Outgoing, Queue};
+use crate::message::{HeaderValue, Incoming, Outgoing, Role};
 use crate::transport::{DeadLetter, Publication};
 
 /// The exchange through which everything is published.
@@ -102,7 +102,7 @@ impl<'a> Parcel<'a> {
     /// The queue this goes to, as people know it.
     pub(super) fn destination(&self) -> &'static str {
         let dead = self.exchange == DEAD_EXCHANGE;
-        let queue = Queue::ALL.into_iter().find(|queue| queue.name() == self.routing_key);
+        let queue = Role::ALL.into_iter().find(|queue| queue.name() == self.routing_key);
         queue.map_or(self.routing_key, |queue| if dead { queue.dead_name() } else { queue.name() })
     }
 

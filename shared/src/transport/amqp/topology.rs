@@ -9,7 +9,7 @@ use lapin::{Channel, ErrorKind, ExchangeKind};
 
 use super::content::{DEAD_EXCHANGE, EXCHANGE};
 use super::endpoint::{Endpoint, QueueKind};
-use crate::message::Queue;
+use crate::message::Role;
 use crate::transport::Error;
 
 /// Stands in for "no limit": -1 means that on RabbitMQ 4 and "drop at the first redelivery" on 3.10, and no
@@ -45,7 +45,7 @@ pub(super) async fn declare(channel: &Channel, endpoint: &Endpoint) -> Result<()
             .await
             .map_err(|why| refused(&why, What::Exchange, exchange, endpoint))?;
     }
-    for queue in Queue::ALL {
+    for queue in Role::ALL {
         let durable = kind != QueueKind::Transient;
         declare_queue(channel, queue.name(), durable, arguments(kind), endpoint).await?;
         declare_queue(channel, queue.dead_name(), true, dead_arguments(kind), endpoint).await?;
