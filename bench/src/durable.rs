@@ -13,7 +13,7 @@ use shared::message::{Key, Label, Name, Outgoing, Prediction};
 use shared::readiness::Readiness;
 use shared::service::Context;
 use shared::stop::Stop;
-use shared::transport::{Publication, Transport};
+use shared::transport::Transport;
 use tokio::sync::watch;
 
 use crate::figures::{load, median};
@@ -97,7 +97,7 @@ fn record(folder: &Path, rows: u64) -> anyhow::Result<f64> {
             let model = Name::parse("model").map_err(anyhow::Error::msg)?;
             let version = Name::parse("3fa9c1d2e4b5").map_err(anyhow::Error::msg)?;
             for first in (0..rows).step_by(usize::try_from(BATCH)?) {
-                let mut batch: Vec<Publication> = Vec::new();
+                let mut batch: Vec<Outgoing> = Vec::new();
                 for _ in first..rows.min(first + BATCH) {
                     let key = Key::Property(Name::unique());
                     let label = Label { key: key.clone(), value: 151.5, published_at: None };
@@ -110,7 +110,7 @@ fn record(folder: &Path, rows: u64) -> anyhow::Result<f64> {
                         features_published_at: None,
                     };
                     let messages: [Outgoing; 2] = [label.encode("bench", AT), prediction.encode("bench", AT)];
-                    batch.extend(messages.map(Publication::from));
+                    batch.extend(messages);
                 }
                 publisher.publish(batch).await?;
             }

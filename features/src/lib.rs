@@ -20,11 +20,11 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use shared::clock::Timestamp;
 use shared::dataset::Dataset;
-use shared::message::{Key, Label, Role, Row, RowId};
+use shared::message::{Key, Label, Outgoing, Role, Row, RowId};
 use shared::service::Context;
 use shared::stop::Stop;
 use shared::telemetry;
-use shared::transport::{self, Publication, Publisher};
+use shared::transport::{self, Publisher};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -166,16 +166,16 @@ impl Sending<'_> {
             Body::Bare => Key::Property(id.clone()),
             Body::Wrapped => Key::wrapped(id.clone()),
         };
-        let batch: Vec<Publication> = due
+        let batch: Vec<Outgoing> = due
             .iter()
             .map(|due| match due {
                 Due::Row { id, row } => {
                     let (features, names) = (data.rows[*row].clone(), form.names.clone());
-                    Row { key: key(id), features, names, published_at: Some(now) }.encode(APP, now).into()
+                    Row { key: key(id), features, names, published_at: Some(now) }.encode(APP, now)
                 }
                 Due::Label { id, row } => {
                     let value = data.labels[*row];
-                    Label { key: key(id), value, published_at: Some(now) }.encode(APP, now).into()
+                    Label { key: key(id), value, published_at: Some(now) }.encode(APP, now)
                 }
             })
             .collect();

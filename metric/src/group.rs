@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shared::message::{Label, Prediction, Rejection, Role};
-use shared::transport::{Batch, Delivery, Publication};
+use shared::transport::{Aside, Batch, DeadLetter, Delivery};
 use tokio::time::Instant;
 
 use crate::APP;
@@ -23,16 +23,18 @@ pub(crate) struct Group {
     pub(crate) arrivals: Vec<Arrival>,
     /// What to acknowledge when it is.
     pub(crate) batches: Vec<Batch>,
+    /// What to acknowledge too: deliveries whose letters are safe.
+    pub(crate) asides: Vec<Aside>,
     /// What has become a dead letter since the group before.
     pub(crate) rejected: Rejected,
     first: Option<Instant>,
 }
 
-/// Deliveries that cannot be used, to be acknowledged when their letters are confirmed.
+/// A delivery that cannot be used, to be acknowledged when its letter is safe.
 #[derive(Debug)]
 pub(crate) struct Dead {
-    queue: Role,
-    batch: Batch,
+    role: Role,
+    aside: Aside,
 }
 
 impl Group {
@@ -59,12 +61,12 @@ impl Group {
         }
     }
 
-    /// Takes in a batch of a queue. Returns what of it cannot be used, and a letter for each.
-    pub(crate) fn add(&mut self, mut batch: Batch, queue: Role) -> Option<(Dead, Vec<Publication>)> {
+    /// Takes in a batch of a queue. Returns what of it cannot be used, each with its letter.
+    pub(crate) fn add(&mut self, mut batch: Batch, role: Role) -> Vec<(Dead, DeadLetter)> {
         let mut indices = Vec::new();
         let mut letters = Vec::new();
         for (index, delivery) in batch.deliveries.iter().enumerate() {
-            match decode(delivery, queue) {
+            match decode(delivery, role) {
                 Ok(arrival) => self.arrivals.push(arrival),
                 Err(rejection) => {
                     indices.push(index);
@@ -72,29 +74,31 @@ impl Group {
                 }
             }
         }
-        let dead = (!letters.is_empty()).then(|| (Dead { queue, batch: batch.set_aside(&indices) }, letters));
+        let asides = batch.set_aside(&indices).into_iter().map(|aside| Dead { role, aside });
+        let dead = asides.zip(letters).collect();
+        // Only the receipt is needed from here on.
         if !batch.deliveries.is_empty() {
+            batch.deliveries = Vec::new();
             self.first.get_or_insert_with(Instant::now);
             self.batches.push(batch);
         }
         dead
     }
 
-    /// Takes in messages that are dead letters now: they are counted, and acknowledged when the count is committed.
+    /// Takes in a message that is a dead letter now: it is counted, and acknowledged when the count is committed.
     pub(crate) fn reject(&mut self, dead: Dead) {
-        let Dead { queue, batch } = dead;
-        let count = batch.deliveries.len() as u64;
-        self.batches.push(batch);
-        match queue {
-            Role::Label => self.rejected.labels += count,
-            Role::Features | Role::Prediction => self.rejected.predictions += count,
+        let Dead { role, aside } = dead;
+        self.asides.push(aside);
+        match role {
+            Role::Label => self.rejected.labels += 1,
+            Role::Features | Role::Prediction => self.rejected.predictions += 1,
         }
         self.first.get_or_insert_with(Instant::now);
     }
 }
 
-fn decode(delivery: &Delivery, queue: Role) -> Result<Arrival, Rejection> {
-    match queue {
+fn decode(delivery: &Delivery, role: Role) -> Result<Arrival, Rejection> {
+    match role {
         Role::Label => Label::decode(delivery).map(Arrival::from),
         Role::Features | Role::Prediction => Prediction::decode(delivery).map(Arrival::from),
     }

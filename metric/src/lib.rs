@@ -29,6 +29,7 @@ use futures_util::stream::FuturesUnordered;
 use shared::clock::Clock;
 use shared::message::Role;
 use shared::service::Context;
+use shared::transport::Burial;
 use tokio::sync::{mpsc, watch};
 
 use group::Group;
@@ -96,8 +97,8 @@ pub async fn run(
     let (groups, received) = mpsc::channel(1);
     let Some(writer) = Writer::open(&folder, limits, clock, rows, &context).await? else { return Ok(()) };
     let Context { transport, stop, readiness } = context;
-    let mut labels = transport.consumer(APP, Role::Label, PREFETCH, &stop, &readiness);
-    let mut predictions = transport.consumer(APP, Role::Prediction, PREFETCH, &stop, &readiness);
+    let queues = [Role::Label, Role::Prediction].map(|role| transport.subscription(role));
+    let [mut labels, mut predictions] = transport.sole_consumers(APP, queues, PREFETCH, &stop, &readiness);
     let publisher = transport.publisher(APP, &stop, &readiness);
     // A task of its own, so that it goes on while this one waits for something else.
     let mut writer = tokio::spawn(writer.run(received));
@@ -112,19 +113,21 @@ pub async fn run(
             break Ok(());
         }
         let due = group.is_due() || (stopping && !group.is_empty());
-        let taking = !stopping && group.room() > 0;
+        let taking = !stopping && group.room() > 0 && !publisher.is_overfull();
         let taken = tokio::select! {
             ended = &mut writer => {
                 writing = false;
                 break ended?;
             }
             () = stop.requested(), if !stopping => continue,
-            Some(confirmed) = letters.next() => match confirmed {
-                Ok(dead) => {
+            Some(buried) = letters.next() => match buried {
+                Ok((Burial::Confirmed, dead)) => {
                     group.reject(dead);
                     continue;
                 }
-                Err(why) => break Err(why),
+                // It comes again, and counts then.
+                Ok((Burial::GivenBack, _)) => continue,
+                Err(why) => break Err(anyhow::Error::from(why)),
             },
             Ok(room) = groups.reserve(), if due => {
                 room.send(std::mem::take(&mut group));
@@ -136,10 +139,9 @@ pub async fn run(
         };
         match taken {
             Ok((batch, queue)) => {
-                if let Some((dead, publications)) = group.add(batch, queue) {
-                    letters.push(async {
-                        publisher.publish(publications).await.map(|()| dead).map_err(anyhow::Error::from)
-                    });
+                for (dead, letter) in group.add(batch, queue) {
+                    let burial = publisher.bury(letter);
+                    letters.push(async move { burial.await.map(|burial| (burial, dead)) });
                 }
             }
             Err(why) => break Err(why.into()),

@@ -165,7 +165,7 @@ impl Writer {
     /// Commits a group, acknowledges it, writes its lines and tells of it. Returns whether to go on; where not, what was
     /// not committed is not acknowledged, and comes again.
     async fn write(&mut self, group: Group) -> anyhow::Result<bool> {
-        let Group { arrivals, batches, rejected, .. } = group;
+        let Group { arrivals, batches, asides, rejected, .. } = group;
         let (now, limits) = (self.age.now(), self.limits);
         let commit = move |records: &mut Records| records.commit(&arrivals, rejected, now, &limits);
         let Some(recorded) = self.attempt(commit).await? else { return Ok(false) };
@@ -174,6 +174,9 @@ impl Writer {
         }
         for batch in batches {
             batch.ack().await;
+        }
+        for aside in asides {
+            aside.ack().await;
         }
         let Recorded { labels_log, metric_log, scored, contradictions, crowded } = recorded;
         let show = move |records: &mut Records| records.show(&labels_log, &metric_log);

@@ -10,11 +10,11 @@ use metric::MetricOptions;
 use metric::account::Account;
 use metric::store::Reader;
 use shared::clock::{Clock, Hand, Timestamp};
-use shared::message::{Key, Label, Name, Prediction};
+use shared::message::{Key, Label, Name, Outgoing, Prediction};
 use shared::readiness::Readiness;
 use shared::service::Context;
 use shared::stop::Stop;
-use shared::transport::{Publication, Transport};
+use shared::transport::Transport;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -57,7 +57,7 @@ async fn account_is(folder: &Path, what: &str, wanted: impl Fn(&Account) -> bool
     panic!("waited for {what}: {account:?}");
 }
 
-fn prediction(id: &Name) -> Publication {
+fn prediction(id: &Name) -> Outgoing {
     let prediction = Prediction {
         key: Key::Property(id.clone()),
         value: 1.5,
@@ -66,13 +66,11 @@ fn prediction(id: &Name) -> Publication {
         published_at: None,
         features_published_at: None,
     };
-    prediction.encode("test", Timestamp(0)).into()
+    prediction.encode("test", Timestamp(0))
 }
 
-fn label(id: &Name) -> Publication {
-    Label { key: Key::Property(id.clone()), value: 2.0, published_at: None }
-        .encode("test", Timestamp(0))
-        .into()
+fn label(id: &Name) -> Outgoing {
+    Label { key: Key::Property(id.clone()), value: 2.0, published_at: None }.encode("test", Timestamp(0))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -103,7 +101,7 @@ async fn labels_hours_late_across_restarts_are_joined_and_missing_ones_are_count
 
     // Every twentieth label never comes.
     let metric = Metric::start(&transport, folder, &hand);
-    let sent: Vec<Publication> =
+    let sent: Vec<Outgoing> =
         ids.iter().enumerate().filter(|(row, _)| row % 20 != 0).map(|(_, id)| label(id)).collect();
     let missing = ROWS as u64 / 20;
     publisher.publish(sent).await.unwrap();

@@ -6,11 +6,11 @@ use anyhow::Context as _;
 use clap::Args;
 use clap::builder::BoolishValueParser;
 use futures_util::StreamExt as _;
-use futures_util::stream::FuturesOrdered;
+use futures_util::stream::{FuturesOrdered, FuturesUnordered};
 use shared::clock::Timestamp;
-use shared::message::{Name, Prediction, Rejection, Role, Row};
+use shared::message::{Name, Outgoing, Prediction, Rejection, Role, Row};
 use shared::service;
-use shared::transport::{Batch, Delivery, Error, Publication, Publisher};
+use shared::transport::{Batch, Burial, DeadLetter, Delivery, Error, Publisher};
 use tokio::task::{self, JoinSet};
 use tracing::debug;
 
@@ -75,28 +75,42 @@ pub async fn run(context: service::Context, options: ServeOptions) -> anyhow::Re
     }
     // Not before there is a model: what a consumer holds, no other model can take.
     let publisher = transport.publisher(APP, &stop, &readiness);
-    let mut consumer = transport.consumer(APP, Role::Features, PREFETCH, &stop, &readiness);
+    let rows = transport.subscription(Role::Features);
+    let mut consumer = transport.consumer(APP, rows, PREFETCH, &stop, &readiness);
     has_model.set(true);
     let server = Server { serving, options: options.answers, publisher };
 
     let mut flight = FuturesOrdered::new();
+    // Dead letters wait for their confirms on the side: one that is not taken must not hold up what is good.
+    let mut letters = FuturesUnordered::new();
     let result = loop {
+        let taking = flight.len() < DEPTH && !stop.is_requested() && !server.publisher.is_overfull();
         tokio::select! {
             Some(answered) = flight.next() => {
-                let batch: Batch = match answered {
-                    Ok(batch) => batch,
+                let Answered { mut batch, rejected } = match answered {
+                    Ok(answered) => answered,
                     Err(why) => break Err(why),
                 };
+                let (indices, dead): (Vec<usize>, Vec<DeadLetter>) = rejected.into_iter().unzip();
+                for (aside, letter) in batch.set_aside(&indices).into_iter().zip(dead) {
+                    let burial = server.publisher.bury(letter);
+                    letters.push(async move { burial.await.map(|burial| (burial, aside)) });
+                }
                 batch.ack().await;
             }
-            () = stop.requested(), if flight.is_empty() => break Ok(()),
-            taken = consumer.take(BATCH), if flight.len() < DEPTH && !stop.is_requested() => match taken {
+            Some(buried) = letters.next() => match buried {
+                Ok((Burial::Confirmed, aside)) => aside.ack().await,
+                Ok((Burial::GivenBack, aside)) => drop(aside),
+                Err(why) => break Err(why),
+            },
+            () = stop.requested(), if flight.is_empty() && letters.is_empty() => break Ok(()),
+            taken = consumer.take(BATCH), if taking => match taken {
                 Ok(batch) => flight.push_back(server.answer(batch)),
                 Err(why) => break Err(why),
             },
         }
     };
-    drop(flight);
+    drop((flight, letters));
     consumer.close().await;
     server.publisher.close().await;
     Ok(result?)
@@ -108,31 +122,47 @@ struct Server {
     publisher: Publisher,
 }
 
+/// A batch whose predictions are safe, and what of it cannot be used, by its place in the batch.
+struct Answered {
+    batch: Batch,
+    rejected: Vec<(usize, DeadLetter)>,
+}
+
 impl Server {
     /// Publishes what the model says of each row, and hands the batch back to be acknowledged.
-    async fn answer(&self, batch: Batch) -> Result<Batch, Error> {
+    async fn answer(&self, batch: Batch) -> Result<Answered, Error> {
         // Once a batch, so that a batch never mixes models.
         let Some(predictor) = self.serving.borrow().clone() else {
             unreachable!("nothing is taken before there is a model, and a model is only ever replaced")
         };
         let now = Timestamp::now();
-        if !predictor.is_slow() {
-            let answers = step(&predictor, &self.options, &batch.deliveries, now);
-            self.publisher.publish(answers).await?;
-            return Ok(batch);
-        }
-        let options = self.options.clone();
-        let stepped =
-            task::spawn_blocking(move || (step(&predictor, &options, &batch.deliveries, now), batch));
-        match stepped.await {
-            Ok((answers, batch)) => self.publisher.publish(answers).await.map(|()| batch),
-            // What it took goes back to its queue, since the batch went with it.
-            Err(why) => match why.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                Err(_) => Err(Error::Stopped),
-            },
-        }
+        let (Answers { predictions, rejected }, batch) = if predictor.is_slow() {
+            let options = self.options.clone();
+            let stepped =
+                task::spawn_blocking(move || (step(&predictor, &options, &batch.deliveries, now), batch));
+            match stepped.await {
+                Ok(stepped) => stepped,
+                // What it took goes back to its queue, since the batch went with it.
+                Err(why) => match why.try_into_panic() {
+                    Ok(panic) => std::panic::resume_unwind(panic),
+                    Err(_) => return Err(Error::Stopped),
+                },
+            }
+        } else {
+            (step(&predictor, &self.options, &batch.deliveries, now), batch)
+        };
+        self.publisher.publish(predictions).await?;
+        Ok(Answered { batch, rejected })
     }
+}
+
+/// What becomes of a micro-batch: each delivery is in one of both.
+#[derive(Debug, Default)]
+pub struct Answers {
+    /// What the model says, ready to be published.
+    pub predictions: Vec<Outgoing>,
+    /// What cannot be used, by its index in the batch, in ascending order.
+    pub rejected: Vec<(usize, DeadLetter)>,
 }
 
 /// One micro-batch: a prediction for every row that can be used, a dead letter for every other one.
@@ -142,30 +172,29 @@ pub fn step(
     options: &AnswerOptions,
     deliveries: &[Delivery],
     now: Timestamp,
-) -> Vec<Publication> {
+) -> Answers {
     let name = &options.model_name;
-    let mut answers = Vec::with_capacity(deliveries.len());
+    let mut answers = Answers { predictions: Vec::with_capacity(deliveries.len()), rejected: Vec::new() };
     let mut rows = Vec::with_capacity(deliveries.len());
-    for delivery in deliveries {
+    for (index, delivery) in deliveries.iter().enumerate() {
         let row = Row::decode(delivery).and_then(|row| predictor.check(&row).map(|()| row));
+        let row = row.and_then(|row| survivable(delivery).map(|()| row));
         match row.and_then(|row| within(predictor, options, &row.features).map(|()| row)) {
-            Ok(row) => rows.push((row, delivery)),
-            Err(rejection) => answers.push(delivery.reject(rejection, APP)),
+            Ok(row) => rows.push((row, index)),
+            Err(rejection) => answers.rejected.push((index, delivery.reject(rejection, APP))),
         }
     }
     let vectors: Vec<&[f64]> = rows.iter().map(|(row, _)| &*row.features).collect();
     let values = predictor.predict_each(&vectors);
     drop(vectors);
-    let mut predicted = 0;
-    for ((row, delivery), value) in rows.into_iter().zip(values) {
+    for ((row, index), value) in rows.into_iter().zip(values) {
         let value = match value {
             Ok(value) => value,
             Err(rejection) => {
-                answers.push(delivery.reject(rejection, APP));
+                answers.rejected.push((index, deliveries[index].reject(rejection, APP)));
                 continue;
             }
         };
-        predicted += 1;
         let prediction = Prediction {
             key: row.key,
             value,
@@ -174,11 +203,22 @@ pub fn step(
             published_at: Some(now),
             features_published_at: row.published_at,
         };
-        answers.push(prediction.encode(APP, now).into());
+        answers.predictions.push(prediction.encode(APP, now));
     }
+    answers.rejected.sort_by_key(|(index, _)| *index);
+    let predicted = answers.predictions.len() as u64;
     metrics::counter!("pipeline_predictions_total", "model" => name.to_string()).increment(predicted);
     debug!("predicted {predicted} of {} rows", deliveries.len());
     answers
+}
+
+/// Refuses a row of which every process has died that took it alone.
+fn survivable(delivery: &Delivery) -> Result<(), Rejection> {
+    if delivery.is_deadly() {
+        let detail = "every process that took it ended before it was done, the last five with nothing else in their hands";
+        return Err(Rejection::new(Rejection::CRASHES, detail));
+    }
+    Ok(())
 }
 
 /// Counts the features that are beyond what the model was trained on, or refuses the row where that is wanted.

@@ -1,4 +1,6 @@
-//! The three services in one process.
+//! The three services in one process, and the commands of an administrator.
+
+pub mod topology;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};

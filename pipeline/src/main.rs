@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use pipeline::PipelineOptions;
+use pipeline::topology::Topology;
 use shared::admin::Healthcheck;
 use shared::service::{self, ServiceOptions};
 use shared::transport::{AmqpOptions, Endpoint, Transport};
@@ -41,6 +42,8 @@ enum Kind {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// Makes, shows or removes the exchanges and queues on RabbitMQ, and says which rights each service needs.
+    Topology(Topology),
     Healthcheck(Healthcheck),
 }
 
@@ -56,8 +59,10 @@ fn main() -> ExitCode {
 
 fn all_three() -> ExitCode {
     let cli = Cli::parse();
-    if let Some(Command::Healthcheck(healthcheck)) = cli.command {
-        return healthcheck.run();
+    match cli.command {
+        Some(Command::Healthcheck(healthcheck)) => return healthcheck.run(),
+        Some(Command::Topology(topology)) => return topology.run(),
+        None => {}
     }
     let transport = match cli.transport {
         Kind::Memory => Ok(Transport::in_memory()),

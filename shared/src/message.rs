@@ -44,16 +44,6 @@ impl Role {
             Self::Prediction => "y_predict",
         }
     }
-
-    /// The queue that holds what could not be used of this one.
-    #[must_use]
-    pub const fn dead_name(self) -> &'static str {
-        match self {
-            Self::Features => "Features.dead",
-            Self::Label => "y_true.dead",
-            Self::Prediction => "y_predict.dead",
-        }
-    }
 }
 
 /// Which row a message speaks of, and how its sender said so.

@@ -3,19 +3,32 @@
 //! - A publish has succeeded when its confirm is there and the message was not returned; until then it is
 //!   published again, with the same id, across every lost connection.
 //! - A delivery stays its queue's until its batch is acknowledged. A batch that is dropped goes back.
-//! - Prefetch bounds what a consumer holds.
-//! - What cannot be used goes to its queue's dead letters, unchanged and with the reason.
+//! - Prefetch bounds what a consumer holds, and a budget how many bytes that is.
+//! - What cannot be used goes to its queue's dead letters with the reason: unchanged, or, where that does not fit, with
+//!   what was left out said.
 
 mod amqp;
 pub mod memory;
+pub mod queues;
 
+/// What the fuzz targets reach.
+#[cfg(fuzzing)]
+pub mod fuzzing {
+    pub use super::amqp::guard::frame::{Broken, Desk, Limits, Machine, Step};
+    pub use super::amqp::guard::properties::{DEEPEST, check, repair};
+    pub use super::amqp::guard::watch::Finding;
+}
+
+use std::future::Future;
 use std::sync::Arc;
 
 use crate::message::{Incoming, Name, Outgoing, Rejection, Role};
 use crate::readiness::{Condition, Readiness};
 use crate::stop::Stop;
 
-pub use amqp::{AmqpOptions, Endpoint, QueueKind};
+pub use amqp::administration;
+pub use amqp::{AmqpOptions, Endpoint};
+pub use queues::{QueueKind, QueueName, QueueOptions, Queues, Subscription};
 
 /// Why a transport cannot go on. Everything that can heal, heals inside.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -46,45 +59,36 @@ pub enum Transport {
     Memory(memory::Broker),
 }
 
-/// What a publisher takes: a message of ours, or another's on its way to the dead letters.
-#[derive(Debug, Clone)]
-pub enum Publication {
-    /// Goes to its queue.
-    Message(Outgoing),
-    /// Goes to the dead letters of the queue it came from.
-    Dead(Box<DeadLetter>),
-}
-
-impl From<Outgoing> for Publication {
-    fn from(message: Outgoing) -> Self {
-        Self::Message(message)
-    }
-}
-
 /// A delivery that cannot be used, with the reason.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct DeadLetter {
-    queue: Role,
+    subscription: Arc<Subscription>,
     content: Content,
     rejection: Rejection,
     service: &'static str,
 }
 
+/// What became of a dead letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Burial {
+    /// It is safe in its queue.
+    Confirmed,
+    /// It is not safe, and its delivery comes again: the connection that brought it was lost, or this process ends.
+    GivenBack,
+}
+
 /// One message as a queue delivered it.
 #[derive(Debug)]
 pub struct Delivery {
-    queue: Role,
+    subscription: Arc<Subscription>,
     redelivered: bool,
+    deadly: bool,
     content: Content,
 }
 
 #[derive(Debug, Clone)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a process has one kind; boxing the other would cost each delivery"
-)]
 enum Content {
-    Amqp(amqp::Content),
+    Amqp(Arc<amqp::Content>),
     Memory(Arc<Outgoing>),
 }
 
@@ -95,26 +99,33 @@ impl Delivery {
         self.redelivered
     }
 
-    /// Turns it into a letter for the dead-letter queue. The delivery itself is acknowledged with its batch,
-    /// after the letter's publish is confirmed.
+    /// Whether every process that began with it, and with nothing else, has died: see [`Rejection::CRASHES`].
     #[must_use]
-    pub fn reject(&self, rejection: Rejection, service: &'static str) -> Publication {
-        metrics::counter!("pipeline_rejected_total", "queue" => self.queue.name(), "reason" => rejection.reason)
+    pub fn is_deadly(&self) -> bool {
+        self.deadly
+    }
+
+    /// Turns it into a letter for the dead-letter queue. The delivery itself is to be acknowledged after the letter's
+    /// publish is confirmed.
+    #[must_use]
+    pub fn reject(&self, rejection: Rejection, service: &'static str) -> DeadLetter {
+        let role = self.subscription.role.name();
+        metrics::counter!("pipeline_rejected_total", "queue" => role, "reason" => rejection.reason)
             .increment(1);
         let id = self.message_id().unwrap_or("-").chars().take(Name::MAX_LEN).collect::<String>();
         tracing::warn!(
-            queue = self.queue.name(),
+            queue = %self.subscription.queue,
             row.id = %id.escape_debug(),
             "message goes to {}: {rejection}",
-            self.queue.dead_name()
+            self.subscription.dead()
         );
-        let content = self.content.clone();
-        Publication::Dead(Box::new(DeadLetter { queue: self.queue, content, rejection, service }))
+        let (subscription, content) = (Arc::clone(&self.subscription), self.content.clone());
+        DeadLetter { subscription, content, rejection, service }
     }
 
     fn content(&self) -> &dyn Incoming {
         match &self.content {
-            Content::Amqp(content) => content,
+            Content::Amqp(content) => &**content,
             Content::Memory(message) => &**message,
         }
     }
@@ -142,6 +153,9 @@ impl Incoming for Delivery {
     fn list_header(&self, name: &str) -> Option<Vec<&str>> {
         self.content().list_header(name)
     }
+    fn finding(&self) -> Option<Rejection> {
+        self.content().finding()
+    }
 }
 
 impl Transport {
@@ -149,6 +163,15 @@ impl Transport {
     #[must_use]
     pub fn in_memory() -> Self {
         Self::Memory(memory::Broker::default())
+    }
+
+    /// The queue of a role, as its consumer takes from it.
+    #[must_use]
+    pub fn subscription(&self, role: Role) -> Subscription {
+        match self {
+            Self::Amqp(endpoint) => endpoint.queues().subscription(role),
+            Self::Memory(broker) => broker.subscription(role),
+        }
     }
 
     /// A publisher named for people who read the broker's list of connections.
@@ -162,26 +185,45 @@ impl Transport {
         }
     }
 
-    /// A consumer of one queue that holds at most `prefetch` deliveries.
+    /// A consumer of one queue that holds at most `prefetch` deliveries, and shares the queue with others. Rows of
+    /// features that a process has died of come one at a time.
     #[must_use]
     pub fn consumer(
         &self,
         app: &'static str,
-        queue: Role,
+        subscription: Subscription,
         prefetch: u16,
         stop: &Stop,
         readiness: &Readiness,
     ) -> Consumer {
         match self {
-            Self::Amqp(endpoint) => Consumer::Amqp(Box::new(amqp::Consumer::new(
-                endpoint.clone(),
-                app,
-                queue,
-                prefetch,
-                stop.clone(),
-                readiness,
-            ))),
-            Self::Memory(broker) => Consumer::Memory(memory::Consumer::new(broker.clone(), queue, prefetch)),
+            Self::Amqp(endpoint) => {
+                let consumer = amqp::Consumer::shared(endpoint, app, subscription, prefetch, stop, readiness);
+                Consumer::Amqp(Box::new(consumer))
+            }
+            Self::Memory(broker) => Consumer::Memory(memory::Consumer::new(broker, &subscription, prefetch)),
+        }
+    }
+
+    /// Consumers of several queues, which hold at most `prefetch` deliveries each and share no queue with anybody: on
+    /// RabbitMQ they live on one connection with the lock of [`Queues::lock`], so they come and go together. Whoever
+    /// is second waits.
+    #[must_use]
+    pub fn sole_consumers<const N: usize>(
+        &self,
+        app: &'static str,
+        subscriptions: [Subscription; N],
+        prefetch: u16,
+        stop: &Stop,
+        readiness: &Readiness,
+    ) -> [Consumer; N] {
+        match self {
+            Self::Amqp(endpoint) => {
+                amqp::Consumer::sole(endpoint, app, subscriptions, prefetch, stop, readiness)
+                    .map(|consumer| Consumer::Amqp(Box::new(consumer)))
+            }
+            Self::Memory(broker) => subscriptions
+                .map(|subscription| Consumer::Memory(memory::Consumer::new(broker, &subscription, prefetch))),
         }
     }
 
@@ -219,13 +261,44 @@ impl Publisher {
     /// # Errors
     /// [`Error::Incompatible`], or [`Error::Stopped`] when the process must end first: what was not confirmed
     /// until then may or may not have arrived.
-    pub async fn publish(&self, batch: Vec<Publication>) -> Result<(), Error> {
+    pub async fn publish(&self, batch: Vec<Outgoing>) -> Result<(), Error> {
         match self {
             Self::Amqp(publisher) => publisher.publish(&batch).await,
             Self::Memory(broker, stop) => tokio::select! {
                 () = broker.publish(batch) => Ok(()),
                 () = stop.overdue() => Err(Error::Stopped),
             },
+        }
+    }
+
+    /// Publishes a letter to its dead letters and returns when it is safe there. What the broker will never take whole
+    /// goes with its beginning only, then with no body; what it does not take at all waits here, counted, while
+    /// others go on.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`], when the process must end first.
+    pub fn bury(&self, letter: DeadLetter) -> impl Future<Output = Result<Burial, Error>> + Send + 'static {
+        let burial = match self {
+            Self::Amqp(publisher) => Some(publisher.bury(letter)),
+            Self::Memory(broker, _) => {
+                broker.bury(letter);
+                None
+            }
+        };
+        async move {
+            match burial {
+                Some(burial) => burial.await.unwrap_or(Err(Error::Stopped)),
+                None => Ok(Burial::Confirmed),
+            }
+        }
+    }
+
+    /// Whether so many letters wait that nothing more should be taken.
+    #[must_use]
+    pub fn is_overfull(&self) -> bool {
+        match self {
+            Self::Amqp(publisher) => publisher.is_overfull(),
+            Self::Memory(..) => false,
         }
     }
 
@@ -297,15 +370,35 @@ impl Batch {
 
 impl Batch {
     /// Splits off the deliveries at these indices, in ascending order, which take longer. The acknowledgements of
-    /// others, also of later batches, do not wait for them.
-    pub fn set_aside(&mut self, indices: &[usize]) -> Self {
-        let (aside, rest) = partition(std::mem::take(&mut self.deliveries), indices);
+    /// others, also of later batches, do not wait for them. What they brought is not kept by this.
+    pub fn set_aside(&mut self, indices: &[usize]) -> Vec<Aside> {
+        let (_, rest) = partition(std::mem::take(&mut self.deliveries), indices);
         self.deliveries = rest;
-        let receipt = match &mut self.receipt {
-            Receipt::Amqp(receipt) => Receipt::Amqp(receipt.set_aside(indices)),
-            Receipt::Memory(receipt) => Receipt::Memory(receipt.set_aside(indices)),
-        };
-        Self { deliveries: aside, receipt }
+        match &mut self.receipt {
+            Receipt::Amqp(receipt) => {
+                receipt.set_aside(indices).into_iter().map(|receipt| Aside(Receipt::Amqp(receipt))).collect()
+            }
+            Receipt::Memory(receipt) => receipt
+                .set_aside(indices)
+                .into_iter()
+                .map(|receipt| Aside(Receipt::Memory(receipt)))
+                .collect(),
+        }
+    }
+}
+
+/// One delivery that was set aside. Dropped without an acknowledgement, it goes back to its queue.
+#[derive(Debug)]
+#[must_use = "a delivery that is not acknowledged goes back to its queue"]
+pub struct Aside(Receipt);
+
+impl Aside {
+    /// As [`Batch::ack`].
+    pub async fn ack(self) {
+        match self.0 {
+            Receipt::Amqp(receipt) => receipt.ack().await,
+            Receipt::Memory(receipt) => receipt.ack(),
+        }
     }
 }
 

@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use lapin::options::{BasicGetOptions, BasicPublishOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use shared::message::Role;
+use shared::transport::{Endpoint, QueueKind, Queues, administration};
 use tokio::sync::{Mutex, MutexGuard};
 
 /// RabbitMQ forgets a quorum queue when it is killed within about a second of the queue's first declaration
@@ -49,6 +51,14 @@ pub async fn private() -> Broker {
     let broker = Broker { url, folder: Some(folder), _turn: turn };
     broker.empty().await;
     broker
+}
+
+/// The queue of a role's dead letters, where nothing is named otherwise.
+pub fn dead_name(role: Role) -> &'static str {
+    static NAMES: LazyLock<[String; 3]> =
+        LazyLock::new(|| Role::ALL.map(|role| Queues::default().subscription(role).dead().to_string()));
+    let index = Role::ALL.iter().position(|other| *other == role).unwrap();
+    &NAMES[index]
 }
 
 fn variable(name: &str) -> String {
@@ -95,8 +105,8 @@ impl Broker {
     /// Deletes our queues and exchanges.
     async fn empty(&self) {
         let (connection, channel) = self.channel().await;
-        for queue in Role::ALL {
-            for name in [queue.name(), queue.dead_name()] {
+        for role in Role::ALL {
+            for name in [role.name(), dead_name(role)] {
                 channel.queue_delete(name.into(), Default::default()).await.unwrap();
             }
         }
@@ -104,6 +114,11 @@ impl Broker {
             channel.exchange_delete(exchange.into(), Default::default()).await.unwrap();
         }
         connection.close(200, "emptied".into()).await.unwrap();
+    }
+
+    /// Makes our queues and exchanges, as an administrator does.
+    pub async fn declare(&self, kind: QueueKind) {
+        administration::declare(&Endpoint::from_url(&self.url, kind).unwrap()).await.unwrap();
     }
 
     /// Publishes as an outside producer does: to the default exchange, with these properties.

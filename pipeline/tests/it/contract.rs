@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use shared::clock::Timestamp;
-use shared::message::{Incoming as _, Key, Label, Rejection, Role, RowId};
+use shared::message::{Incoming as _, Key, Label, Outgoing, Rejection, Role, RowId};
 use shared::readiness::Readiness;
 use shared::stop::Stop;
-use shared::transport::{Batch, Consumer, Endpoint, Publication, Publisher, QueueKind, Transport};
+use shared::transport::{Batch, Burial, Consumer, Endpoint, Publisher, QueueKind, Transport};
 use tokio::time::timeout;
 
 use crate::broker::{self, Broker};
@@ -30,6 +30,7 @@ impl World {
 
     pub async fn amqp(kind: QueueKind) -> Self {
         let broker = broker::turn().await;
+        broker.declare(kind).await;
         let endpoint = Endpoint::from_url(&broker.url, kind).unwrap();
         Self { transport: Transport::Amqp(endpoint), stop: Stop::default(), broker: Some(broker) }
     }
@@ -39,7 +40,8 @@ impl World {
     }
 
     pub fn consumer(&self, prefetch: u16) -> Consumer {
-        self.transport.consumer("test", Role::Label, prefetch, &self.stop, &Readiness::default())
+        let labels = self.transport.subscription(Role::Label);
+        self.transport.consumer("test", labels, prefetch, &self.stop, &Readiness::default())
     }
 
     /// Reason and body of each dead letter of the label queue.
@@ -50,7 +52,7 @@ impl World {
                 dead.map(|dead| (dead.rejection.reason.to_owned(), dead.message.body.clone())).collect()
             }
             (_, Some(broker)) => {
-                let dead = broker.drain(Role::Label.dead_name()).await.into_iter();
+                let dead = broker.drain(broker::dead_name(Role::Label)).await.into_iter();
                 dead.map(|letter| (letter.header("x-reason"), letter.body)).collect()
             }
             _ => unreachable!(),
@@ -58,16 +60,16 @@ impl World {
     }
 }
 
-pub fn label(id: &str) -> Publication {
+pub fn label(id: &str) -> Outgoing {
     let key = Key::Property(RowId::parse(id).unwrap());
-    Label { key, value: 151.0, published_at: None }.encode("test", Timestamp(0)).into()
+    Label { key, value: 151.0, published_at: None }.encode("test", Timestamp(0))
 }
 
-pub fn labels(ids: impl IntoIterator<Item = usize>) -> Vec<Publication> {
+pub fn labels(ids: impl IntoIterator<Item = usize>) -> Vec<Outgoing> {
     ids.into_iter().map(|id| label(&id.to_string())).collect()
 }
 
-pub async fn publish(publisher: &Publisher, batch: Vec<Publication>) {
+pub async fn publish(publisher: &Publisher, batch: Vec<Outgoing>) {
     timeout(PATIENCE, publisher.publish(batch)).await.expect("publish hangs").unwrap();
 }
 
@@ -180,18 +182,18 @@ async fn hold_rest(consumer: &mut Consumer, count: usize) -> Vec<Batch> {
 async fn others_do_not_wait_for_what_is_set_aside(world: &World) {
     publish(&world.publisher(), labels(0..40)).await;
     let mut consumer = world.consumer(4);
-    let mut aside = Vec::new();
+    let (mut aside, mut held) = (Vec::new(), Vec::new());
     let mut seen = 0;
     while seen < 40 {
         // With a prefetch of 4 and two held aside, the rest only comes when it is acknowledged past them.
         let mut batch = take(&mut consumer, 2).await;
         seen += batch.deliveries.len();
         if aside.len() < 2 {
-            aside.push(batch.set_aside(&[0]));
+            held.extend(batch.deliveries[0].message_id().map(str::to_owned));
+            aside.extend(batch.set_aside(&[0]));
         }
         batch.ack().await;
     }
-    let held: Vec<String> = aside.iter().flat_map(ids).collect();
     let last = aside.pop().unwrap();
     last.ack().await;
     drop(aside);
@@ -229,7 +231,7 @@ async fn a_dead_letter_is_kept_unchanged_with_its_reason(world: &World) {
         for delivery in &batch.deliveries {
             if delivery.message_id() == Some("bad") {
                 let letter = delivery.reject(Rejection::new(Rejection::LENGTH, "three, not ten"), "test");
-                publish(&publisher, vec![letter]).await;
+                assert_eq!(publisher.bury(letter).await.unwrap(), Burial::Confirmed);
             }
         }
         batch.ack().await;

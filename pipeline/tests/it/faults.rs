@@ -34,7 +34,7 @@ pub async fn finish(broker: &Broker, services: &Services, mut features: Process,
         process.stop().await;
     }
     for queue in Role::ALL {
-        for name in [queue.name(), queue.dead_name()] {
+        for name in [queue.name(), broker::dead_name(queue)] {
             let left = broker.drain(name).await;
             assert!(left.is_empty(), "{} messages are left in {name}", left.len());
         }
@@ -185,7 +185,7 @@ async fn memory_alarm() {
     services.books.recorded().assert_each_once();
     broker.emptied().await;
     // A letter that was under way when its process was stopped in the alarm may have arrived and be sent again.
-    let letters = broker.drain(Role::Prediction.dead_name()).await.len();
+    let letters = broker.drain(broker::dead_name(Role::Prediction)).await.len();
     assert!((2..=4).contains(&letters), "{letters} dead letters of 2 bad messages");
 }
 

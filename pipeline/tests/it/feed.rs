@@ -12,10 +12,11 @@ use std::time::Duration;
 use rand::seq::SliceRandom as _;
 use rand::{Rng, RngExt as _};
 use shared::clock::Timestamp;
-use shared::message::{Key, Label, Name, Prediction, Role, RowId};
+use shared::message::{Key, Label, Name, Outgoing, Prediction, Role, RowId};
 use shared::readiness::Readiness;
 use shared::stop::Stop;
-use shared::transport::{Endpoint, Publication, Publisher, QueueKind, Transport};
+use shared::transport::{Endpoint, Publisher, QueueKind, Transport, administration};
+use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 
 use crate::processes::Services;
@@ -30,29 +31,32 @@ fn publisher(url: &str) -> Publisher {
     Transport::Amqp(endpoint).publisher("test", &Stop::default(), &Readiness::default())
 }
 
-fn label(id: RowId, value: f64) -> Publication {
+fn label(id: RowId, value: f64) -> Outgoing {
     let now = Timestamp::now();
-    Label { key: Key::Property(id), value, published_at: Some(now) }.encode("test", now).into()
+    Label { key: Key::Property(id), value, published_at: Some(now) }.encode("test", now)
 }
 
-fn prediction(id: RowId, value: f64, model: Option<(Name, Name)>) -> Publication {
+fn prediction(id: RowId, value: f64, model: Option<(Name, Name)>) -> Outgoing {
     let now = Timestamp::now();
     let (model, model_version) = model.unzip();
     let key = Key::Property(id);
     Prediction { key, value, model, model_version, published_at: Some(now), features_published_at: None }
         .encode("test", now)
-        .into()
 }
 
 /// Labels and predictions of numbered rows. What was confirmed goes to the books' ledger.
 pub struct Feed {
+    url: String,
     publisher: Publisher,
     ledger: PathBuf,
+    /// The queues must be there, also where a service ends before it makes its own.
+    declared: OnceCell<()>,
 }
 
 impl Feed {
     pub fn of(services: &Services) -> Self {
-        Self { publisher: publisher(&services.url), ledger: services.books.ledger() }
+        let (url, ledger) = (services.url.clone(), services.books.ledger());
+        Self { publisher: publisher(&url), url, ledger, declared: OnceCell::new() }
     }
 
     /// Publishes a label for each row.
@@ -74,7 +78,12 @@ impl Feed {
     }
 
     /// Publishes in any order, then writes it down as `features` does: a prediction is a row that was published.
-    async fn publish(&self, queue: Role, rows: Range<usize>, message: impl Fn(usize) -> Publication) {
+    async fn publish(&self, queue: Role, rows: Range<usize>, message: impl Fn(usize) -> Outgoing) {
+        let declare = async || {
+            let endpoint = Endpoint::from_url(&self.url, QueueKind::Quorum).unwrap();
+            administration::declare(&endpoint).await.unwrap();
+        };
+        self.declared.get_or_init(declare).await;
         let mut order: Vec<usize> = rows.collect();
         order.shuffle(&mut rand::rng());
         for part in order.chunks(250) {
@@ -135,7 +144,7 @@ impl Again {
 }
 
 /// The messages of some lines anywhere in the log, shuffled, and how many of them contradict it.
-fn some_again(log: &std::path::Path) -> (Vec<Publication>, u64) {
+fn some_again(log: &std::path::Path) -> (Vec<Outgoing>, u64) {
     let mut random = rand::rng();
     let Ok(mut file) = File::open(log) else { return (Vec::new(), 0) };
     let length = file.metadata().unwrap().len();
@@ -147,13 +156,13 @@ fn some_again(log: &std::path::Path) -> (Vec<Publication>, u64) {
     let lines: Vec<&str> = part.split('\n').collect();
     let whole = lines.get(1..lines.len() - 1).unwrap_or_default();
     let mut conflicts = 0;
-    let mut batch: Vec<Publication> =
+    let mut batch: Vec<Outgoing> =
         whole.iter().map(|line| repeat(line, &mut random, &mut conflicts)).collect();
     batch.shuffle(&mut random);
     (batch, conflicts)
 }
 
-fn repeat(line: &str, random: &mut impl Rng, conflicts: &mut u64) -> Publication {
+fn repeat(line: &str, random: &mut impl Rng, conflicts: &mut u64) -> Outgoing {
     let cells: Vec<&str> = line.split(' ').collect();
     let mut value: f64 = cells[3].parse().unwrap();
     if random.random_bool(0.1) {

@@ -14,8 +14,8 @@ pub enum HeaderValue {
 /// A message of ours, ready to be published.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outgoing {
-    /// Where it goes.
-    pub queue: Role,
+    /// What it is, which says where it goes.
+    pub role: Role,
     /// The property `message_id`.
     pub message_id: Option<Box<str>>,
     /// The property `content_type`; ours say `application/json`.

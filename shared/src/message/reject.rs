@@ -12,8 +12,12 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    /// The body is longer than [`super::MAX_BODY`].
+    /// The body is longer than [`super::MAX_BODY`], or the properties are longer than 64 KiB.
     pub const TOO_LARGE: &'static str = "too_large";
+    /// The message's properties are none that could be read: nested too deeply, not UTF-8 where they must be, or cut.
+    pub const PROPERTIES: &'static str = "bad_properties";
+    /// Ten processes have died with it in their hands, five of them with nothing else.
+    pub const CRASHES: &'static str = "crashes";
     /// The content type is neither absent nor JSON.
     pub const CONTENT_TYPE: &'static str = "bad_content_type";
     /// The body is not JSON.

@@ -31,6 +31,10 @@ pub trait Incoming {
     fn text_header(&self, name: &str) -> Option<&str>;
     /// A header with a list of texts.
     fn list_header(&self, name: &str) -> Option<Vec<&str>>;
+    /// What was found wrong with it before anybody could read it.
+    fn finding(&self) -> Option<Rejection> {
+        None
+    }
 }
 
 impl Row {
@@ -142,6 +146,9 @@ struct Wrapped<'a, B> {
 }
 
 fn decode_body<B: Body>(message: &impl Incoming) -> Result<(Key, B), Rejection> {
+    if let Some(finding) = message.finding() {
+        return Err(finding);
+    }
     let bytes = message.body();
     if bytes.len() > MAX_BODY {
         let detail = format!("{} bytes, more than {MAX_BODY}", bytes.len());
@@ -221,7 +228,7 @@ fn has_non_finite_token(bytes: &[u8]) -> bool {
     false
 }
 
-fn envelope<B: Body>(queue: Role, key: &Key, body: &B, app: &'static str, now: Timestamp) -> Outgoing {
+fn envelope<B: Body>(role: Role, key: &Key, body: &B, app: &'static str, now: Timestamp) -> Outgoing {
     // Unwrap safety: numbers and sequences of numbers always serialise, and a Vec takes every byte.
     #[expect(clippy::unwrap_used, reason = "see above")]
     let json = serde_json::to_vec(body).unwrap();
@@ -234,7 +241,7 @@ fn envelope<B: Body>(queue: Role, key: &Key, body: &B, app: &'static str, now: T
     };
     let headers = vec![(PUBLISHED_AT, HeaderValue::Int(now.0))];
     let content_type = Some("application/json");
-    Outgoing { queue, message_id, content_type, app, timestamp: now.seconds(), headers, body }
+    Outgoing { role, message_id, content_type, app, timestamp: now.seconds(), headers, body }
 }
 
 #[cfg(test)]

@@ -3,16 +3,28 @@
 //! One [`link::Link`] per publisher and per consumer keeps one connection: it opens it, watches it, and opens
 //! the next one on any failure, for ever. The client's own recovery stays off, because it can hang silently.
 //! Publishing and consuming use separate connections, because a broker that is short of memory blocks the
-//! publishing ones, acknowledgements included.
+//! publishing ones, acknowledgements included. Between each socket and the client stands a [`guard`].
 
+mod address;
+pub mod administration;
+mod attempts;
+mod book;
 mod consumer;
 mod content;
+mod dial;
 mod endpoint;
+pub(super) mod guard;
+mod lane;
+mod ledger;
+mod letter;
 mod link;
 mod publisher;
+mod refusal;
+mod sole;
 mod topology;
+mod undertaker;
 
 pub(super) use consumer::{Consumer, Receipt};
 pub(super) use content::Content;
-pub use endpoint::{AmqpOptions, Endpoint, QueueKind};
+pub use endpoint::{AmqpOptions, Endpoint};
 pub(super) use publisher::Publisher;

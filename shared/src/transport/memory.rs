@@ -1,5 +1,6 @@
-//! Queues inside this process that keep the broker's rules: what is not acknowledged goes back, prefetch
-//! bounds what a consumer holds, a full queue makes publishers wait, dead letters are kept with their reason.
+//! Queues inside this process that keep the broker's rules: what is published goes to every queue that is bound to its
+//! key, what is not acknowledged goes back, prefetch bounds what a consumer holds, a full queue makes publishers wait
+//! (or drops its oldest, where it is made so), dead letters are kept with their reason.
 //!
 //! It is for one-process runs, tests and embedding. It does not outlive its process.
 
@@ -7,22 +8,33 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
+use tracing::warn;
 
-use super::{Batch, Content, Delivery, Publication, partition};
+use super::queues::{QueueName, Queues, Subscription};
+use super::{Batch, Content, DeadLetter, Delivery, Receipt as AnyReceipt, partition};
 use crate::message::{Outgoing, Rejection, Role};
 
 /// How many messages a queue holds before publishers wait. It bounds memory and couples the services' pace.
 const CAPACITY: usize = 8192;
 
 /// The queues. Clones are handles to the same ones.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Broker(Arc<Shared>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
-    queues: Mutex<[State; Role::ALL.len()]>,
+    names: Queues,
+    queues: Mutex<Vec<Arc<Queue>>>,
+}
+
+/// One queue.
+#[derive(Debug)]
+struct Queue {
+    subscription: Arc<Subscription>,
+    capacity: usize,
+    state: Mutex<State>,
     /// Something was published, taken, acknowledged or given back: whoever waits looks again.
-    changed: [Notify; Role::ALL.len()],
+    changed: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -30,6 +42,8 @@ struct State {
     ready: VecDeque<Waiting>,
     unacknowledged: usize,
     dead: VecDeque<Dead>,
+    /// Dead letters that were dropped because there were more than the queue's capacity.
+    forgotten: u64,
 }
 
 #[derive(Debug)]
@@ -49,101 +63,155 @@ pub struct Dead {
     pub service: &'static str,
 }
 
+impl Default for Broker {
+    /// With the three queues of the pipeline, under their usual names.
+    fn default() -> Self {
+        let names = Queues::default();
+        let broker = Self(Arc::new(Shared { queues: Mutex::default(), names }));
+        for role in Role::ALL {
+            broker.queue(&broker.subscription(role));
+        }
+        broker
+    }
+}
+
 impl Broker {
-    /// The dead letters of a queue, oldest first. Where there are more than the queue's capacity, the oldest
-    /// are gone: nobody else can consume them here.
+    /// The dead letters of a role's queue, oldest first. Where there are more than the queue's capacity, the oldest
+    /// are gone, which the log says: nobody else can consume them here.
     #[must_use]
-    pub fn dead_letters(&self, queue: Role) -> Vec<Dead> {
-        self.lock()[index(queue)].dead.iter().cloned().collect()
+    pub fn dead_letters(&self, role: Role) -> Vec<Dead> {
+        self.queue(&self.subscription(role)).lock().dead.iter().cloned().collect()
     }
 
-    pub(super) async fn publish(&self, batch: Vec<Publication>) {
-        for publication in batch {
-            match publication {
-                Publication::Message(message) => self.push(message).await,
-                Publication::Dead(letter) => {
-                    let Content::Memory(message) = letter.content else {
-                        unreachable!("a delivery is dead-lettered on the transport that brought it")
-                    };
-                    let dead = Dead { message, rejection: letter.rejection, service: letter.service };
-                    let mut queues = self.lock();
-                    let letters = &mut queues[index(letter.queue)].dead;
-                    if letters.len() == CAPACITY {
-                        letters.pop_front();
-                    }
-                    letters.push_back(dead);
-                }
+    pub(super) fn subscription(&self, role: Role) -> Subscription {
+        self.0.names.subscription(role)
+    }
+
+    /// The queue, made and bound to its key where it is missing.
+    fn queue(&self, subscription: &Subscription) -> Arc<Queue> {
+        let mut queues = lock(&self.0.queues);
+        let there = queues.iter().find(|queue| queue.subscription.queue == subscription.queue);
+        if let Some(queue) = there {
+            return Arc::clone(queue);
+        }
+        let capacity = subscription.arguments.max_length().unwrap_or(CAPACITY).min(CAPACITY);
+        let queue = Arc::new(Queue {
+            subscription: Arc::new(subscription.clone()),
+            capacity,
+            state: Mutex::default(),
+            changed: Notify::new(),
+        });
+        queues.push(Arc::clone(&queue));
+        queue
+    }
+
+    fn bound_to(&self, key: &QueueName) -> Vec<Arc<Queue>> {
+        lock(&self.0.queues).iter().filter(|queue| queue.subscription.key == *key).cloned().collect()
+    }
+
+    pub(super) async fn publish(&self, batch: Vec<Outgoing>) {
+        let bound = Role::ALL.map(|role| self.bound_to(self.0.names.name(role)));
+        for message in batch {
+            let message = Arc::new(message);
+            for queue in &bound[index(message.role)] {
+                queue.push(&message).await;
             }
         }
     }
 
-    async fn push(&self, message: Outgoing) {
-        let queue = message.queue;
-        let mut message = Some(message);
-        self.wait_until(queue, |state| {
-            if state.ready.len() >= CAPACITY {
-                return None;
+    pub(super) fn bury(&self, letter: DeadLetter) {
+        let Content::Memory(message) = letter.content else {
+            unreachable!("a delivery is dead-lettered on the transport that brought it")
+        };
+        let dead = Dead { message, rejection: letter.rejection, service: letter.service };
+        let queue = self.queue(&letter.subscription);
+        let mut state = queue.lock();
+        if state.dead.len() == CAPACITY {
+            state.dead.pop_front();
+            state.forgotten += 1;
+            metrics::counter!("pipeline_dead_letters_forgotten_total", "queue" => letter.subscription.role.name())
+                .increment(1);
+            if state.forgotten == 1 {
+                warn!(
+                    "{} has {CAPACITY} messages, as many as fit into memory; from now on the oldest are dropped. \
+                     On RabbitMQ all are kept",
+                    letter.subscription.dead()
+                );
             }
-            let message = Arc::new(message.take()?);
-            state.ready.push_back(Waiting { message, redelivered: false });
+        }
+        state.dead.push_back(dead);
+    }
+
+    /// Resolves when the three queues of the pipeline are empty and nothing of them is unacknowledged.
+    pub(super) async fn drained(&self) {
+        // A message leaves one queue only after its successor is in the next, so looking at the queues in
+        // the order of a row's life, and once more when any had to be waited for, sees every message.
+        let idle = |state: &mut State| (state.ready.is_empty() && state.unacknowledged == 0).then_some(());
+        let queues = Role::ALL.map(|role| self.queue(&self.subscription(role)));
+        loop {
+            for queue in &queues {
+                queue.wait_until(idle).await;
+            }
+            if queues.iter().all(|queue| idle(&mut queue.lock()).is_some()) {
+                return;
+            }
+        }
+    }
+}
+
+impl Queue {
+    async fn push(&self, message: &Arc<Outgoing>) {
+        let waiting = || Waiting { message: Arc::clone(message), redelivered: false };
+        self.wait_until(|state| {
+            if state.ready.len() >= self.capacity {
+                if !self.subscription.arguments.drops_its_oldest() {
+                    return None;
+                }
+                state.ready.pop_front();
+            }
+            state.ready.push_back(waiting());
             Some(())
         })
         .await;
-        self.0.changed[index(queue)].notify_waiters();
+        self.changed.notify_waiters();
     }
 
     /// Calls `attempt` until it returns something, first at once and then after each change of the queue.
-    async fn wait_until<T>(&self, queue: Role, mut attempt: impl FnMut(&mut State) -> Option<T>) -> T {
+    async fn wait_until<T>(&self, mut attempt: impl FnMut(&mut State) -> Option<T>) -> T {
         loop {
-            let changed = self.0.changed[index(queue)].notified();
+            let changed = self.changed.notified();
             tokio::pin!(changed);
             // Registered before the look, so that a change in between is not missed.
             changed.as_mut().enable();
-            if let Some(result) = attempt(&mut self.lock()[index(queue)]) {
+            if let Some(result) = attempt(&mut self.lock()) {
                 return result;
             }
             changed.await;
         }
     }
 
-    /// Resolves when all queues are empty and nothing is unacknowledged.
-    pub(super) async fn drained(&self) {
-        // A message leaves one queue only after its successor is in the next, so looking at the queues in
-        // the order of a row's life, and once more when any had to be waited for, sees every message.
-        let idle = |state: &mut State| (state.ready.is_empty() && state.unacknowledged == 0).then_some(());
-        loop {
-            for queue in Role::ALL {
-                self.wait_until(queue, idle).await;
-            }
-            if self.lock().iter_mut().all(|state| idle(state).is_some()) {
-                return;
-            }
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, [State; Role::ALL.len()]> {
-        self.0.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
     }
 }
 
 /// A consumer of one queue.
 #[derive(Debug)]
 pub struct Consumer {
-    broker: Broker,
-    queue: Role,
+    queue: Arc<Queue>,
     prefetch: usize,
     held: Arc<Mutex<usize>>,
 }
 
 impl Consumer {
-    pub(super) fn new(broker: Broker, queue: Role, prefetch: u16) -> Self {
-        Self { broker, queue, prefetch: usize::from(prefetch), held: Arc::default() }
+    pub(super) fn new(broker: &Broker, subscription: &Subscription, prefetch: u16) -> Self {
+        Self { queue: broker.queue(subscription), prefetch: usize::from(prefetch), held: Arc::default() }
     }
 
     pub(super) async fn take(&mut self, limit: usize) -> Batch {
-        let Self { broker, queue, prefetch, held } = self;
-        let deliveries: Vec<Delivery> = broker
-            .wait_until(*queue, |state| {
+        let Self { queue, prefetch, held } = self;
+        let deliveries: Vec<Delivery> = queue
+            .wait_until(|state| {
                 let mut held = lock(held);
                 let count = state.ready.len().min(limit).min(prefetch.saturating_sub(*held));
                 if count == 0 {
@@ -151,32 +219,30 @@ impl Consumer {
                 }
                 *held += count;
                 state.unacknowledged += count;
-                Some(
-                    state
-                        .ready
-                        .drain(..count)
-                        .map(|Waiting { message, redelivered }| Delivery {
-                            queue: *queue,
-                            redelivered,
-                            content: Content::Memory(message),
-                        })
-                        .collect(),
-                )
+                let delivery = |Waiting { message, redelivered }| {
+                    let content = Content::Memory(message);
+                    Delivery {
+                        subscription: Arc::clone(&queue.subscription),
+                        redelivered,
+                        deadly: false,
+                        content,
+                    }
+                };
+                Some(state.ready.drain(..count).map(delivery).collect())
             })
             .await;
         // There is room now.
-        broker.0.changed[index(*queue)].notify_waiters();
+        queue.changed.notify_waiters();
         let messages = deliveries.iter().map(message_of).collect();
-        let receipt = Receipt { broker: broker.clone(), queue: *queue, held: Arc::clone(held), messages };
-        Batch { deliveries, receipt: super::Receipt::Memory(receipt) }
+        let receipt = Receipt { queue: Arc::clone(queue), held: Arc::clone(held), messages };
+        Batch { deliveries, receipt: AnyReceipt::Memory(receipt) }
     }
 }
 
 /// Gives the messages back when it is dropped before it is acknowledged.
 #[derive(Debug)]
 pub struct Receipt {
-    broker: Broker,
-    queue: Role,
+    queue: Arc<Queue>,
     held: Arc<Mutex<usize>>,
     messages: Vec<Arc<Outgoing>>,
 }
@@ -187,17 +253,22 @@ impl Receipt {
         self.settle(messages.len());
     }
 
-    pub(super) fn set_aside(&mut self, indices: &[usize]) -> Self {
+    /// Splits off the deliveries at these indices, each by itself.
+    pub(super) fn set_aside(&mut self, indices: &[usize]) -> Vec<Self> {
         let (aside, rest) = partition(std::mem::take(&mut self.messages), indices);
         self.messages = rest;
-        let Self { broker, queue, held, .. } = self;
-        Self { broker: broker.clone(), queue: *queue, held: Arc::clone(held), messages: aside }
+        let alone = |message| Self {
+            queue: Arc::clone(&self.queue),
+            held: Arc::clone(&self.held),
+            messages: vec![message],
+        };
+        aside.into_iter().map(alone).collect()
     }
 
     fn settle(&self, count: usize) {
         *lock(&self.held) -= count;
-        self.broker.lock()[index(self.queue)].unacknowledged -= count;
-        self.broker.0.changed[index(self.queue)].notify_waiters();
+        self.queue.lock().unacknowledged -= count;
+        self.queue.changed.notify_waiters();
     }
 }
 
@@ -208,11 +279,11 @@ impl Drop for Receipt {
             return;
         }
         let count = messages.len();
-        let mut queues = self.broker.lock();
+        let mut state = self.queue.lock();
         for message in messages.into_iter().rev() {
-            queues[index(self.queue)].ready.push_front(Waiting { message, redelivered: true });
+            state.ready.push_front(Waiting { message, redelivered: true });
         }
-        drop(queues);
+        drop(state);
         self.settle(count);
     }
 }
@@ -224,14 +295,48 @@ fn message_of(delivery: &Delivery) -> Arc<Outgoing> {
     }
 }
 
-fn lock(held: &Mutex<usize>) -> MutexGuard<'_, usize> {
-    held.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-const fn index(queue: Role) -> usize {
-    match queue {
+const fn index(role: Role) -> usize {
+    match role {
         Role::Features => 0,
         Role::Label => 1,
         Role::Prediction => 2,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::message::{Incoming as _, Key, Label, RowId};
+    use crate::transport::queues::{Argument, Arguments};
+
+    fn label(id: usize) -> Outgoing {
+        let key = Key::Property(RowId::parse(&id.to_string()).unwrap());
+        Label { key, value: 1.0, published_at: None }.encode("test", Timestamp(0))
+    }
+
+    #[tokio::test]
+    async fn each_queue_of_a_key_gets_each_message_and_a_slow_one_loses_its_oldest() {
+        let broker = Broker::default();
+        let list = vec![("x-max-length", Argument::Int(3)), ("x-overflow", Argument::Text("drop-head"))];
+        let aside = broker
+            .subscription(Role::Label)
+            .by_way_of(QueueName::parse("y_true.aside").unwrap(), Arguments { durable: false, list });
+        let mut main = Consumer::new(&broker, &broker.subscription(Role::Label), 100);
+        let mut slow = Consumer::new(&broker, &aside, 100);
+        broker.publish((0..5).map(label).collect()).await;
+        let ids = |batch: &Batch| -> Vec<String> {
+            batch.deliveries.iter().map(|delivery| delivery.message_id().unwrap().to_owned()).collect()
+        };
+        let (main, slow) = (main.take(100).await, slow.take(100).await);
+        assert_eq!(ids(&main), ["0", "1", "2", "3", "4"]);
+        assert_eq!(ids(&slow), ["2", "3", "4"]);
+        main.ack().await;
+        slow.ack().await;
+        broker.drained().await;
     }
 }

@@ -1,105 +1,259 @@
-//! Consuming in batches, with acknowledgements that can only tell the truth.
+//! Consuming in batches.
+//!
+//! A message that kills whoever works on it would kill each process that starts anew, and take its neighbours along. So
+//! whoever takes rows of features begins with one, and takes them one at a time while they are such that processes have
+//! died of: quorum queues count that.
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use futures_util::future::join_all;
 use futures_util::{FutureExt as _, StreamExt as _};
-use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions};
-use lapin::types::FieldTable;
-use lapin::{Acker, Connection};
+use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{Channel, Connection};
+use tokio::task::JoinHandle;
+use tracing::{info, warn};
 
+use super::book::{Book, settled};
 use super::content::Content;
 use super::endpoint::Endpoint;
+use super::ledger::Verdict;
 use super::link::{Link, Session, in_time};
-use super::topology::Failure;
+use super::refusal::{Kind, Operation};
+use super::sole::{self, Company, Former};
+use super::topology::{self, Answer, Failure};
 use crate::message::Role;
 use crate::readiness::Readiness;
 use crate::stop::Stop;
+use crate::transport::queues::{QueueName, Subscription};
 use crate::transport::{Batch, Delivery, Error, partition};
 
-/// Consumes one queue over one connection.
+/// After how many deliveries without an end a message is given to nobody together with others.
+const SUSPECT: u64 = 5;
+/// After how many it is a dead letter: by then five processes have ended with nothing else in their hands.
+const DEADLY: u64 = 10;
+
+/// Consumes one queue, by a connection that it may share with others.
 pub struct Consumer {
-    link: Link<Subscription>,
-    queue: Role,
+    link: Arc<Link<Subscribed>>,
+    index: usize,
+    subscription: Arc<Subscription>,
+    /// Whether messages that processes have died of are taken one at a time.
+    careful: bool,
+    prefetch: u16,
     stop: Stop,
+    /// How many sessions were lost: what the queue counts of those, nobody has died of.
+    losses: u64,
     current: Option<Current>,
 }
 
-/// What the link opens for a consumer.
-struct Subscription {
+/// What the link opens for its consumers.
+pub(super) struct Subscribed {
+    pub(super) queues: Vec<Stream>,
+    _company: Option<Company>,
+}
+
+/// A queue that is consumed.
+pub(super) struct Stream {
+    channel: Channel,
     deliveries: lapin::Consumer,
-    ledger: Ledger,
+    pub(super) book: Book,
 }
 
 /// The session that deliveries are taken from, until it fails.
 struct Current {
-    session: Arc<Session<Subscription>>,
+    session: Arc<Session<Subscribed>>,
     deliveries: lapin::Consumer,
+    /// Whether the broker hands out one delivery at a time.
+    one_by_one: bool,
+    /// Asks for more than one at a time.
+    widening: Option<JoinHandle<Result<Wide, Failure>>>,
+    /// What came before the rest, while more than one at a time was asked for.
+    early: VecDeque<lapin::message::Delivery>,
+    /// What must not be together with others.
+    suspects: VecDeque<lapin::message::Delivery>,
+    /// Whether the last batch was such a one.
+    alone: bool,
+}
+
+/// A subscription that hands out many at a time, and what the one before had handed out until it ended.
+struct Wide {
+    deliveries: lapin::Consumer,
+    early: VecDeque<lapin::message::Delivery>,
+}
+
+impl Current {
+    fn stream(&self, index: usize) -> &Stream {
+        &self.session.role.queues[index]
+    }
 }
 
 impl Consumer {
-    pub(in crate::transport) fn new(
-        endpoint: Endpoint,
+    pub(in crate::transport) fn shared(
+        endpoint: &Endpoint,
         app: &'static str,
-        queue: Role,
+        subscription: Subscription,
         prefetch: u16,
-        stop: Stop,
+        stop: &Stop,
         readiness: &Readiness,
     ) -> Self {
-        let open = move |connection| subscribe(connection, queue, prefetch);
-        let purpose = format!("consuming {}", queue.name());
-        let link = Link::keep(endpoint, app, purpose, stop.clone(), readiness, open);
-        Self { link, queue, stop, current: None }
+        let careful = subscription.role == Role::Features;
+        let purpose = format!("consuming {}", subscription.queue);
+        let (of, wanted) = (endpoint.clone(), subscription.clone());
+        let first = if careful { 1 } else { prefetch };
+        let open = move |connection: Arc<Connection>, _| {
+            let (endpoint, subscription) = (of.clone(), wanted.clone());
+            async move {
+                topology::own(&connection, &endpoint, &subscription).await?;
+                let queues = vec![Stream::open(&connection, &endpoint, &subscription.queue, first).await?];
+                Ok(Subscribed { queues, _company: None })
+            }
+        };
+        let link = Arc::new(Link::keep(endpoint.clone(), app, purpose, stop.clone(), readiness, open));
+        Self::new(link, 0, subscription, careful, prefetch, stop)
+    }
+
+    pub(in crate::transport) fn sole<const N: usize>(
+        endpoint: &Endpoint,
+        app: &'static str,
+        subscriptions: [Subscription; N],
+        prefetch: u16,
+        stop: &Stop,
+        readiness: &Readiness,
+    ) -> [Self; N] {
+        let queues: Vec<QueueName> = subscriptions.iter().map(|one| one.queue.clone()).collect();
+        let purpose =
+            format!("consuming {}", queues.iter().map(QueueName::as_str).collect::<Vec<_>>().join(" and "));
+        let (of, wanted, former) = (endpoint.clone(), subscriptions.clone(), Former::default());
+        let open = move |connection: Arc<Connection>, _| {
+            let (endpoint, subscriptions, former) = (of.clone(), wanted.clone(), former.clone());
+            async move { subscribe_alone(connection, endpoint, &subscriptions, prefetch, former).await }
+        };
+        let link = Arc::new(Link::keep(endpoint.clone(), app, purpose, stop.clone(), readiness, open));
+        let mut index = 0;
+        subscriptions.map(|subscription| {
+            index += 1;
+            Self::new(Arc::clone(&link), index - 1, subscription, false, prefetch, stop)
+        })
+    }
+
+    fn new(
+        link: Arc<Link<Subscribed>>,
+        index: usize,
+        subscription: Subscription,
+        careful: bool,
+        prefetch: u16,
+        stop: &Stop,
+    ) -> Self {
+        let subscription = Arc::new(subscription);
+        Self { link, index, subscription, careful, prefetch, stop: stop.clone(), losses: 0, current: None }
     }
 
     pub(in crate::transport) async fn take(&mut self, limit: usize) -> Result<Batch, Error> {
         loop {
-            let current = match &mut self.current {
-                Some(current) if current.session.is_up() => current,
-                stale => {
-                    *stale = None;
-                    let session = self.link.session().await?;
-                    let deliveries = session.role.deliveries.clone();
-                    stale.insert(Current { session, deliveries })
-                }
+            let Some(current) = self.current.as_mut().filter(|current| current.session.is_up()) else {
+                self.losses += u64::from(self.current.take().is_some());
+                let session = self.link.session().await?;
+                let deliveries = session.role.queues[self.index].deliveries.clone();
+                self.current = Some(Current {
+                    session,
+                    deliveries,
+                    one_by_one: self.careful,
+                    widening: None,
+                    early: VecDeque::new(),
+                    suspects: VecDeque::new(),
+                    alone: false,
+                });
+                continue;
             };
-            settled(&current.session).await;
-            let next = tokio::select! {
-                next = current.deliveries.next() => next,
-                () = current.session.failed() => continue,
-                () = self.stop.overdue() => return Err(Error::Stopped),
-            };
-            let mut taken = Vec::new();
-            let mut next = Some(next);
-            // After an error or the end the stream would pend for ever, so neither is ever polled past.
-            while let Some(item) = next {
-                match item {
-                    Some(Ok(delivery)) => taken.push(delivery),
-                    Some(Err(why)) => {
-                        current.session.fail(why);
-                        break;
-                    }
-                    None => {
-                        current.session.fail(format!(
-                            "the broker ended the subscription: was {} deleted?",
-                            self.queue.name()
-                        ));
-                        break;
-                    }
+            let session = Arc::clone(&current.session);
+            settled(&session, self.index).await;
+            if current.alone || !current.suspects.is_empty() {
+                tokio::select! {
+                    () = current.stream(self.index).book.idle() => current.alone = false,
+                    () = session.failed() => continue,
+                    () = self.stop.overdue() => return Err(Error::Stopped),
                 }
-                next = if taken.len() < limit { current.deliveries.next().now_or_never() } else { None };
-            }
-            if taken.is_empty() {
+                if let Some(suspect) = current.suspects.pop_front() {
+                    return Ok(self.batch(vec![suspect], true));
+                }
+                // What was decided meanwhile is told first.
                 continue;
             }
-            let session = Arc::clone(&current.session);
-            let (deliveries, ackers) = taken.into_iter().map(|taken| delivery(self.queue, taken)).unzip();
-            let entries = session.role.ledger.enter(ackers);
-            let receipt = Receipt { session, entries, acked: false };
-            return Ok(Batch { deliveries, receipt: crate::transport::Receipt::Amqp(receipt) });
+            if let Some(widening) = &mut current.widening {
+                let wide = tokio::select! {
+                    wide = widening => wide,
+                    () = session.failed() => continue,
+                    () = self.stop.overdue() => return Err(Error::Stopped),
+                };
+                current.widening = None;
+                match wide {
+                    Ok(Ok(Wide { deliveries, early })) => {
+                        current.deliveries = deliveries;
+                        current.early = early;
+                    }
+                    Ok(Err(why)) => session.fail(why),
+                    Err(why) => session.fail(why),
+                }
+                continue;
+            }
+            let next = tokio::select! {
+                next = current.next() => next,
+                () = session.failed() => continue,
+                () = self.stop.overdue() => return Err(Error::Stopped),
+            };
+            let (taken, suspect) = current.collect(next, limit, self.careful, &self.subscription.queue);
+            if taken.is_empty() {
+                if let Some(suspect) = suspect {
+                    current.suspects.push_back(suspect);
+                }
+                continue;
+            }
+            if current.one_by_one {
+                current.one_by_one = false;
+                current.widening = Some(tokio::spawn(widen(Arc::clone(&session), self.index, self.prefetch)));
+            }
+            current.suspects.extend(suspect);
+            return Ok(self.batch(taken, false));
         }
+    }
+
+    /// A batch of what was taken. `alone` says that processes have died of it.
+    fn batch(&mut self, taken: Vec<lapin::message::Delivery>, alone: bool) -> Batch {
+        let Some(current) = &mut self.current else { unreachable!("it was just taken from") };
+        let (index, one_by_one) = (self.index, current.one_by_one);
+        current.alone = alone;
+        let session = Arc::clone(&current.session);
+        let stream = &session.role.queues[index];
+        let mut ackers = Vec::with_capacity(taken.len());
+        let mut deliveries = Vec::with_capacity(taken.len());
+        for lapin::message::Delivery { delivery_tag, redelivered, properties, data, acker, .. } in taken {
+            let note = session.watch.take_note(stream.channel.id(), delivery_tag);
+            let content = Content::new(data, properties, note, session.ended.clone());
+            // Only where it was the only one in this program's hands, and so in those of others before it.
+            let deaths = content.delivery_count().saturating_sub(self.losses);
+            let deadly = alone && one_by_one && deaths >= DEADLY;
+            if alone {
+                let id =
+                    crate::message::Incoming::message_id(&content).unwrap_or("-").escape_debug().to_string();
+                warn!(
+                    queue = %self.subscription.queue, row.id = %id,
+                    "a message was delivered {} times without an end; it is taken alone", content.delivery_count()
+                );
+            }
+            let content = crate::transport::Content::Amqp(Arc::new(content));
+            deliveries.push(Delivery {
+                subscription: Arc::clone(&self.subscription),
+                redelivered,
+                deadly,
+                content,
+            });
+            ackers.push(acker);
+        }
+        let entries = stream.book.enter(ackers);
+        let receipt = Receipt { session, index, entries, acked: false };
+        Batch { deliveries, receipt: crate::transport::Receipt::Amqp(receipt) }
     }
 
     pub(in crate::transport) async fn close(self) {
@@ -107,175 +261,189 @@ impl Consumer {
     }
 }
 
-async fn subscribe(connection: Arc<Connection>, queue: Role, prefetch: u16) -> Result<Subscription, Failure> {
-    let channel = in_time("opening a channel", connection.create_channel()).await?;
+impl Current {
+    async fn next(&mut self) -> Option<lapin::Result<lapin::message::Delivery>> {
+        match self.early.pop_front() {
+            Some(delivery) => Some(Ok(delivery)),
+            None => self.deliveries.next().await,
+        }
+    }
+
+    /// Takes what is ready, up to the first that must not be together with others. After an error or the end the stream
+    /// would pend for ever, so neither is ever polled past.
+    fn collect(
+        &mut self,
+        first: Option<lapin::Result<lapin::message::Delivery>>,
+        limit: usize,
+        careful: bool,
+        queue: &QueueName,
+    ) -> (Vec<lapin::message::Delivery>, Option<lapin::message::Delivery>) {
+        let mut taken = Vec::new();
+        let mut next = Some(first);
+        while let Some(item) = next {
+            match item {
+                Some(Ok(delivery)) if careful && count(&delivery) >= SUSPECT => {
+                    return (taken, Some(delivery));
+                }
+                Some(Ok(delivery)) => taken.push(delivery),
+                Some(Err(why)) => {
+                    self.session.fail(why);
+                    break;
+                }
+                None => {
+                    self.session.fail(format!("the broker ended the subscription: was {queue} deleted?"));
+                    break;
+                }
+            }
+            next = if taken.len() < limit { self.next().now_or_never() } else { None };
+        }
+        (taken, None)
+    }
+}
+
+fn count(delivery: &lapin::message::Delivery) -> u64 {
+    let headers = delivery.properties.headers().as_ref();
+    match headers.and_then(|headers| headers.inner().get("x-delivery-count")) {
+        Some(AMQPValue::LongLongInt(count)) => u64::try_from(*count).unwrap_or(0),
+        Some(AMQPValue::LongInt(count)) => u64::try_from(*count).unwrap_or(0),
+        Some(AMQPValue::LongUInt(count)) => u64::from(*count),
+        _ => 0,
+    }
+}
+
+impl Stream {
+    async fn open(
+        connection: &Connection,
+        endpoint: &Endpoint,
+        queue: &QueueName,
+        prefetch: u16,
+    ) -> Result<Self, Failure> {
+        match Self::consume(connection, queue, prefetch, false).await? {
+            Ok(stream) => Ok(stream),
+            Err(answer) => Err(refused(endpoint, queue, &answer).1),
+        }
+    }
+
+    /// Consumes; where `sole`, as the only one, as far as the kind of queue knows that, and otherwise as the first one.
+    async fn consume(
+        connection: &Connection,
+        queue: &QueueName,
+        prefetch: u16,
+        sole: bool,
+    ) -> Result<Result<Self, Answer>, Failure> {
+        let channel = in_time("opening a channel", connection.create_channel()).await?;
+        in_time("setting the prefetch", channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
+        let options = BasicConsumeOptions { exclusive: sole, ..Default::default() };
+        let mut arguments = FieldTable::default();
+        if sole {
+            arguments.insert("x-priority".into(), AMQPValue::LongInt(10));
+        }
+        let consumed = async {
+            match channel.basic_consume(queue.as_str().into(), "".into(), options, arguments).await {
+                Ok(deliveries) => Ok(Ok(deliveries)),
+                Err(why) => topology::answer_of(&why).map(Err).ok_or(why),
+            }
+        };
+        let consumed = in_time("subscribing", consumed).await?;
+        Ok(consumed.map(|deliveries| Self { channel, deliveries, book: Book::default() }))
+    }
+}
+
+/// What a refusal to let us consume means.
+fn refused(endpoint: &Endpoint, queue: &QueueName, answer: &Answer) -> (Kind, Failure) {
+    let refusal = endpoint.refused(&Operation::Consume(queue.as_str()), answer);
+    (refusal.kind, Failure::Refused(refusal.sentence))
+}
+
+/// The lock first, then every queue.
+async fn subscribe_alone(
+    connection: Arc<Connection>,
+    endpoint: Endpoint,
+    subscriptions: &[Subscription],
+    prefetch: u16,
+    former: Former,
+) -> Result<Subscribed, Failure> {
+    let locked = sole::lock(&connection, &endpoint, &endpoint.queues().lock(), &former).await?;
+    let mut queues = Vec::with_capacity(subscriptions.len());
+    for subscription in subscriptions {
+        let found = topology::own(&connection, &endpoint, subscription).await?;
+        let queue = &subscription.queue;
+        let stream = loop {
+            match Stream::consume(&connection, queue, prefetch, true).await? {
+                Ok(stream) => break stream,
+                Err(answer) => match refused(&endpoint, queue, &answer) {
+                    (Kind::InUse, _) => sole::wait_for_other(&endpoint, queue).await,
+                    (_, failure) => return Err(failure),
+                },
+            }
+        };
+        info!("consuming {queue}, where {} messages wait", found.messages);
+        queues.push(stream);
+    }
+    let names = subscriptions.iter().map(|subscription| subscription.queue.clone()).collect();
+    let company = Company::watch(connection, endpoint, names, locked.then_some(former));
+    Ok(Subscribed { queues, _company: Some(company) })
+}
+
+/// Takes more than one at a time from now on.
+async fn widen(session: Arc<Session<Subscribed>>, index: usize, prefetch: u16) -> Result<Wide, Failure> {
+    let Stream { channel, deliveries: narrow, .. } = &session.role.queues[index];
     in_time("setting the prefetch", channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
-    let options = BasicConsumeOptions::default();
-    let consume = channel.basic_consume(queue.name().into(), "".into(), options, FieldTable::default());
+    let (queue, options) = (narrow.queue(), BasicConsumeOptions::default());
+    let consume = channel.basic_consume(queue, "".into(), options, FieldTable::default());
     let deliveries = in_time("subscribing", consume).await?;
-    Ok(Subscription { deliveries, ledger: Ledger::default() })
+    let cancel = channel.basic_cancel(narrow.tag(), BasicCancelOptions::default());
+    in_time("ending the first subscription", cancel).await?;
+    // The broker may have handed out one more before it heard that.
+    let mut narrow = narrow.clone();
+    let rest = async {
+        let mut early = VecDeque::new();
+        while let Some(delivery) = narrow.next().await {
+            early.push_back(delivery?);
+        }
+        Ok(early)
+    };
+    let early = in_time("ending the first subscription", rest).await?;
+    Ok(Wide { deliveries, early })
 }
 
 impl fmt::Debug for Consumer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Consumer({})", self.queue.name())
-    }
-}
-
-fn delivery(queue: Role, delivery: lapin::message::Delivery) -> (Delivery, Acker) {
-    let content = Content { body: delivery.data, properties: delivery.properties };
-    let content = crate::transport::Content::Amqp(content);
-    (Delivery { queue, redelivered: delivery.redelivered, content }, delivery.acker)
-}
-
-/// The deliveries of one session in their order. One acknowledgement settles all up to its delivery, so it is sent
-/// only when everything up to there has been decided alike; past deliveries that were set aside, each is settled
-/// by itself.
-#[derive(Default)]
-struct Ledger {
-    entries: Mutex<Entries>,
-    /// Held while the broker is told, so that the tags reach it in their order.
-    telling: tokio::sync::Mutex<()>,
-}
-
-#[derive(Default)]
-struct Entries {
-    open: VecDeque<(Acker, Verdict)>,
-    /// The number of the first open entry.
-    first: u64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
-    /// Not decided yet.
-    Held,
-    /// Not decided yet, and the rest need not wait for it.
-    Aside,
-    Acked,
-    Dropped,
-    /// The broker has been told.
-    Told,
-}
-
-impl Verdict {
-    fn is_decided(self) -> bool {
-        matches!(self, Self::Acked | Self::Dropped)
-    }
-}
-
-/// Something to tell the broker.
-struct Order {
-    acker: Acker,
-    verdict: Verdict,
-    /// Whether it speaks for everything before it too.
-    multiple: bool,
-}
-
-impl Ledger {
-    /// Adds deliveries and returns their numbers.
-    fn enter(&self, ackers: Vec<Acker>) -> Vec<u64> {
-        let mut entries = self.lock();
-        let next = entries.first + entries.open.len() as u64;
-        let numbers = (next..).take(ackers.len()).collect();
-        entries.open.extend(ackers.into_iter().map(|acker| (acker, Verdict::Held)));
-        numbers
-    }
-
-    fn decide(&self, numbers: &[u64], verdict: Verdict) {
-        let mut entries = self.lock();
-        for number in numbers {
-            let index = number.checked_sub(entries.first).and_then(|index| usize::try_from(index).ok());
-            if let Some(entry) = index.and_then(|index| entries.open.get_mut(index)) {
-                entry.1 = verdict;
-            }
-        }
-    }
-
-    /// What to tell the broker next.
-    fn next(&self) -> Vec<Order> {
-        let mut entries = self.lock();
-        let mut run: Option<Order> = None;
-        while let Some((_, verdict)) = entries.open.front() {
-            let verdict = *verdict;
-            let goes_on = verdict == Verdict::Told || run.as_ref().is_none_or(|run| run.verdict == verdict);
-            if !goes_on || !(verdict.is_decided() || verdict == Verdict::Told) {
-                break;
-            }
-            let acker = entries.open.pop_front().map(|(acker, _)| acker);
-            entries.first += 1;
-            if let Some(acker) = acker.filter(|_| verdict.is_decided()) {
-                run = Some(Order { acker, verdict, multiple: true });
-            }
-        }
-        if let Some(run) = run {
-            return vec![run];
-        }
-        if entries.open.front().is_none_or(|(_, verdict)| *verdict != Verdict::Aside) {
-            return Vec::new();
-        }
-        let decided = entries.open.iter_mut().filter(|(_, verdict)| verdict.is_decided());
-        decided
-            .map(|(acker, verdict)| {
-                let told = std::mem::replace(verdict, Verdict::Told);
-                Order { acker: acker.clone(), verdict: told, multiple: false }
-            })
-            .collect()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Entries> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Tells the broker what is decided, to the end, also where whoever waits for it is cancelled: an acknowledgement that is
-/// left on its way would be overtaken by a later one, which the broker takes for a fault.
-async fn settled(session: &Arc<Session<Subscription>>) {
-    let session = Arc::clone(session);
-    _ = tokio::spawn(async move { settle(&session).await }).await;
-}
-
-/// A failure ends the session: then the broker takes everything back.
-async fn settle(session: &Session<Subscription>) {
-    let _telling = session.role.ledger.telling.lock().await;
-    loop {
-        let orders = session.role.ledger.next();
-        if orders.is_empty() {
-            return;
-        }
-        let told = join_all(orders.iter().map(async |Order { acker, verdict, multiple }| match verdict {
-            Verdict::Acked => acker.ack(BasicAckOptions { multiple: *multiple }).await,
-            _ => acker.nack(BasicNackOptions { multiple: *multiple, requeue: true }).await,
-        }));
-        let told = in_time("acknowledging", async { told.await.into_iter().collect::<Result<Vec<_>, _>>() });
-        match told.await {
-            Ok(sent) if sent.iter().all(|sent| *sent) => {}
-            Ok(_) => session.fail("an acknowledgement was not sent: the channel is gone"),
-            Err(Failure::Passing(why)) => session.fail(why),
-            Err(Failure::Lasting(error)) => session.fail(error),
-        }
+        write!(f, "Consumer({})", self.subscription.queue)
     }
 }
 
 /// Acknowledges deliveries, or gives them back when it is dropped before that.
 pub(in crate::transport) struct Receipt {
-    session: Arc<Session<Subscription>>,
+    session: Arc<Session<Subscribed>>,
+    index: usize,
     entries: Vec<u64>,
     acked: bool,
 }
 
 impl Receipt {
-    pub(in crate::transport) async fn ack(mut self) {
-        self.acked = true;
-        self.session.role.ledger.decide(&self.entries, Verdict::Acked);
-        settled(&self.session).await;
+    fn book(&self) -> &Book {
+        &self.session.role.queues[self.index].book
     }
 
-    /// Splits off the deliveries at these indices, for which the others need not wait.
-    pub(in crate::transport) fn set_aside(&mut self, indices: &[usize]) -> Self {
+    pub(in crate::transport) async fn ack(mut self) {
+        self.acked = true;
+        self.book().decide(&self.entries, Verdict::Acked);
+        settled(&self.session, self.index).await;
+    }
+
+    /// Splits off the deliveries at these indices, each by itself, for which the others need not wait.
+    pub(in crate::transport) fn set_aside(&mut self, indices: &[usize]) -> Vec<Self> {
         let (aside, rest) = partition(std::mem::take(&mut self.entries), indices);
         self.entries = rest;
-        self.session.role.ledger.decide(&aside, Verdict::Aside);
-        Self { session: Arc::clone(&self.session), entries: aside, acked: false }
+        self.book().set_aside(&aside);
+        let alone = |entry| Self {
+            session: Arc::clone(&self.session),
+            index: self.index,
+            entries: vec![entry],
+            acked: false,
+        };
+        aside.into_iter().map(alone).collect()
     }
 }
 
@@ -283,7 +451,7 @@ impl Drop for Receipt {
     fn drop(&mut self) {
         if !self.acked {
             // Told to the broker by whoever settles next, at the latest the next `take`.
-            self.session.role.ledger.decide(&self.entries, Verdict::Dropped);
+            self.book().decide(&self.entries, Verdict::GivenBack);
         }
     }
 }

@@ -2,25 +2,48 @@
 
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, LongString};
+use tokio_util::sync::CancellationToken;
 
-use crate::message::{HeaderValue, Incoming, Outgoing, Role};
-use crate::transport::{DeadLetter, Publication};
+use super::guard::watch::{Charge, Finding, FindingKind, Note};
+use crate::message::{HeaderValue, Incoming, Outgoing, Rejection};
 
-/// The exchange through which everything is published.
-pub(super) const EXCHANGE: &str = "pipeline";
-/// The exchange of the dead letters.
-pub(super) const DEAD_EXCHANGE: &str = "pipeline.dead";
-
-/// Body and properties as they came.
-#[derive(Debug, Clone)]
+/// Body and properties as they came, as far as they could be read.
+#[derive(Debug)]
 pub(in crate::transport) struct Content {
     pub(super) body: Vec<u8>,
     pub(super) properties: BasicProperties,
+    /// What the guard found wrong with it.
+    pub(super) finding: Option<Box<Finding>>,
+    /// What it takes of the connection's budget of bytes, until nobody has it any more.
+    _charge: Option<Charge>,
+    /// Cancelled when the connection that brought it has ended: then the broker delivers it again.
+    pub(super) session: CancellationToken,
 }
 
 impl Content {
+    pub(super) fn new(
+        body: Vec<u8>,
+        properties: BasicProperties,
+        note: Note,
+        session: CancellationToken,
+    ) -> Self {
+        let Note { charge, finding } = note;
+        Self { body, properties, finding, _charge: charge, session }
+    }
+
+    /// The same without body, headers and charge: what a bare letter needs.
+    pub(super) fn forgotten(&self, properties: BasicProperties, finding: Box<Finding>) -> Self {
+        let (body, finding, session) = (Vec::new(), Some(finding), self.session.clone());
+        Self { body, properties, finding, _charge: None, session }
+    }
+
     fn header(&self, name: &str) -> Option<&AMQPValue> {
         self.properties.headers().as_ref()?.inner().get(name)
+    }
+
+    /// How often the queue has delivered it before. Only quorum queues count.
+    pub(super) fn delivery_count(&self) -> u64 {
+        self.int_header("x-delivery-count").and_then(|count| u64::try_from(count).ok()).unwrap_or(0)
     }
 }
 
@@ -58,6 +81,14 @@ impl Incoming for Content {
             _ => None,
         }
     }
+    fn finding(&self) -> Option<Rejection> {
+        let finding = self.finding.as_ref()?;
+        let reason = match finding.kind {
+            FindingKind::BadProperties => Rejection::PROPERTIES,
+            FindingKind::TooLarge => Rejection::TOO_LARGE,
+        };
+        Some(Rejection::new(reason, &finding.detail))
+    }
 }
 
 fn text(value: &AMQPValue) -> Option<&str> {
@@ -70,42 +101,13 @@ fn text(value: &AMQPValue) -> Option<&str> {
 
 /// A publication in AMQP's terms, and what identifies it when the broker returns it.
 pub(super) struct Parcel<'a> {
-    pub(super) exchange: &'static str,
-    pub(super) routing_key: &'static str,
+    pub(super) exchange: &'a str,
+    pub(super) routing_key: &'a str,
     pub(super) body: &'a [u8],
     pub(super) properties: BasicProperties,
 }
 
-impl<'a> Parcel<'a> {
-    pub(super) fn new(publication: &'a Publication) -> Self {
-        match publication {
-            Publication::Message(message) => Self {
-                exchange: EXCHANGE,
-                routing_key: message.queue.name(),
-                body: &message.body,
-                properties: properties(message),
-            },
-            Publication::Dead(letter) => {
-                let crate::transport::Content::Amqp(content) = &letter.content else {
-                    unreachable!("a delivery is dead-lettered on the transport that brought it")
-                };
-                Self {
-                    exchange: DEAD_EXCHANGE,
-                    routing_key: letter.queue.name(),
-                    body: &content.body,
-                    properties: dead_properties(letter, &content.properties),
-                }
-            }
-        }
-    }
-
-    /// The queue this goes to, as people know it.
-    pub(super) fn destination(&self) -> &'static str {
-        let dead = self.exchange == DEAD_EXCHANGE;
-        let queue = Role::ALL.into_iter().find(|queue| queue.name() == self.routing_key);
-        queue.map_or(self.routing_key, |queue| if dead { queue.dead_name() } else { queue.name() })
-    }
-
+impl Parcel<'_> {
     /// Whether the broker's returned message is this one. Messages without an id that agree in all this are
     /// interchangeable.
     pub(super) fn is(&self, returned: &lapin::message::BasicReturnMessage) -> bool {
@@ -116,7 +118,8 @@ impl<'a> Parcel<'a> {
     }
 }
 
-fn properties(message: &Outgoing) -> BasicProperties {
+/// The properties of a message of ours.
+pub(super) fn properties(message: &Outgoing) -> BasicProperties {
     let mut headers = FieldTable::default();
     for (name, value) in &message.headers {
         let value = match value {
@@ -137,71 +140,5 @@ fn properties(message: &Outgoing) -> BasicProperties {
     match &message.message_id {
         Some(id) => properties.with_message_id((**id).into()),
         None => properties,
-    }
-}
-
-/// The message's own properties and headers with the reason added. The letter outlives a restart of the broker
-/// even where the message would not have.
-///
-/// What the broker would act upon is only told in headers: a user that is not us (refused with the channel), an
-/// expiration (the letter would delete itself), and further receivers.
-fn dead_properties(letter: &DeadLetter, original: &BasicProperties) -> BasicProperties {
-    let mut headers = FieldTable::default();
-    for (name, value) in original.headers().iter().flat_map(|headers| headers.inner()) {
-        let name = match name.as_str() {
-            "CC" => "x-original-cc".into(),
-            "BCC" => "x-original-bcc".into(),
-            _ => name.clone(),
-        };
-        headers.insert(name, value.clone());
-    }
-    let mut text = |name: &'static str, value: &str| {
-        headers.insert(name.into(), AMQPValue::LongString(LongString::from(value)));
-    };
-    if let Some(user) = original.user_id() {
-        text("x-original-user-id", user.as_str());
-    }
-    if let Some(expiration) = original.expiration() {
-        text("x-original-expiration", expiration.as_str());
-    }
-    text("x-reason", letter.rejection.reason);
-    text("x-detail", &letter.rejection.detail);
-    text("x-service", letter.service);
-    headers.insert("x-attempts".into(), AMQPValue::LongLongInt(letter.attempts()));
-    let keep = BasicProperties::default().with_headers(headers).with_delivery_mode(2);
-    let keep = match original.content_type() {
-        Some(value) => keep.with_content_type(value.clone()),
-        None => keep,
-    };
-    let keep = match original.content_encoding() {
-        Some(value) => keep.with_content_encoding(value.clone()),
-        None => keep,
-    };
-    let keep = match original.message_id() {
-        Some(value) => keep.with_message_id(value.clone()),
-        None => keep,
-    };
-    let keep = match original.correlation_id() {
-        Some(value) => keep.with_correlation_id(value.clone()),
-        None => keep,
-    };
-    let keep = match original.app_id() {
-        Some(value) => keep.with_app_id(value.clone()),
-        None => keep,
-    };
-    match original.timestamp() {
-        Some(value) => keep.with_timestamp(*value),
-        None => keep,
-    }
-}
-
-impl DeadLetter {
-    /// How often the message was delivered: the broker counts redeliveries on quorum queues.
-    fn attempts(&self) -> i64 {
-        let redeliveries = match &self.content {
-            crate::transport::Content::Amqp(content) => content.int_header("x-delivery-count"),
-            crate::transport::Content::Memory(_) => None,
-        };
-        redeliveries.unwrap_or(0).saturating_add(1)
     }
 }

@@ -1,13 +1,19 @@
 //! Where the broker is and who we are to it. Its password is in no log and no `Debug`.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::{Context as _, bail, ensure};
-use clap::{Args, ValueEnum};
+use anyhow::{Context as _, ensure};
+use clap::Args;
 use lapin::tcp::OwnedTLSConfig;
-use lapin::uri::{AMQPScheme, AMQPUri};
+
+use super::address::Address;
+use super::refusal::{self, Operation, Refusal, Who};
+use super::topology::Answer;
+use crate::transport::Error;
+use crate::transport::queues::{QueueKind, QueueOptions, Queues};
 
 /// The default address: RabbitMQ's port on this machine.
 const LOCAL: &str = "amqp://127.0.0.1:5672";
@@ -16,7 +22,8 @@ const LOCAL: &str = "amqp://127.0.0.1:5672";
 #[derive(Args, Clone)]
 #[command(next_help_heading = "RabbitMQ")]
 pub struct AmqpOptions {
-    /// Address: `amqp://[user[:password]@]host[:port][/vhost]`, or `amqps://` for TLS.
+    /// Address: `amqp://[user[:password]@]host[:port][/vhost]`, or `amqps://` for TLS. Several with commas are tried in
+    /// turn.
     /// [default: amqp://127.0.0.1:5672]
     #[arg(
         long,
@@ -53,39 +60,26 @@ pub struct AmqpOptions {
     #[arg(long, env = "AMQP_CA_FILE", value_name = "FILE")]
     amqp_ca_file: Option<PathBuf>,
 
-    /// How the queues are declared; an existing queue must have been declared alike.
-    #[arg(long, env = "QUEUE_KIND", value_enum, default_value_t = QueueKind::Quorum)]
-    queue_kind: QueueKind,
-}
-
-/// How the queues are declared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum QueueKind {
-    /// Replicated and safe on disk before a confirm. For everything new.
-    Quorum,
-    /// Durable classic queues. They survive a restart of the broker, not a power cut.
-    Classic,
-    /// Gone when the broker restarts: what the Python exercise declares. RabbitMQ up to 4.2.
-    Transient,
-}
-
-impl fmt::Display for QueueKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Quorum => "quorum",
-            Self::Classic => "classic",
-            Self::Transient => "transient",
-        })
-    }
+    /// What the queues are called.
+    #[command(flatten)]
+    queues: QueueOptions,
 }
 
 /// A broker's address with everything needed to connect. Cheap to clone.
 #[derive(Clone)]
-pub struct Endpoint(Arc<AmqpOptions>);
+pub struct Endpoint(Arc<Inner>);
+
+struct Inner {
+    options: AmqpOptions,
+    queues: Queues,
+    /// What was said already of the broker, which need not be said at each connect.
+    said: Mutex<HashSet<String>>,
+}
 
 /// What one connect uses.
+#[derive(Clone)]
 pub(super) struct Target {
-    pub(super) uri: AMQPUri,
+    pub(super) address: Address,
     pub(super) tls: OwnedTLSConfig,
 }
 
@@ -93,9 +87,10 @@ impl Endpoint {
     /// Checks the options, so that a mistake in them is told at once and not at the first connect.
     ///
     /// # Errors
-    /// An address that is none, an unreadable file, or amqps in a build without TLS.
+    /// An address that is none, a queue's name that cannot be one, an unreadable file, or amqps in a build without TLS.
     pub fn new(options: AmqpOptions) -> anyhow::Result<Self> {
-        let endpoint = Self(Arc::new(options));
+        let queues = Queues::new(&options.queues).map_err(|why| Error::Incompatible(why.into()))?;
+        let endpoint = Self(Arc::new(Inner { options, queues, said: Mutex::default() }));
         endpoint.target()?;
         Ok(endpoint)
     }
@@ -112,44 +107,43 @@ impl Endpoint {
             amqp_password: None,
             amqp_password_file: None,
             amqp_ca_file: None,
-            queue_kind,
+            queues: QueueOptions { queue_kind, ..QueueOptions::default() },
         })
     }
 
-    pub(super) fn queue_kind(&self) -> QueueKind {
-        self.0.queue_kind
+    /// What the queues are called.
+    #[must_use]
+    pub fn queues(&self) -> &Queues {
+        &self.0.queues
+    }
+
+    /// The vhost.
+    ///
+    /// # Errors
+    /// A file that cannot be read any more.
+    pub fn vhost(&self) -> anyhow::Result<String> {
+        Ok(self.target()?.address.vhost)
     }
 
     /// Reads the secrets' files anew and puts everything together.
     pub(super) fn target(&self) -> anyhow::Result<Target> {
-        let options = &*self.0;
+        let options = &self.0.options;
         let url = match (&options.amqp_url_file, &options.amqp_url) {
             (Some(file), _) => read_secret(file)?,
             (None, Some(url)) => url.clone(),
             (None, None) => LOCAL.to_owned(),
         };
-        let mut uri: AMQPUri = match url.parse() {
-            Ok(uri) => uri,
-            // The text itself may hold a password, and stays out of the error.
-            Err(why) => {
-                bail!("the RabbitMQ address is not of the form amqp://user:password@host:port/vhost: {why}")
-            }
-        };
+        let mut address = Address::parse(&url)?;
         if let Some(user) = &options.amqp_user {
-            uri.authority.userinfo.username.clone_from(user);
+            address.user.clone_from(user);
         }
         match (&options.amqp_password_file, &options.amqp_password) {
-            (Some(file), _) => uri.authority.userinfo.password = read_secret(file)?,
-            (None, Some(password)) => uri.authority.userinfo.password.clone_from(password),
+            (Some(file), _) => address.password = read_secret(file)?,
+            (None, Some(password)) => address.password.clone_from(password),
             (None, None) => {}
         }
-        uri.query.heartbeat.get_or_insert(10);
-        uri.query.connection_timeout.get_or_insert(5000);
-        // What brokers propose. Named here, because the client otherwise learns it late and grows its buffers by
-        // writing to all of their 8 MiB.
-        uri.query.frame_max.get_or_insert(131_072);
         ensure!(
-            uri.scheme == AMQPScheme::AMQP || cfg!(feature = "tls"),
+            !address.tls || cfg!(feature = "tls"),
             "this program is built without TLS; build it with `--features tls` to use amqps://"
         );
         let cert_chain =
@@ -159,7 +153,29 @@ impl Endpoint {
                 })?),
                 None => None,
             };
-        Ok(Target { uri, tls: OwnedTLSConfig { identity: None, cert_chain } })
+        Ok(Target { address, tls: OwnedTLSConfig { identity: None, cert_chain } })
+    }
+
+    /// What a refusal by the broker means.
+    pub(super) fn refused(&self, operation: &Operation<'_>, answer: &Answer) -> Refusal {
+        let (user, vhost) =
+            self.target().map(|target| (target.address.user, target.address.vhost)).unwrap_or_default();
+        let who = Who { user: &user, vhost: &vhost };
+        refusal::read(operation, &refusal::Answer { code: answer.code, text: &answer.text }, &who)
+    }
+
+    /// Says something the first time that it is known.
+    pub(super) fn once(&self, what: &str, say: impl FnOnce()) {
+        let mut said = self.0.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.insert(what.to_owned()) {
+            drop(said);
+            say();
+        }
+    }
+
+    /// From now on it is to be said again.
+    pub(super) fn unsaid(&self, what: &str) -> bool {
+        self.0.said.lock().unwrap_or_else(PoisonError::into_inner).remove(what)
     }
 }
 
@@ -173,11 +189,7 @@ fn read_secret(file: &Path) -> anyhow::Result<String> {
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.target() {
-            Ok(Target { uri, .. }) => {
-                let scheme = if uri.scheme == AMQPScheme::AMQPS { "amqps" } else { "amqp" };
-                let vhost = if uri.vhost == "/" { "" } else { &uri.vhost };
-                write!(f, "{scheme}://{}:{}/{vhost}", uri.authority.host, uri.authority.port)
-            }
+            Ok(target) => target.address.fmt(f),
             Err(_) => f.write_str("RabbitMQ"),
         }
     }
@@ -185,13 +197,13 @@ impl fmt::Display for Endpoint {
 
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Endpoint({self}, {})", self.0.queue_kind)
+        write!(f, "Endpoint({self}, {})", self.queues().kind())
     }
 }
 
 impl fmt::Debug for AmqpOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AmqpOptions").field("queue_kind", &self.queue_kind).finish_non_exhaustive()
+        f.debug_struct("AmqpOptions").field("queues", &self.queues).finish_non_exhaustive()
     }
 }
 
@@ -205,6 +217,7 @@ mod tests {
             ("amqp://user:secret@broker:5673/vhost", "amqp://broker:5673/vhost"),
             ("amqp://user:secret@broker", "amqp://broker:5672/"),
             ("amqp://127.0.0.1:5672/%2f", "amqp://127.0.0.1:5672/"),
+            ("amqp://user:secret@[2001:db8::5]:31554/test", "amqp://[2001:db8::5]:31554/test"),
         ] {
             let endpoint = Endpoint::from_url(url, QueueKind::Quorum).unwrap();
             assert_eq!(endpoint.to_string(), shown);
@@ -225,12 +238,20 @@ mod tests {
     fn a_password_file_is_read_at_each_connect() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "first\n").unwrap();
-        let mut options = (*Endpoint::from_url("amqp://u:x@h", QueueKind::Quorum).unwrap().0).clone();
+        let mut options = Endpoint::from_url("amqp://u:x@h", QueueKind::Quorum).unwrap().0.options.clone();
         options.amqp_password_file = Some(file.path().to_owned());
         let endpoint = Endpoint::new(options).unwrap();
-        assert_eq!(endpoint.target().unwrap().uri.authority.userinfo.password, "first");
+        assert_eq!(endpoint.target().unwrap().address.password, "first");
         std::fs::write(file.path(), "second").unwrap();
-        assert_eq!(endpoint.target().unwrap().uri.authority.userinfo.password, "second");
+        assert_eq!(endpoint.target().unwrap().address.password, "second");
+    }
+
+    #[test]
+    fn a_queue_that_cannot_be_is_refused_for_good() {
+        let mut options = Endpoint::from_url("amqp://h", QueueKind::Quorum).unwrap().0.options.clone();
+        options.queues.labels_queue = Some("amq.labels".to_owned());
+        let error = Endpoint::new(options).unwrap_err();
+        assert!(matches!(error.downcast_ref::<Error>(), Some(Error::Incompatible(_))), "{error}");
     }
 
     #[cfg(not(feature = "tls"))]

@@ -6,15 +6,17 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt as _};
-use lapin::{Channel, Connection, ConnectionProperties, ConnectionStatus, Event};
+use lapin::{Connection, ConnectionStatus, Event};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::endpoint::{Endpoint, Target};
-use super::topology::{self, Failure};
+use super::dial::{self, Round};
+use super::endpoint::Endpoint;
+use super::guard::watch::Watch;
+use super::topology::Failure;
 use crate::readiness::{Condition, Readiness};
 use crate::stop::Stop;
 use crate::transport::{Error, connection_condition};
@@ -25,11 +27,15 @@ pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
 /// How often the connection's state is looked at, besides the events it reports.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
-/// The longest wait between two tries. With it a service is back within 5 s of the broker.
-const LONGEST_WAIT: Duration = Duration::from_secs(3);
-/// A session that lived for less did not work: a message that the client cannot even parse ends each session
-/// at its first delivery, and must not be met with a storm of connections.
+/// The longest wait between two rounds over the broker's addresses. With it a service is back within 5 s of the broker.
+const LONGEST_WAIT: Duration = Duration::from_millis(1500);
+/// The wait after a refusal, which passes when a person has acted.
+const AFTER_REFUSAL: Duration = Duration::from_secs(3);
+/// A session that lived for less did not work, and must not be met with a storm of connections.
 const WORKED: Duration = Duration::from_secs(1);
+/// How long the guard may read nothing because too many bytes are held. RabbitMQ ends a connection that takes nothing
+/// for 30 s.
+const LONGEST_HOLD: Duration = Duration::from_secs(25);
 
 /// Runs `call`, but no longer than [`DEADLINE`].
 pub(super) async fn in_time<T>(
@@ -37,8 +43,8 @@ pub(super) async fn in_time<T>(
     call: impl Future<Output = lapin::Result<T>>,
 ) -> Result<T, Failure> {
     match timeout(DEADLINE, call).await {
-        Ok(result) => result.map_err(|why| Failure::Passing(format!("{what}: {why}"))),
-        Err(_) => Err(Failure::Passing(format!("{what}: no answer within {DEADLINE:?}"))),
+        Ok(result) => result.map_err(|why| Failure::Unreachable(format!("{what}: {why}"))),
+        Err(_) => Err(Failure::Unreachable(format!("{what}: no answer within {DEADLINE:?}"))),
     }
 }
 
@@ -46,7 +52,9 @@ pub(super) async fn in_time<T>(
 pub(super) struct Session<S> {
     pub(super) role: S,
     pub(super) status: ConnectionStatus,
-    ended: CancellationToken,
+    pub(super) watch: Arc<Watch>,
+    /// Cancelled when the session is unusable.
+    pub(super) ended: CancellationToken,
     reason: OnceLock<String>,
 }
 
@@ -89,7 +97,7 @@ impl<S: Send + Sync + 'static> Link<S> {
         purpose: String,
         stop: Stop,
         readiness: &Readiness,
-        open: impl Fn(Arc<Connection>) -> F + Send + Sync + 'static,
+        open: impl Fn(Arc<Connection>, Arc<Watch>) -> F + Send + Sync + 'static,
     ) -> Self
     where
         F: Future<Output = Result<S, Failure>> + Send,
@@ -158,83 +166,76 @@ struct Keeper<S> {
 }
 
 impl<S: Send + Sync + 'static> Keeper<S> {
-    async fn run<F>(self, open: impl Fn(Arc<Connection>) -> F)
+    async fn run<F>(self, open: impl Fn(Arc<Connection>, Arc<Watch>) -> F)
     where
         F: Future<Output = Result<S, Failure>>,
     {
         let mut backoff = Backoff::new(Duration::from_millis(100), LONGEST_WAIT);
-        let mut outage: Option<Instant> = None;
+        let mut round = Round::default();
+        let mut outage = Outage::default();
         loop {
             let opened = tokio::select! {
-                opened = self.open(&open) => opened,
+                opened = self.open(&open, &mut round) => opened,
                 () = self.close.cancelled() => return,
             };
-            match opened {
-                Ok((connection, role)) => {
+            let pause = match opened {
+                Ok((connection, watch, role)) => {
                     let opened = Instant::now();
-                    let after = outage.take().map(|since| since.elapsed());
-                    let reason = match self.watch(&connection, role, after).await {
-                        Some(reason) => reason,
-                        None => return close(&connection).await,
+                    let after = outage.over();
+                    let Some(reason) = self.watch(&connection, &watch, role, after).await else {
+                        return close(&connection).await;
                     };
                     if opened.elapsed() >= WORKED {
                         backoff.reset();
                     }
                     warn!("lost RabbitMQ at {}, {}: {reason}; reconnecting", self.endpoint, self.purpose);
                     metrics::counter!("pipeline_reconnects_total", "service" => self.app, "purpose" => self.purpose.clone()).increment(1);
-                    outage = Some(Instant::now());
+                    outage.begin();
+                    round.restart();
                     // In the background: the dead connection must not hold up the next one.
                     tokio::spawn(async move { close(&connection).await });
+                    tokio::select! {
+                        () = self.until_let_go(&watch) => {}
+                        () = self.close.cancelled() => return,
+                    }
+                    Some(backoff.next())
                 }
                 Err(Failure::Lasting(error)) => {
                     self.state.send_replace(State::Refused(error));
                     return;
                 }
-                Err(Failure::Passing(why)) => {
+                Err(failure) => {
                     metrics::counter!("pipeline_connect_failures_total", "service" => self.app, "purpose" => self.purpose.clone()).increment(1);
-                    if outage.is_none() {
-                        outage = Some(Instant::now());
-                        warn!(
-                            "no RabbitMQ at {}, {}: {why}; trying until there is",
-                            self.endpoint, self.purpose
-                        );
-                    } else {
-                        tracing::debug!("still no RabbitMQ at {}: {why}", self.endpoint);
-                    }
+                    outage.begin();
+                    outage.say(&self.endpoint, &self.purpose, &failure);
+                    // Inside a round there is no pause: the next address may be fine.
+                    round.is_over().then(|| match failure {
+                        Failure::Refused(_) => AFTER_REFUSAL,
+                        _ => backoff.next(),
+                    })
                 }
-            }
+            };
             tokio::select! {
-                () = tokio::time::sleep(backoff.next()) => {}
+                () = tokio::time::sleep(pause.unwrap_or_default()), if pause.is_some() => {}
                 () = self.close.cancelled() => return,
+                else => {}
             }
         }
     }
 
-    async fn open<F>(&self, open: impl Fn(Arc<Connection>) -> F) -> Result<(Arc<Connection>, S), Failure>
+    async fn open<F>(
+        &self,
+        open: impl Fn(Arc<Connection>, Arc<Watch>) -> F,
+        round: &mut Round,
+    ) -> Result<(Arc<Connection>, Arc<Watch>, S), Failure>
     where
         F: Future<Output = Result<S, Failure>>,
     {
-        let Target { uri, tls } =
-            self.endpoint.target().map_err(|why| Failure::Passing(format!("{why:#}")))?;
         let name = format!("{}, {}", self.app, self.purpose);
-        let properties = ConnectionProperties::default().with_connection_name(name.into());
-        let runtime = lapin::runtime::default_runtime().map_err(|why| Failure::Passing(why.to_string()))?;
-        let connecting = Connection::connect_uri_with_config(uri, properties, tls, runtime);
-        let connection = Arc::new(in_time("connecting", connecting).await?);
-        let prepared = async {
-            let channel = in_time("opening a channel", connection.create_channel()).await?;
-            match timeout(DEADLINE, topology::declare(&channel, &self.endpoint)).await {
-                Ok(declared) => declared?,
-                Err(_) => {
-                    let why = format!("declaring the queues: no answer within {DEADLINE:?}");
-                    return Err(Failure::Passing(why));
-                }
-            }
-            in_time("closing a channel", channel.close(200, "declared".into())).await?;
-            open(Arc::clone(&connection)).await
-        };
-        match prepared.await {
-            Ok(role) => Ok((connection, role)),
+        let (connection, watch) = dial::connect(&self.endpoint, round, &name).await?;
+        let connection = Arc::new(connection);
+        match open(Arc::clone(&connection), Arc::clone(&watch)).await {
+            Ok(role) => Ok((connection, watch, role)),
             Err(failure) => {
                 close(&connection).await;
                 Err(failure)
@@ -242,12 +243,35 @@ impl<S: Send + Sync + 'static> Keeper<S> {
         }
     }
 
+    /// Waits until what a lost connection has delivered is let go of, where that is so much that another connection's
+    /// share would be too much besides.
+    async fn until_let_go(&self, watch: &Watch) {
+        let held = watch.held();
+        if held <= dial::BUDGET / 2 {
+            return;
+        }
+        warn!(
+            "{held} bytes of messages wait here to be dealt with, {}; more are taken when they are",
+            self.purpose
+        );
+        while watch.held() > dial::BUDGET / 2 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
     /// Offers the session until it fails, and returns why; or nothing when the link is to be closed.
-    async fn watch(&self, connection: &Connection, role: S, outage: Option<Duration>) -> Option<String> {
+    async fn watch(
+        &self,
+        connection: &Connection,
+        watch: &Arc<Watch>,
+        role: S,
+        outage: Option<Duration>,
+    ) -> Option<String> {
         let events = connection.events_listener();
         let session = Arc::new(Session {
             role,
             status: connection.status().clone(),
+            watch: Arc::clone(watch),
             ended: CancellationToken::new(),
             reason: OnceLock::new(),
         });
@@ -264,7 +288,7 @@ impl<S: Send + Sync + 'static> Keeper<S> {
             () = session.failed() => {
                 Some(session.reason.get().cloned().unwrap_or_else(|| "closed".to_owned()))
             }
-            why = self.broken(connection, events) => { session.fail(&why); Some(why) }
+            why = self.broken(connection, watch, events) => { session.fail(&why); Some(why) }
             () = self.close.cancelled() => None,
         };
         self.ready.set(false);
@@ -273,7 +297,12 @@ impl<S: Send + Sync + 'static> Keeper<S> {
     }
 
     /// Resolves with the reason when the connection breaks. Reports on the way when the broker blocks it.
-    async fn broken(&self, connection: &Connection, events: impl Stream<Item = Event>) -> String {
+    async fn broken(
+        &self,
+        connection: &Connection,
+        watch: &Watch,
+        events: impl Stream<Item = Event>,
+    ) -> String {
         let purpose = self.purpose.clone();
         let blocked =
             metrics::gauge!("pipeline_connection_blocked", "service" => self.app, "purpose" => purpose);
@@ -283,6 +312,9 @@ impl<S: Send + Sync + 'static> Keeper<S> {
             let event = tokio::select! {
                 event = events.next() => event,
                 _ = look.tick() => {
+                    if watch.choked().is_some_and(|time| time >= LONGEST_HOLD) {
+                        return format!("{} bytes of its messages wait here to be dealt with", watch.held());
+                    }
                     if connection.status().connected() {
                         continue;
                     }
@@ -303,7 +335,7 @@ impl<S: Send + Sync + 'static> Keeper<S> {
                 }
                 Some(Event::Error(why)) => {
                     blocked.set(0.0);
-                    return why.to_string();
+                    return watch.broken().map_or_else(|| why.to_string(), |broken| broken.to_string());
                 }
                 Some(_) => {}
                 None => {
@@ -321,12 +353,40 @@ async fn close(connection: &Connection) {
     }
 }
 
-/// Opens a channel that waits for confirms.
-pub(super) async fn confirming_channel(connection: &Connection) -> Result<Channel, Failure> {
-    let channel = in_time("opening a channel", connection.create_channel()).await?;
-    in_time("asking for confirms", channel.confirm_select(lapin::options::ConfirmSelectOptions::default()))
-        .await?;
-    Ok(channel)
+/// What is said of a time without a session.
+#[derive(Default)]
+struct Outage {
+    since: Option<Instant>,
+    /// Whether it was said that nobody answers.
+    silent: bool,
+    /// The refusal that was said last.
+    refusal: Option<String>,
+}
+
+impl Outage {
+    fn begin(&mut self) {
+        self.since.get_or_insert_with(Instant::now);
+    }
+
+    /// It is over. Returns how long it was.
+    fn over(&mut self) -> Option<Duration> {
+        std::mem::take(self).since.map(|since| since.elapsed())
+    }
+
+    /// Says each thing once: that there is no broker, and each other thing that it answers.
+    fn say(&mut self, endpoint: &Endpoint, purpose: &str, failure: &Failure) {
+        match failure {
+            Failure::Refused(why) if self.refusal.as_ref() != Some(why) => {
+                warn!("RabbitMQ at {endpoint} refuses us, {purpose}: {why}; trying until it does not");
+                self.refusal = Some(why.clone());
+            }
+            Failure::Unreachable(why) if !self.silent => {
+                warn!("no RabbitMQ at {endpoint}, {purpose}: {why}; trying until there is");
+                self.silent = true;
+            }
+            _ => tracing::debug!("still no session with RabbitMQ at {endpoint}: {failure}"),
+        }
+    }
 }
 
 /// Waiting times that double from the first to the last, with full jitter, so that services that lost the same

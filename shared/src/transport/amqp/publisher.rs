@@ -1,52 +1,69 @@
-//! Publishing with confirms.
-//!
-//! The client attaches a returned message to whichever confirm comes next, which need not be its own. So a
-//! channel carries one batch at a time: then every return among its confirms belongs to this batch, and the
-//! returned message itself says which one it was. Several channels keep several batches under way.
+//! Publishing messages of ours until each is confirmed.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use futures_util::future::join_all;
-use lapin::message::BasicReturnMessage;
-use lapin::options::BasicPublishOptions;
-use lapin::{Channel, Confirmation, Connection};
-use tokio::sync::Mutex;
-use tokio::time::timeout;
+use lapin::Connection;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
 use tracing::{info, warn};
 
-use super::content::Parcel;
+use super::attempts::LONGEST;
+use super::content::{Parcel, properties};
 use super::endpoint::Endpoint;
-use super::link::{Backoff, DEADLINE, Link, Session, confirming_channel, in_time};
-use super::topology::{self, Failure};
+use super::lane::{self, Fate, Lane};
+use super::link::{Backoff, Link, Session};
+use super::refusal::{Kind, Operation};
+use super::topology::{self, Answer, Failure};
+use super::undertaker::{self, Grave, MOST_PARKED};
+use crate::message::{Outgoing, Role};
 use crate::readiness::Readiness;
 use crate::stop::Stop;
-use crate::transport::{Error, Publication};
+use crate::transport::queues::{EXCHANGE, owner};
+use crate::transport::{Burial, DeadLetter, Error};
 
 /// How many batches can be under way at once.
 const LANES: usize = 4;
+/// How long a process that is to end waits for letters. They are not lost: what they speak of goes back to its queue.
+const LAST_WAIT: Duration = Duration::from_secs(1);
 
 /// Publishes over one connection. Clones share it.
 #[derive(Debug, Clone)]
-pub struct Publisher {
+pub struct Publisher(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
     link: Arc<Link<Lanes>>,
     endpoint: Endpoint,
     stop: Stop,
+    /// Whether a role's queue is published to by its name, because it cannot be bound to our exchange.
+    by_name: [AtomicBool; Role::ALL.len()],
+    letters: mpsc::UnboundedSender<Grave>,
+    parked: Arc<AtomicUsize>,
+    undertaker: AbortHandle,
 }
 
-struct Lanes {
-    connection: Arc<Connection>,
-    channels: Vec<Mutex<Channel>>,
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.undertaker.abort();
+    }
+}
+
+/// What a publisher's session has.
+pub(super) struct Lanes {
+    pub(super) connection: Arc<Connection>,
+    lanes: Vec<Lane>,
+    /// Of its own, so that a letter that the broker answers by closing the channel disturbs nothing else.
+    pub(super) letters: Lane,
     next: AtomicUsize,
 }
 
-/// What became of a batch.
-struct Outcome {
-    /// Indices of what is not known to be safe.
-    unconfirmed: Vec<usize>,
-    /// What the broker said of those, if it was the broker.
-    refusal: Option<String>,
+/// Why a message was not taken.
+struct Complaint {
+    sentence: String,
+    /// The broker's limit, where one is larger than that.
+    max: Option<u64>,
 }
 
 impl Publisher {
@@ -57,165 +74,202 @@ impl Publisher {
         readiness: &Readiness,
     ) -> Self {
         let purpose = "publishing".to_owned();
-        let link = Link::keep(endpoint.clone(), app, purpose, stop.clone(), readiness, open_lanes);
-        Self { link: Arc::new(link), endpoint, stop }
+        let (for_lanes, settings) = (endpoint.clone(), endpoint.clone());
+        let open = move |connection: Arc<Connection>, _| open_lanes(connection, for_lanes.clone());
+        let link = Arc::new(Link::keep(settings, app, purpose, stop.clone(), readiness, open));
+        let (letters, incoming) = mpsc::unbounded_channel();
+        let parked = Arc::new(AtomicUsize::new(0));
+        let room = readiness.condition("the dead letters take what cannot be used");
+        room.set(true);
+        let undertaker =
+            undertaker::start(Arc::clone(&link), endpoint.clone(), app, incoming, Arc::clone(&parked), room);
+        Self(Arc::new(Inner {
+            link,
+            endpoint,
+            stop,
+            by_name: Default::default(),
+            letters,
+            parked,
+            undertaker,
+        }))
     }
 
-    pub(in crate::transport) async fn publish(&self, batch: &[Publication]) -> Result<(), Error> {
-        let parcels: Vec<_> = batch.iter().map(Parcel::new).collect();
-        let mut pending: Vec<usize> = (0..parcels.len()).collect();
-        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
-        let mut refused = false;
-        while !pending.is_empty() {
-            let session = self.link.session().await?;
-            let outcome = tokio::select! {
-                outcome = publish_once(&session, &parcels, &pending) => outcome,
-                () = self.stop.overdue() => return Err(Error::Stopped),
+    /// Hands a letter to whoever publishes letters, and says when it is safe.
+    pub(in crate::transport) fn bury(
+        &self,
+        letter: DeadLetter,
+    ) -> impl Future<Output = Option<Result<Burial, Error>>> + Send + 'static {
+        let (burial, buried) = oneshot::channel();
+        // Where nobody listens any more, the process ends, and `buried` says so.
+        _ = self.0.letters.send(Grave::new(letter, burial));
+        let stop = self.0.stop.clone();
+        async move {
+            let told_to_stop = async {
+                stop.requested().await;
+                tokio::time::sleep(LAST_WAIT).await;
             };
-            pending = outcome.unconfirmed;
-            if let Some(why) = outcome.refusal {
-                if !refused {
-                    warn!(
-                        "RabbitMQ at {} refuses {} message(s): {why}; trying again until it takes them",
-                        self.endpoint,
-                        pending.len()
-                    );
-                }
-                refused = true;
-                let healed = async {
-                    tokio::time::sleep(backoff.next()).await;
-                    self.heal(&session).await
-                };
-                tokio::select! {
-                    healed = healed => healed?,
-                    () = self.stop.overdue() => return Err(Error::Stopped),
-                }
+            tokio::select! {
+                buried = buried => buried.ok().map(Ok),
+                () = told_to_stop => Some(Ok(Burial::GivenBack)),
+                () = stop.overdue() => Some(Err(Error::Stopped)),
             }
         }
-        if refused {
-            info!("RabbitMQ at {} took the messages that it had refused", self.endpoint);
+    }
+
+    pub(in crate::transport) fn is_overfull(&self) -> bool {
+        self.0.parked.load(Ordering::Relaxed) >= MOST_PARKED
+    }
+
+    pub(in crate::transport) async fn publish(&self, batch: &[Outgoing]) -> Result<(), Error> {
+        for part in lane::parts(batch, |message| message.body.len()) {
+            self.publish_part(part).await?;
         }
         Ok(())
     }
 
-    /// Declares the queues anew: the usual reason for a returned message is that one was deleted.
-    async fn heal(&self, session: &Session<Lanes>) -> Result<(), Error> {
-        let declared = async {
-            let channel = in_time("opening a channel", session.role.connection.create_channel()).await?;
-            timeout(DEADLINE, topology::declare(&channel, &self.endpoint))
-                .await
-                .unwrap_or_else(|_| Err(Failure::Passing(format!("no answer within {DEADLINE:?}"))))?;
-            in_time("closing a channel", channel.close(200, "declared".into())).await
-        };
-        match declared.await {
-            Ok(()) => Ok(()),
-            Err(Failure::Lasting(error)) => Err(error),
-            Err(Failure::Passing(why)) => {
-                session.fail(format!("declaring the queues anew: {why}"));
-                Ok(())
+    /// Publishes what fits onto a lane.
+    async fn publish_part(&self, part: &[Outgoing]) -> Result<(), Error> {
+        let Inner { link, endpoint, stop, .. } = &*self.0;
+        let mut pending: Vec<&Outgoing> = part.iter().collect();
+        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
+        let mut said: Option<String> = None;
+        // What the broker takes at the most, once it has said so: what is larger goes after the others, one by one.
+        let mut max = u64::MAX;
+        while !pending.is_empty() {
+            let session = link.session().await?;
+            let (mut now, mut later): (Vec<&Outgoing>, _) =
+                pending.into_iter().partition(|message| message.body.len() as u64 <= max);
+            let too_large = now.is_empty();
+            if too_large {
+                now = later.split_off(later.len() - 1);
+            }
+            let parcels: Vec<_> = now.iter().map(|message| self.parcel(message)).collect();
+            let fates = tokio::select! {
+                fates = session.role.publish(&session, &parcels) => fates,
+                () = stop.overdue() => return Err(Error::Stopped),
+            };
+            drop(parcels);
+            let mut left: Vec<(&Outgoing, Fate)> = now.into_iter().zip(fates).collect();
+            left.retain(|(_, fate)| !matches!(fate, Fate::Confirmed));
+            let complaint = tokio::select! {
+                complaint = self.complaint(&session, &left) => complaint,
+                () = stop.overdue() => return Err(Error::Stopped),
+            };
+            pending = left.into_iter().map(|(message, _)| message).chain(later).collect();
+            if let Some(complaint) = complaint {
+                if said.as_ref() != Some(&complaint.sentence) {
+                    warn!(
+                        "RabbitMQ at {endpoint} does not take {} message(s): {}; trying again until it does",
+                        pending.len(),
+                        complaint.sentence
+                    );
+                    said = Some(complaint.sentence);
+                }
+                max = complaint.max.unwrap_or(max);
+                let after = if too_large { LONGEST } else { backoff.next() };
+                tokio::select! {
+                    () = tokio::time::sleep(after) => {}
+                    () = stop.overdue() => return Err(Error::Stopped),
+                }
+            }
+        }
+        if said.is_some() {
+            info!("RabbitMQ at {endpoint} took the messages that it had refused");
+        }
+        Ok(())
+    }
+
+    fn parcel<'a>(&'a self, message: &'a Outgoing) -> Parcel<'a> {
+        let by_name = self.by_name(message.role).load(Ordering::Relaxed);
+        Parcel {
+            exchange: if by_name { "" } else { EXCHANGE },
+            routing_key: self.0.endpoint.queues().name(message.role).as_str(),
+            body: &message.body,
+            properties: properties(message),
+        }
+    }
+
+    fn by_name(&self, role: Role) -> &AtomicBool {
+        let index = Role::ALL.iter().position(|other| *other == role).unwrap_or_default();
+        &self.0.by_name[index]
+    }
+
+    /// What people should know of the messages that were not taken, after mending what can be mended. None where the
+    /// session ended, which is said by whoever keeps it.
+    async fn complaint(&self, session: &Session<Lanes>, left: &[(&Outgoing, Fate)]) -> Option<Complaint> {
+        let endpoint = &self.0.endpoint;
+        let (message, fate) = left.iter().find(|(_, fate)| !matches!(fate, Fate::Lost))?;
+        let queue = endpoint.queues().name(message.role);
+        let whose = owner(message.role);
+        let later = |sentence| Some(Complaint { sentence, max: None });
+        match fate {
+            Fate::Confirmed | Fate::Lost => None,
+            Fate::Full => later(format!("the queue {queue} is full or unavailable")),
+            Fate::Returned => match topology::route(&session.role.connection, endpoint, message.role).await {
+                Ok(topology::Route::Bound) => later(format!("the queue {queue} was not bound to {EXCHANGE}")),
+                Ok(topology::Route::Missing) => later(format!(
+                    "there is no queue {queue} yet: it is made by its consumer, which is {whose}"
+                )),
+                Ok(topology::Route::ByName(why)) => {
+                    self.by_name(message.role).store(true, Ordering::Relaxed);
+                    later(format!("{why}; publishing to the queue {queue} by its name instead"))
+                }
+                Err(why) => {
+                    session.fail(why);
+                    None
+                }
+            },
+            Fate::Closed(code, text) => {
+                let by_name = self.by_name(message.role);
+                let exchange = if by_name.load(Ordering::Relaxed) { "" } else { EXCHANGE };
+                let refusal = endpoint
+                    .refused(&Operation::Publish { exchange }, &Answer { code: *code, text: text.clone() });
+                match refusal.kind {
+                    Kind::TooLarge { max } => {
+                        let largest =
+                            left.iter().map(|(message, _)| message.body.len()).max().unwrap_or_default();
+                        let sentence = format!(
+                            "a message of {largest} bytes for {queue} is larger than the broker's limit of {max}: \
+                             raise max_message_size there"
+                        );
+                        Some(Complaint { sentence, max: Some(max) })
+                    }
+                    Kind::Missing => {
+                        if let Err(why) =
+                            topology::exchange(&session.role.connection, endpoint, EXCHANGE).await
+                        {
+                            return later(why.to_string());
+                        }
+                        None
+                    }
+                    Kind::NoRight => {
+                        by_name.store(false, Ordering::Relaxed);
+                        later(refusal.sentence)
+                    }
+                    _ => later(refusal.sentence),
+                }
             }
         }
     }
 
     pub(in crate::transport) async fn close(&self) {
-        self.link.close().await;
+        self.0.link.close().await;
     }
 }
 
-async fn open_lanes(connection: Arc<Connection>) -> Result<Lanes, Failure> {
-    let mut channels = Vec::with_capacity(LANES);
+impl Lanes {
+    async fn publish(&self, session: &Session<Self>, parcels: &[Parcel<'_>]) -> Vec<Fate> {
+        let lane = self.next.fetch_add(1, Ordering::Relaxed) % self.lanes.len();
+        self.lanes[lane].publish(session, &self.connection, parcels).await
+    }
+}
+
+async fn open_lanes(connection: Arc<Connection>, endpoint: Endpoint) -> Result<Lanes, Failure> {
+    topology::exchange(&connection, &endpoint, EXCHANGE).await?;
+    let mut lanes = Vec::with_capacity(LANES);
     for _ in 0..LANES {
-        channels.push(Mutex::new(confirming_channel(&connection).await?));
+        lanes.push(Lane::open(&connection).await?);
     }
-    Ok(Lanes { connection, channels, next: AtomicUsize::new(0) })
-}
-
-/// Publishes the pending ones on one channel and waits for their confirms.
-async fn publish_once(session: &Session<Lanes>, parcels: &[Parcel<'_>], pending: &[usize]) -> Outcome {
-    let lanes = &session.role;
-    let lane = lanes.next.fetch_add(1, Ordering::Relaxed) % lanes.channels.len();
-    let channel = lanes.channels[lane].lock().await;
-    let mut complete = FailUnlessComplete { session, complete: false };
-    let unknown = || Outcome { unconfirmed: pending.to_vec(), refusal: None };
-    let confirmed = AtomicUsize::new(0);
-    let confirms = pending.iter().map(async |&index| {
-        let confirm = confirm(&channel, &parcels[index]).await;
-        confirmed.fetch_add(1, Ordering::Relaxed);
-        confirm
-    });
-    let confirms = join_all(confirms);
-    let confirms = tokio::select! {
-        confirms = confirms => confirms,
-        () = overdue(session, &confirmed) => {
-            let queue = pending.first().map_or("", |&index| parcels[index].destination());
-            session.fail(format!("no confirm within {DEADLINE:?} for messages to {queue}"));
-            return unknown();
-        }
-        () = session.failed() => return unknown(),
-    };
-    complete.complete = true;
-
-    let mut unconfirmed = Vec::new();
-    let mut refusal = None;
-    let mut returned: Vec<BasicReturnMessage> = Vec::new();
-    for (confirm, &index) in confirms.into_iter().zip(pending) {
-        match confirm {
-            Ok(Confirmation::Ack(message)) => returned.extend(message),
-            Ok(Confirmation::Nack(message)) => {
-                returned.extend(message);
-                unconfirmed.push(index);
-                refusal = Some(format!("{} is full or unavailable", parcels[index].destination()));
-            }
-            Ok(Confirmation::NotRequested) => unreachable!("every lane asked for confirms"),
-            Err(why) => {
-                session.fail(format!("publishing to {}: {why}", parcels[index].destination()));
-                unconfirmed.push(index);
-            }
-        }
-    }
-    for message in &returned {
-        let is_it = |&&index: &&usize| parcels[index].is(message) && !unconfirmed.contains(&index);
-        if let Some(&index) = pending.iter().find(is_it) {
-            refusal = Some(format!("{}: {}", parcels[index].destination(), message.reply_text));
-            unconfirmed.push(index);
-        }
-    }
-    unconfirmed.sort_unstable();
-    Outcome { unconfirmed, refusal }
-}
-
-/// A batch that is given up half-way leaves confirms behind, which the lane's next batch would take for its own.
-struct FailUnlessComplete<'a> {
-    session: &'a Session<Lanes>,
-    complete: bool,
-}
-
-impl Drop for FailUnlessComplete<'_> {
-    fn drop(&mut self) {
-        if !self.complete {
-            self.session.fail("a publish was given up before its confirms came");
-        }
-    }
-}
-
-async fn confirm(channel: &Channel, parcel: &Parcel<'_>) -> lapin::Result<Confirmation> {
-    let options = BasicPublishOptions { mandatory: true, ..Default::default() };
-    let properties = parcel.properties.clone();
-    channel
-        .basic_publish(parcel.exchange.into(), parcel.routing_key.into(), options, parcel.body, properties)
-        .await?
-        .await
-}
-
-/// Resolves when no confirm has come for too long. While the broker blocks the connection, none need come.
-async fn overdue(session: &Session<Lanes>, confirmed: &AtomicUsize) {
-    const STEP: Duration = Duration::from_secs(1);
-    let mut silent = Duration::ZERO;
-    let mut before = 0;
-    while silent < DEADLINE {
-        tokio::time::sleep(STEP).await;
-        let now = confirmed.load(Ordering::Relaxed);
-        silent = if session.status.blocked() || now != before { Duration::ZERO } else { silent + STEP };
-        before = now;
-    }
+    let letters = Lane::default();
+    Ok(Lanes { connection, lanes, letters, next: AtomicUsize::new(0) })
 }

@@ -1,149 +1,337 @@
-//! The exchanges, queues and bindings that every service declares before it uses them.
+//! Looks at exchanges and queues, and makes what is missing where that is ours to do.
+//!
+//! What exists is used as it is. A queue is made by its consumer, with its queue of dead letters; whoever only publishes
+//! waits until it is there. Every look and every declaration has a channel of its own, because the broker answers what it
+//! refuses by closing the channel.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
-use lapin::protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
-use lapin::{Channel, ErrorKind, ExchangeKind};
+use lapin::{Channel, Connection, ErrorKind, ExchangeKind};
+use tracing::{info, warn};
 
-use super::content::{DEAD_EXCHANGE, EXCHANGE};
-use super::endpoint::{Endpoint, QueueKind};
+use super::endpoint::Endpoint;
+use super::link::in_time;
+use super::refusal::{self, Kind, Operation, Refusal};
 use crate::message::Role;
 use crate::transport::Error;
-
-/// Stands in for "no limit": -1 means that on RabbitMQ 4 and "drop at the first redelivery" on 3.10, and no
-/// limit given means 20 on RabbitMQ 4, which loses good messages of a consumer that crashes in a loop.
-const DELIVERY_LIMIT: i64 = 1_000_000;
-
-/// How many messages a queue holds before it refuses more and publishers wait. Quorum queues are not made for
-/// longer ones.
-const MAX_LENGTH: i64 = 5_000_000;
+use crate::transport::queues::{Argument, Arguments, DEAD_EXCHANGE, EXCHANGE, QueueName, Subscription};
 
 /// Why a connection could not be made usable.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// It may work later.
-    Passing(String),
-    /// It will not work until a person has acted.
+    /// Nobody answers, or no longer. It may work at another address, or later.
+    Unreachable(String),
+    /// The broker answers, and refuses. It may work when a person has acted.
+    Refused(String),
+    /// It will not work until a person has acted and this program is started anew.
     Lasting(Error),
 }
 
-impl From<lapin::Error> for Failure {
-    fn from(why: lapin::Error) -> Self {
-        Self::Passing(why.to_string())
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreachable(why) | Self::Refused(why) => f.write_str(why),
+            Self::Lasting(error) => error.fmt(f),
+        }
     }
 }
 
-/// Declares everything. Declaring what exists alike changes nothing.
-pub(super) async fn declare(channel: &Channel, endpoint: &Endpoint) -> Result<(), Failure> {
-    let kind = endpoint.queue_kind();
-    for exchange in [EXCHANGE, DEAD_EXCHANGE] {
-        let options = ExchangeDeclareOptions { durable: true, ..Default::default() };
-        channel
-            .exchange_declare(exchange.into(), ExchangeKind::Direct, options, FieldTable::default())
-            .await
-            .map_err(|why| refused(&why, What::Exchange, exchange, endpoint))?;
-    }
-    for queue in Role::ALL {
-        let durable = kind != QueueKind::Transient;
-        declare_queue(channel, queue.name(), durable, arguments(kind), endpoint).await?;
-        declare_queue(channel, queue.dead_name(), true, dead_arguments(kind), endpoint).await?;
-        for (exchange, name) in [(EXCHANGE, queue.name()), (DEAD_EXCHANGE, queue.dead_name())] {
-            let key = queue.name().into();
-            let options = QueueBindOptions::default();
-            channel.queue_bind(name.into(), exchange.into(), key, options, FieldTable::default()).await?;
+/// What the broker said when it closed a channel or a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Answer {
+    pub(super) code: u16,
+    pub(super) text: String,
+}
+
+/// The broker's answer, where an error is one.
+pub(super) fn answer_of(why: &lapin::Error) -> Option<Answer> {
+    match why.kind() {
+        ErrorKind::ProtocolError(error) => {
+            Some(Answer { code: error.get_id(), text: error.get_message().to_string() })
         }
+        _ => None,
+    }
+}
+
+/// A queue that exists.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Found {
+    /// How many messages are ready for a consumer.
+    pub(super) messages: u32,
+    pub(super) consumers: u32,
+}
+
+/// Whether messages of a role can reach its queue.
+pub(super) enum Route {
+    /// It is bound to our exchange now.
+    Bound,
+    /// It may not be bound, for this reason: it can be published to by its name.
+    ByName(String),
+    /// It does not exist.
+    Missing,
+}
+
+/// Runs a call on a channel of its own. The inner result is the broker's.
+pub(super) async fn ask<T>(
+    connection: &Connection,
+    what: String,
+    call: impl AsyncFnOnce(Channel) -> lapin::Result<T>,
+) -> Result<Result<T, Answer>, Failure> {
+    let channel = in_time("opening a channel", connection.create_channel()).await?;
+    let asked = call(channel.clone());
+    let answered = async {
+        match asked.await {
+            Ok(done) => Ok(Ok(done)),
+            Err(why) => answer_of(&why).map(Err).ok_or(why),
+        }
+    };
+    let answer = in_time(&what, answered).await?;
+    if answer.is_ok() {
+        in_time("closing a channel", channel.close(200, "done".into())).await?;
+    }
+    Ok(answer)
+}
+
+/// Looks whether a queue exists. That needs no right.
+pub(super) async fn look(
+    connection: &Connection,
+    endpoint: &Endpoint,
+    queue: &QueueName,
+) -> Result<Option<Found>, Failure> {
+    let options = QueueDeclareOptions { passive: true, ..Default::default() };
+    let looked = ask(connection, format!("looking at the queue {queue}"), async |channel| {
+        channel.queue_declare(queue.as_str().into(), options, FieldTable::default()).await
+    });
+    match looked.await? {
+        Ok(state) => Ok(Some(Found { messages: state.message_count(), consumers: state.consumer_count() })),
+        Err(answer) => {
+            let refusal = endpoint.refused(&Operation::LookAtQueue(queue.as_str()), &answer);
+            match refusal.kind {
+                Kind::Missing => Ok(None),
+                _ => Err(failure(refusal)),
+            }
+        }
+    }
+}
+
+/// Makes sure that an exchange exists.
+pub(super) async fn exchange(
+    connection: &Connection,
+    endpoint: &Endpoint,
+    name: &'static str,
+) -> Result<(), Failure> {
+    let declare = |passive| async move {
+        let options = ExchangeDeclareOptions { durable: true, passive, ..Default::default() };
+        ask(connection, format!("declaring the exchange {name}"), async |channel| {
+            channel.exchange_declare(name.into(), ExchangeKind::Direct, options, FieldTable::default()).await
+        })
+        .await
+    };
+    if declare(true).await?.is_ok() {
+        return Ok(());
+    }
+    match declare(false).await? {
+        Ok(()) => {
+            info!("made the exchange {name} at {endpoint}");
+            Ok(())
+        }
+        Err(answer) => {
+            let refusal = endpoint.refused(&Operation::DeclareExchange(name), &answer);
+            Err(match refusal.kind {
+                Kind::NoRight => Failure::Refused(format!(
+                    "there is no exchange {name}, and we may not make it: {}. Or let `pipeline topology` make everything \
+                     as an administrator",
+                    refusal.sentence
+                )),
+                Kind::Differs { .. } => Failure::Lasting(Error::Incompatible(
+                    format!(
+                        "the exchange {name} at {endpoint} exists as another kind than direct and durable: {}. Use \
+                         another vhost, or delete it where nothing else uses it",
+                        answer.text
+                    )
+                    .into(),
+                )),
+                _ => failure(refusal),
+            })
+        }
+    }
+}
+
+/// Makes sure that a queue of ours exists, is bound, and has its dead letters.
+pub(super) async fn own(
+    connection: &Connection,
+    endpoint: &Endpoint,
+    subscription: &Subscription,
+) -> Result<Found, Failure> {
+    exchange(connection, endpoint, EXCHANGE).await?;
+    let Subscription { queue, key, arguments, .. } = subscription;
+    // Before the queue that names their exchange.
+    if let Err(why) = dead_letters(connection, endpoint, subscription).await {
+        match why {
+            Failure::Refused(why) => {
+                let key = format!("dead letters of {queue}");
+                endpoint.once(&key, || {
+                    warn!("what cannot be used of {queue} has no place to go: {why}. Such messages wait, counted");
+                });
+            }
+            other => return Err(other),
+        }
+    }
+    let found = match look(connection, endpoint, queue).await? {
+        Some(found) => {
+            compare(connection, endpoint, queue, arguments).await?;
+            found
+        }
+        None => {
+            match declare(connection, queue, arguments).await? {
+                Ok(()) => info!("made the queue {queue} at {endpoint} ({})", endpoint.queues().kind()),
+                Err(answer) => return Err(refused_queue(endpoint, queue, &answer)),
+            }
+            Found { messages: 0, consumers: 0 }
+        }
+    };
+    if let Err(why) = bind(connection, endpoint, queue, EXCHANGE, key).await? {
+        tracing::debug!("{queue} cannot be bound to {EXCHANGE}: {why}");
+    }
+    Ok(found)
+}
+
+/// Makes sure that the dead letters of a queue have their place.
+pub(super) async fn dead_letters(
+    connection: &Connection,
+    endpoint: &Endpoint,
+    subscription: &Subscription,
+) -> Result<(), Failure> {
+    exchange(connection, endpoint, DEAD_EXCHANGE).await?;
+    let dead = subscription.dead();
+    if look(connection, endpoint, &dead).await?.is_none() {
+        match declare(connection, &dead, &subscription.dead_arguments).await? {
+            Ok(()) => info!("made the queue {dead} at {endpoint}"),
+            Err(answer) => return Err(refused_queue(endpoint, &dead, &answer)),
+        }
+    }
+    // Where it exists and we may not bind it, an administrator has.
+    if let Err(why) = bind(connection, endpoint, &dead, DEAD_EXCHANGE, &subscription.queue).await? {
+        tracing::debug!("{dead} cannot be bound to {DEAD_EXCHANGE}: {why}");
     }
     Ok(())
 }
 
-async fn declare_queue(
-    channel: &Channel,
-    name: &'static str,
-    durable: bool,
-    arguments: FieldTable,
+/// Finds out why a message of this role came back, and binds its queue where that helps.
+pub(super) async fn route(
+    connection: &Connection,
     endpoint: &Endpoint,
+    role: Role,
+) -> Result<Route, Failure> {
+    let queue = endpoint.queues().name(role);
+    if look(connection, endpoint, queue).await?.is_none() {
+        return Ok(Route::Missing);
+    }
+    match bind(connection, endpoint, queue, EXCHANGE, queue).await? {
+        Ok(()) => Ok(Route::Bound),
+        Err(why) => Ok(Route::ByName(why)),
+    }
+}
+
+pub(super) async fn declare(
+    connection: &Connection,
+    queue: &QueueName,
+    arguments: &Arguments,
+) -> Result<Result<(), Answer>, Failure> {
+    let options = QueueDeclareOptions { durable: arguments.durable, ..Default::default() };
+    let declared = ask(connection, format!("declaring the queue {queue}"), async |channel| {
+        channel.queue_declare(queue.as_str().into(), options, table(arguments)).await
+    });
+    Ok(declared.await?.map(drop))
+}
+
+/// The inner error is a sentence.
+pub(super) async fn bind(
+    connection: &Connection,
+    endpoint: &Endpoint,
+    queue: &QueueName,
+    exchange: &str,
+    key: &QueueName,
+) -> Result<Result<(), String>, Failure> {
+    let options = QueueBindOptions::default();
+    let bound = ask(connection, format!("binding the queue {queue}"), async |channel| {
+        let (queue, key) = (queue.as_str().into(), key.as_str().into());
+        channel.queue_bind(queue, exchange.into(), key, options, FieldTable::default()).await
+    });
+    let operation = Operation::Bind { queue: queue.as_str(), exchange };
+    Ok(bound.await?.map_err(|answer| endpoint.refused(&operation, &answer).sentence))
+}
+
+/// Says once how a queue that exists differs from how we would have made it, as far as the broker tells, and what that
+/// costs.
+async fn compare(
+    connection: &Connection,
+    endpoint: &Endpoint,
+    queue: &QueueName,
+    arguments: &Arguments,
 ) -> Result<(), Failure> {
-    let options = QueueDeclareOptions { durable, ..Default::default() };
-    match channel.queue_declare(name.into(), options, arguments).await {
-        Ok(_) => Ok(()),
-        Err(why) => Err(refused(&why, What::Queue, name, endpoint)),
+    let Err(answer) = declare(connection, queue, arguments).await? else { return Ok(()) };
+    let refusal = endpoint.refused(&Operation::DeclareQueue(queue.as_str()), &answer);
+    match refusal.kind {
+        Kind::Stream => Err(Failure::Lasting(Error::Incompatible(
+            format!(
+                "{queue} at {endpoint} is a stream, which hands out its messages again and again; wanted is a queue. \
+                 Name another queue for {}",
+                owner_flag(endpoint, queue)
+            )
+            .into(),
+        ))),
+        Kind::Differs { argument } => {
+            let kind = endpoint.queues().kind();
+            let cost = refusal::cost_of_difference(&answer.text)
+                .unwrap_or_else(|| format!("its {argument} is another than ours"));
+            endpoint.once(&format!("{queue} differs"), || {
+                warn!("the queue {queue} exists and is used as it is, though --queue-kind {kind} would make another: {cost}");
+            });
+            Ok(())
+        }
+        // Without the right to declare, nobody can tell.
+        _ => Ok(()),
     }
 }
 
-/// The arguments with which a queue is declared, chosen so that RabbitMQ 3.10 to 4.3 understand them alike.
-fn arguments(kind: QueueKind) -> FieldTable {
-    let dead_letters = ("x-dead-letter-exchange", text(DEAD_EXCHANGE));
-    match kind {
-        QueueKind::Quorum => table([
-            ("x-queue-type", text("quorum")),
-            ("x-delivery-limit", AMQPValue::LongLongInt(DELIVERY_LIMIT)),
-            dead_letters,
-            ("x-dead-letter-strategy", text("at-least-once")),
-            ("x-overflow", text("reject-publish")),
-            ("x-max-length", AMQPValue::LongLongInt(MAX_LENGTH)),
-        ]),
-        QueueKind::Classic => table([("x-queue-type", text("classic")), dead_letters]),
-        // What `queue_declare(queue=name)` means in Python: none at all.
-        QueueKind::Transient => FieldTable::default(),
+fn owner_flag(endpoint: &Endpoint, queue: &QueueName) -> &'static str {
+    let role = Role::ALL.into_iter().find(|role| endpoint.queues().name(*role) == queue);
+    match role {
+        Some(Role::Features) | None => "--features-queue",
+        Some(Role::Label) => "--labels-queue",
+        Some(Role::Prediction) => "--predictions-queue",
     }
 }
 
-fn dead_arguments(kind: QueueKind) -> FieldTable {
-    match kind {
-        QueueKind::Quorum => table([
-            ("x-queue-type", text("quorum")),
-            ("x-delivery-limit", AMQPValue::LongLongInt(DELIVERY_LIMIT)),
-            ("x-overflow", text("reject-publish")),
-            ("x-max-length", AMQPValue::LongLongInt(MAX_LENGTH)),
-        ]),
-        QueueKind::Classic | QueueKind::Transient => table([("x-queue-type", text("classic"))]),
+/// A queue that is missing and cannot be made.
+pub(super) fn refused_queue(endpoint: &Endpoint, queue: &QueueName, answer: &Answer) -> Failure {
+    let refusal = endpoint.refused(&Operation::DeclareQueue(queue.as_str()), answer);
+    match refusal.kind {
+        Kind::NoRight => Failure::Refused(format!(
+            "there is no queue {queue}, and we may not make it: {}. Or let `pipeline topology` make everything as an \
+             administrator",
+            refusal.sentence
+        )),
+        Kind::ReservedName | Kind::TransientRefused | Kind::Stream => {
+            Failure::Lasting(Error::Incompatible(refusal.sentence.into()))
+        }
+        _ => failure(refusal),
     }
 }
 
-fn table<const N: usize>(arguments: [(&'static str, AMQPValue); N]) -> FieldTable {
-    arguments
-        .map(|(name, value)| (ShortString::from(name), value))
-        .into_iter()
-        .collect::<BTreeMap<_, _>>()
-        .into()
+fn failure(refusal: Refusal) -> Failure {
+    Failure::Refused(refusal.sentence)
 }
 
-fn text(value: &'static str) -> AMQPValue {
-    AMQPValue::LongString(LongString::from(value))
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum What {
-    Exchange,
-    Queue,
-}
-
-/// Tells a refusal that lasts from a failure that passes.
-fn refused(why: &lapin::Error, what: What, name: &'static str, endpoint: &Endpoint) -> Failure {
-    let ErrorKind::ProtocolError(error) = why.kind() else {
-        return Failure::Passing(format!("declaring {name}: {why}"));
+fn table(arguments: &Arguments) -> FieldTable {
+    let value = |argument| match argument {
+        Argument::Int(int) => AMQPValue::LongLongInt(int),
+        Argument::Text(text) => AMQPValue::LongString(LongString::from(text)),
     };
-    let said = error.get_message();
-    let kind = endpoint.queue_kind();
-    let differs = matches!(error.kind(), AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED));
-    let broken = matches!(error.kind(), AMQPErrorKind::Hard(AMQPHardError::INTERNALERROR));
-    let text = match what {
-        What::Exchange if differs => format!(
-            "exchange {name} on {endpoint} exists as another kind than direct and durable: {said}. Use another \
-             vhost, or delete it where nothing else uses it"
-        ),
-        What::Queue if differs => format!(
-            "queue {name} on {endpoint} exists with other arguments than --queue-kind {kind} declares: {said}. \
-             Start with the --queue-kind that made it (quorum, classic or transient), use another vhost, or, \
-             when its messages may go, delete it: rabbitmqctl delete_queue {name}"
-        ),
-        What::Queue if broken && said.as_str().contains("transient_nonexcl_queues") => format!(
-            "{endpoint} refuses transient queues, as RabbitMQ does from 4.3 on: {said}. Start with --queue-kind \
-             quorum, or permit them on the broker: deprecated_features.permit.transient_nonexcl_queues = true"
-        ),
-        _ => return Failure::Passing(format!("declaring {name}: {said}")),
-    };
-    Failure::Lasting(Error::Incompatible(text.into()))
+    let entries = arguments.list.iter().map(|(name, argument)| (ShortString::from(*name), value(*argument)));
+    entries.collect::<BTreeMap<_, _>>().into()
 }

@@ -1,0 +1,263 @@
+//! A dead letter that fits: what of a message goes into it.
+//!
+//! Every letter has the reason, and what the broker may take of the message itself: the whole body up to 1 MiB and 16 KiB
+//! of its headers; where that is refused, 64 KiB of the body; and at the last no body at all. What is left out is said in
+//! the headers, with the length and the SHA-256 of what there was.
+
+use std::sync::Arc;
+
+use lapin::BasicProperties;
+use lapin::types::{AMQPValue, ByteArray, FieldTable, LongString, ShortString};
+use sha2::{Digest as _, Sha256};
+
+use super::content::{Content, Parcel};
+use super::guard::watch::{Finding, FindingKind, Shortened};
+use crate::message::Incoming as _;
+use crate::transport::DeadLetter;
+use crate::transport::queues::DEAD_EXCHANGE;
+
+/// The most bytes of foreign headers that a letter has.
+const FOREIGN_HEADERS: usize = 16 * 1024;
+/// The most bytes of a body in each form.
+const WHOLE_BODY: usize = 1024 * 1024;
+const STRIPPED_BODY: usize = 64 * 1024;
+
+/// How much of the message a letter has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Form {
+    /// Body and headers.
+    Whole,
+    /// The beginning of the body, and no headers but ours.
+    Stripped,
+    /// No body: reason, ids, length and hash.
+    Bare,
+}
+
+impl Form {
+    /// The next smaller one.
+    pub(super) fn smaller(self) -> Option<Self> {
+        match self {
+            Self::Whole => Some(Self::Stripped),
+            Self::Stripped => Some(Self::Bare),
+            Self::Bare => None,
+        }
+    }
+
+    /// How many bytes of a body of `length` go into it.
+    pub(super) fn body_len(self, length: usize) -> usize {
+        match self {
+            Self::Whole => length.min(WHOLE_BODY),
+            Self::Stripped => length.min(STRIPPED_BODY),
+            Self::Bare => 0,
+        }
+    }
+}
+
+impl DeadLetter {
+    pub(super) fn content(&self) -> &Content {
+        let crate::transport::Content::Amqp(content) = &self.content else {
+            unreachable!("a delivery is dead-lettered on the transport that brought it")
+        };
+        content
+    }
+
+    /// How many bytes of body a letter of this form has.
+    pub(super) fn body_len(&self, form: Form) -> usize {
+        form.body_len(self.content().body.len())
+    }
+
+    /// Lets go of body and headers. What is left makes a bare letter.
+    pub(super) fn forget_content(&mut self) {
+        let content = self.content();
+        let nothing =
+            || Finding { kind: FindingKind::TooLarge, detail: String::new(), properties: None, body: None };
+        let mut finding = content.finding.clone().unwrap_or_else(|| Box::new(nothing()));
+        finding.body.get_or_insert_with(|| shortened(content));
+        let forgotten = content.forgotten(without_headers(&content.properties), finding);
+        self.content = crate::transport::Content::Amqp(Arc::new(forgotten));
+    }
+
+    /// The letter as it is published.
+    pub(super) fn parcel<'a>(&'a self, form: Form) -> Parcel<'a> {
+        let content = self.content();
+        Parcel {
+            exchange: DEAD_EXCHANGE,
+            routing_key: self.subscription.queue.as_str(),
+            body: &content.body[..self.body_len(form)],
+            properties: self.properties(form),
+        }
+    }
+
+    /// The message's own properties with the reason in the headers. The letter outlives a restart of the broker even
+    /// where the message would not have.
+    ///
+    /// What the broker would act upon is only told in headers: a user that is not us (refused with the channel), an
+    /// expiration (the letter would delete itself), and further receivers.
+    fn properties(&self, form: Form) -> BasicProperties {
+        let content = self.content();
+        let original = &content.properties;
+        let mut headers = FieldTable::default();
+        if form == Form::Whole {
+            copy_headers(original, &mut headers);
+        } else if let Some(all) = original.headers().as_ref().filter(|all| !all.inner().is_empty()) {
+            let dropped = i64::try_from(all.inner().len()).unwrap_or(i64::MAX);
+            headers.insert("x-headers-dropped".into(), AMQPValue::LongLongInt(dropped));
+        }
+        let mut text = |name: &'static str, value: &str| {
+            headers.insert(name.into(), AMQPValue::LongString(LongString::from(value)));
+        };
+        if let Some(user) = original.user_id() {
+            text("x-original-user-id", user.as_str());
+        }
+        if let Some(expiration) = original.expiration() {
+            text("x-original-expiration", expiration.as_str());
+        }
+        text("x-reason", self.rejection.reason);
+        text("x-detail", &self.rejection.detail);
+        text("x-service", self.service);
+        text("x-letter-id", &self.id());
+        let whole = content.finding.as_ref().and_then(|finding| finding.body.clone());
+        let cut = self.body_len(form) < content.body.len();
+        if let Some(Shortened { length, sha256 }) = whole.or_else(|| cut.then(|| shortened(content))) {
+            if let Some(sha256) = &sha256 {
+                text("x-original-sha256", sha256);
+            }
+            let kept = self.body_len(form);
+            let said = if kept == 0 {
+                format!("the body of {length} bytes is left out")
+            } else {
+                format!("the first {kept} of {length} bytes")
+            };
+            text("x-shortened", &said);
+            let length = i64::try_from(length).unwrap_or(i64::MAX);
+            headers.insert("x-original-length".into(), AMQPValue::LongLongInt(length));
+        }
+        if let Some(raw) = content.finding.as_ref().and_then(|finding| finding.properties.as_ref()) {
+            let length = i64::try_from(raw.length).unwrap_or(i64::MAX);
+            headers.insert("x-original-properties-length".into(), AMQPValue::LongLongInt(length));
+            let sha256 = LongString::from(raw.sha256.as_str());
+            headers.insert("x-original-properties-sha256".into(), AMQPValue::LongString(sha256));
+            if form == Form::Whole {
+                let bytes = AMQPValue::ByteArray(ByteArray::from(raw.bytes.clone()));
+                headers.insert("x-original-properties".into(), bytes);
+            }
+        }
+        let attempts = i64::try_from(content.delivery_count()).unwrap_or(i64::MAX).saturating_add(1);
+        headers.insert("x-attempts".into(), AMQPValue::LongLongInt(attempts));
+        without_headers(original).with_headers(headers).with_delivery_mode(2)
+    }
+
+    /// The same for each letter of the same message, so that a second copy can be told: queue, id and body, hashed.
+    fn id(&self) -> String {
+        let content = self.content();
+        let mut hash = Sha256::new();
+        hash.update(self.subscription.queue.as_str());
+        hash.update([0]);
+        hash.update(content.message_id().unwrap_or_default());
+        hash.update([0]);
+        match content.finding.as_ref().and_then(|finding| finding.body.as_ref()?.sha256.as_deref()) {
+            Some(sha256) => hash.update(sha256),
+            None => hash.update(hex(&Sha256::digest(&content.body))),
+        }
+        hex(&hash.finalize()[..16])
+    }
+
+    /// Queue, id, length and hash, for the log.
+    pub(super) fn summary(&self) -> String {
+        let content = self.content();
+        let id = content.message_id().unwrap_or("-").escape_debug().to_string();
+        let Shortened { length, sha256 } = content
+            .finding
+            .as_ref()
+            .and_then(|finding| finding.body.clone())
+            .unwrap_or_else(|| shortened(content));
+        let sha256 = sha256.unwrap_or_else(|| "unknown".to_owned());
+        format!("{} ({id}, {length} bytes, SHA-256 {sha256})", self.subscription.queue)
+    }
+}
+
+fn shortened(content: &Content) -> Shortened {
+    Shortened { length: content.body.len() as u64, sha256: Some(hex(&Sha256::digest(&content.body))) }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Copies headers in their order as long as they fit, and says how many did not.
+fn copy_headers(original: &BasicProperties, headers: &mut FieldTable) {
+    let mut room = FOREIGN_HEADERS;
+    let mut dropped = 0;
+    for (name, value) in original.headers().iter().flat_map(|headers| headers.inner()) {
+        let size = 1 + name.as_str().len() + size(value);
+        if size > room {
+            dropped += 1;
+            continue;
+        }
+        room -= size;
+        let name: ShortString = match name.as_str() {
+            "CC" => "x-original-cc".into(),
+            "BCC" => "x-original-bcc".into(),
+            _ => name.clone(),
+        };
+        headers.insert(name, value.clone());
+    }
+    if dropped > 0 {
+        headers.insert("x-headers-dropped".into(), AMQPValue::LongLongInt(dropped));
+    }
+}
+
+/// How many bytes a value takes on the wire, its type included. What came through the guard is nested 31 deep at most.
+fn size(value: &AMQPValue) -> usize {
+    1 + match value {
+        AMQPValue::Boolean(_) | AMQPValue::ShortShortInt(_) | AMQPValue::ShortShortUInt(_) => 1,
+        AMQPValue::ShortInt(_) | AMQPValue::ShortUInt(_) => 2,
+        AMQPValue::LongInt(_) | AMQPValue::LongUInt(_) | AMQPValue::Float(_) => 4,
+        AMQPValue::DecimalValue(_) => 5,
+        AMQPValue::LongLongInt(_) | AMQPValue::Double(_) | AMQPValue::Timestamp(_) => 8,
+        AMQPValue::ShortString(text) => 1 + text.as_str().len(),
+        AMQPValue::LongString(text) => 4 + text.as_bytes().len(),
+        AMQPValue::ByteArray(bytes) => 4 + bytes.as_slice().len(),
+        AMQPValue::FieldArray(items) => 4 + items.as_slice().iter().map(size).sum::<usize>(),
+        AMQPValue::FieldTable(table) => {
+            4 + table.inner().iter().map(|(name, value)| 1 + name.as_str().len() + size(value)).sum::<usize>()
+        }
+        AMQPValue::Void => 0,
+    }
+}
+
+/// Every property that a letter may keep.
+fn without_headers(original: &BasicProperties) -> BasicProperties {
+    let mut keep = BasicProperties::default();
+    if let Some(value) = original.content_type() {
+        keep = keep.with_content_type(value.clone());
+    }
+    if let Some(value) = original.content_encoding() {
+        keep = keep.with_content_encoding(value.clone());
+    }
+    if let Some(value) = original.message_id() {
+        keep = keep.with_message_id(value.clone());
+    }
+    if let Some(value) = original.correlation_id() {
+        keep = keep.with_correlation_id(value.clone());
+    }
+    if let Some(value) = original.reply_to() {
+        keep = keep.with_reply_to(value.clone());
+    }
+    if let Some(value) = original.app_id() {
+        keep = keep.with_app_id(value.clone());
+    }
+    if let Some(value) = original.kind() {
+        keep = keep.with_type(value.clone());
+    }
+    if let Some(value) = original.cluster_id() {
+        keep = keep.with_cluster_id(value.clone());
+    }
+    if let Some(value) = original.priority() {
+        keep = keep.with_priority(*value);
+    }
+    if let Some(value) = original.timestamp() {
+        keep = keep.with_timestamp(*value);
+    }
+    keep
+}

@@ -1,0 +1,158 @@
+//! One consumer of a stream, and nobody else: the lock, and how others are noticed.
+//!
+//! Two that record the same stream would get half of its labels and half of its predictions each, and join a quarter. Quorum
+//! queues do not know exclusive consumers, so whoever records holds a queue that only its own connection may use. It
+//! lives as long as the connection by which everything is consumed, so lock and consumers come and go together.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use lapin::options::QueueDeclareOptions;
+use lapin::types::FieldTable;
+use lapin::{Channel, Connection};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
+use tracing::{info, warn};
+
+use super::endpoint::Endpoint;
+use super::refusal::{Kind, Operation};
+use super::topology::{self, Failure, ask};
+use crate::transport::queues::QueueName;
+
+/// How often a lock that somebody else holds is asked for.
+const ASK_EVERY: Duration = Duration::from_millis(500);
+/// How often it is looked who else consumes.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How long RabbitMQ may take a dead connection for alive, at a heartbeat of 10 s.
+const LINGERS: Duration = Duration::from_secs(35);
+
+/// When this process held the lock last.
+#[derive(Clone, Default)]
+pub(super) struct Former(Arc<Mutex<Option<Instant>>>);
+
+impl Former {
+    fn holds(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    fn held_lately(&self) -> bool {
+        let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        last.is_some_and(|last| last.elapsed() < LINGERS)
+    }
+}
+
+/// Waits for the lock. Returns false where this user may not have it.
+pub(super) async fn lock(
+    connection: &Connection,
+    endpoint: &Endpoint,
+    name: &QueueName,
+    former: &Former,
+) -> Result<bool, Failure> {
+    let waiting = format!("waiting for {name}");
+    loop {
+        // It goes with its connection, so it is neither durable nor left behind.
+        let options = QueueDeclareOptions { exclusive: true, auto_delete: false, ..Default::default() };
+        let declared = ask(connection, format!("declaring the lock {name}"), async |channel: Channel| {
+            channel.queue_declare(name.as_str().into(), options, FieldTable::default()).await
+        });
+        let Err(answer) = declared.await? else {
+            if endpoint.unsaid(&waiting) {
+                info!("nobody else holds {name} any more: this one records now");
+            }
+            return Ok(true);
+        };
+        let refusal = endpoint.refused(&Operation::Lock(name.as_str()), &answer);
+        match refusal.kind {
+            Kind::Locked => endpoint.once(&waiting, || {
+                if former.held_lately() {
+                    warn!(
+                        "{name} at {endpoint} is still held by our former connection, which RabbitMQ takes for alive for up \
+                         to {LINGERS:?}; waiting until it is let go of"
+                    );
+                } else {
+                    warn!(
+                        "another metric records these queues at {endpoint} and holds {name}; waiting until it ends. To \
+                         record the same stream twice, give this one queues of its own"
+                    );
+                }
+            }),
+            Kind::NoRight => {
+                endpoint.once(name.as_str(), || {
+                    warn!(
+                        "recording without the lock {name}: {}. A second metric on the same queues would take half of \
+                         the messages, and neither would join all rows",
+                        refusal.sentence
+                    );
+                });
+                return Ok(false);
+            }
+            _ => return Err(Failure::Refused(refusal.sentence)),
+        }
+        sleep(ASK_EVERY).await;
+    }
+}
+
+/// Says that somebody else consumes a queue that must be ours alone, and waits a while.
+pub(super) async fn wait_for_other(endpoint: &Endpoint, queue: &QueueName) {
+    endpoint.once(&other(queue), || say(endpoint, queue, "waiting until it is gone"));
+    sleep(ASK_EVERY).await;
+}
+
+fn other(queue: &QueueName) -> String {
+    format!("another consumer of {queue}")
+}
+
+fn say(endpoint: &Endpoint, queue: &QueueName, what: &str) {
+    warn!(
+        "another consumer reads {queue} at {endpoint}, such as an old metric.py: each message goes to one of both, so rows \
+         would be joined by halves; {what}. Stop it (rabbitmqctl list_consumers shows it), or give this metric queues of \
+         its own with --labels-queue and --predictions-queue"
+    );
+}
+
+/// Looks who else consumes, as long as it lives.
+pub(super) struct Company(JoinHandle<()>);
+
+impl Company {
+    /// Without the lock, a consumer of ours that is dead and still counted looks like another: then only one that stays
+    /// is told.
+    pub(super) fn watch(
+        connection: Arc<Connection>,
+        endpoint: Endpoint,
+        queues: Vec<QueueName>,
+        former: Option<Former>,
+    ) -> Self {
+        Self(tokio::spawn(async move {
+            let mut since: Vec<Option<Instant>> = vec![None; queues.len()];
+            loop {
+                if let Some(former) = &former {
+                    former.holds();
+                }
+                for (queue, since) in queues.iter().zip(&mut since) {
+                    // A connection that is gone is told elsewhere.
+                    let Ok(found) = topology::look(&connection, &endpoint, queue).await else { return };
+                    if found.is_none_or(|found| found.consumers < 2) {
+                        *since = None;
+                        if endpoint.unsaid(&other(queue)) {
+                            info!("the other consumer of {queue} is gone");
+                        }
+                        continue;
+                    }
+                    let first = *since.get_or_insert_with(Instant::now);
+                    if former.is_some() || first.elapsed() >= LINGERS {
+                        endpoint.once(&other(queue), || {
+                            say(&endpoint, queue, "this one asks to be served first")
+                        });
+                    }
+                }
+                sleep(LOOK_EVERY).await;
+            }
+        }))
+    }
+}
+
+impl Drop for Company {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
