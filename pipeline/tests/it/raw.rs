@@ -23,6 +23,7 @@ pub struct Raw {
 #[derive(Debug)]
 enum Answer {
     Confirmed { up_to: u64 },
+    Taken { tag: u64 },
     Closed { code: u16, text: String },
 }
 
@@ -74,8 +75,28 @@ impl Raw {
         while self.confirmed < self.published {
             match timeout(PATIENCE, self.answers.recv()).await.expect("no confirm") {
                 Some(Answer::Confirmed { up_to }) => self.confirmed = up_to,
+                Some(Answer::Taken { .. }) => {}
                 Some(Answer::Closed { code, text }) => panic!("the broker refuses: {code} {text}"),
                 None => panic!("the broker has gone after {} of {}", self.confirmed, self.published),
+            }
+        }
+    }
+}
+
+impl Raw {
+    /// Takes the next message of a queue and gives it back, as a consumer does that was cut off.
+    pub async fn give_back(&mut self, queue: &str) {
+        let get = [&[0, 0][..], &short(queue.as_bytes()), &[0]].concat();
+        method(&mut self.writer, 1, 60, 70, &get).await;
+        self.writer.flush().await.unwrap();
+        loop {
+            match timeout(PATIENCE, self.answers.recv()).await.expect("nothing comes") {
+                Some(Answer::Taken { tag }) => {
+                    method(&mut self.writer, 1, 60, 90, &[&tag.to_be_bytes()[..], &[1]].concat()).await;
+                    return self.writer.flush().await.unwrap();
+                }
+                Some(Answer::Confirmed { up_to }) => self.confirmed = up_to,
+                other => panic!("the broker refuses: {other:?}"),
             }
         }
     }
@@ -90,6 +111,7 @@ async fn listen(mut reader: BufReader<OwnedReadHalf>, answers: mpsc::UnboundedSe
         let (class, id) = (payload[1], payload[3]);
         let answer = match (class, id) {
             (60, 80) => Answer::Confirmed { up_to: u64::from_be_bytes(payload[4..12].try_into().unwrap()) },
+            (60, 71) => Answer::Taken { tag: u64::from_be_bytes(payload[4..12].try_into().unwrap()) },
             (10, 50) | (20, 40) => Answer::Closed {
                 code: u16::from_be_bytes([payload[4], payload[5]]),
                 text: String::from_utf8_lossy(&payload[7..7 + usize::from(payload[6])]).into_owned(),
