@@ -84,6 +84,13 @@ impl Broker {
         script("ctl", self.folder.as_ref().unwrap(), arguments);
     }
 
+    /// The same, whatever it says.
+    pub fn try_ctl(&self, arguments: &[&str]) {
+        let folder = self.folder.as_ref().unwrap();
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/broker");
+        Command::new(script).arg("ctl").arg(folder).args(arguments).output().unwrap();
+    }
+
     /// `host:port`.
     pub fn address(&self) -> String {
         let rest = self.url.split('@').next_back().unwrap();
@@ -149,13 +156,20 @@ impl Broker {
         self.comes_to(queue.name(), "some", |ready| ready > 0).await;
     }
 
-    async fn comes_to(&self, queue: &str, wanted: &str, is_wanted: impl Fn(u32) -> bool) {
+    /// How many messages of a queue are ready for a consumer.
+    pub async fn ready(&self, queue: &str) -> usize {
         let (connection, channel) = self.channel().await;
+        let options = QueueDeclareOptions { passive: true, ..Default::default() };
+        let state = channel.queue_declare(queue.into(), options, FieldTable::default()).await;
+        let ready = state.unwrap().message_count();
+        connection.close(200, "looked".into()).await.unwrap();
+        ready as usize
+    }
+
+    async fn comes_to(&self, queue: &str, wanted: &str, is_wanted: impl Fn(u32) -> bool) {
         let start = std::time::Instant::now();
         loop {
-            let options = QueueDeclareOptions { passive: true, ..Default::default() };
-            let state = channel.queue_declare(queue.into(), options, FieldTable::default()).await;
-            let ready = state.unwrap().message_count();
+            let ready = u32::try_from(self.ready(queue).await).unwrap();
             if is_wanted(ready) {
                 break;
             }
@@ -163,7 +177,6 @@ impl Broker {
             assert!(start.elapsed() < patience, "{queue} has {ready} messages, not {wanted}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        connection.close(200, "looked".into()).await.unwrap();
     }
 
     /// Takes everything out of a queue.

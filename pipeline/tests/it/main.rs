@@ -15,6 +15,7 @@ mod feed;
 mod files;
 mod hostile;
 mod kills;
+mod links;
 mod one_process;
 mod poison;
 mod processes;
@@ -23,6 +24,10 @@ mod python;
 mod raw;
 mod reconnect;
 mod repository;
+mod rights;
+mod sole;
+mod storm;
+mod storm_messages;
 mod swaps;
 #[cfg(feature = "tls")]
 mod tls;

@@ -83,7 +83,10 @@ impl Rate {
     fn at_once(self) -> usize {
         match self {
             Self::Drip { most, .. } => rand::rng().random_range(1..=most),
-            _ => self.per_second().map_or(READ, |rate| (rate as usize / 20).clamp(1, READ)),
+            _ => {
+                let rate = self.per_second().unwrap_or(u64::MAX);
+                usize::try_from(rate / 20).unwrap_or(READ).clamp(1, READ)
+            }
         }
     }
 }
@@ -107,9 +110,9 @@ impl Orders {
         if self.delay.is_zero() {
             return READ;
         }
-        let delayed =
-            rate.per_second().map_or(IN_FLIGHT as f64, |rate| rate as f64 * self.delay.as_secs_f64());
-        (delayed as usize).saturating_add(READ).min(IN_FLIGHT)
+        let rate = u128::from(rate.per_second().unwrap_or(u64::MAX));
+        let delayed = usize::try_from(rate * self.delay.as_millis() / 1000).unwrap_or(IN_FLIGHT);
+        delayed.saturating_add(READ).min(IN_FLIGHT)
     }
 }
 
@@ -382,7 +385,7 @@ mod tests {
     /// Sends bytes, gets them back, and returns how long that took.
     async fn round(stream: &mut TcpStream, length: usize) -> Duration {
         let start = Instant::now();
-        let bytes: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
+        let bytes: Vec<u8> = (0..=250).cycle().take(length).collect();
         let mut back = vec![0; length];
         let (mut from, mut to) = stream.split();
         let both = async { tokio::try_join!(to.write_all(&bytes), from.read_exact(&mut back)) };
@@ -463,12 +466,10 @@ mod tests {
         let (mut server, _) = listener.accept().await.unwrap();
         let (mut up, mut down) = (vec![0; 1 << 20], vec![0; 10_000]);
         let start = Instant::now();
-        let (sent, got) = tokio::join!(client.write_all(&[1; 1 << 20]), server.read_exact(&mut up));
-        (sent.unwrap(), got.unwrap());
+        tokio::try_join!(client.write_all(&[1; 1 << 20]), server.read_exact(&mut up)).unwrap();
         took(start.elapsed(), 0, 3_000);
         let start = Instant::now();
-        let (sent, got) = tokio::join!(server.write_all(&[2; 10_000]), client.read_exact(&mut down));
-        (sent.unwrap(), got.unwrap());
+        tokio::try_join!(server.write_all(&[2; 10_000]), client.read_exact(&mut down)).unwrap();
         took(start.elapsed(), 350, 3_000);
     }
 

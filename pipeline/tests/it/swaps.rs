@@ -15,6 +15,7 @@ use lapin::types::{AMQPValue, FieldTable};
 use model::file::{ModelFile, sha256};
 use model::linear::Linear;
 use shared::message::Role;
+use shared::transport::QueueKind;
 
 use crate::account::{Books, wait_for};
 use crate::broker;
@@ -144,6 +145,8 @@ fn table(books: &Books) -> String {
 async fn a_storm_of_swaps_fails_no_prediction() {
     let seconds = u32::try_from(asked("SWAP_SECONDS").unwrap_or(6)).unwrap();
     let broker = broker::turn().await;
+    // A model without a model file takes nothing, and makes no queue.
+    broker.declare(QueueKind::Quorum).await;
     let services = Services::new(&broker.url);
     let table = table(&services.books);
     let mut models = Models::new(&services.books);

@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
 use super::book::{Book, settled};
-use super::content::Content;
+use super::content::{Content, deliveries_before};
 use super::endpoint::Endpoint;
 use super::ledger::Verdict;
 use super::link::{Link, Session, in_time};
@@ -228,18 +228,19 @@ impl Consumer {
         let stream = &session.role.queues[index];
         let mut ackers = Vec::with_capacity(taken.len());
         let mut deliveries = Vec::with_capacity(taken.len());
-        for lapin::message::Delivery { delivery_tag, redelivered, properties, data, acker, .. } in taken {
-            let note = session.watch.take_note(stream.channel.id(), delivery_tag);
-            let content = Content::new(data, properties, note, session.ended.clone());
+        for taken in taken {
+            let (redelivered, acker) = (taken.redelivered, taken.acker.clone());
+            let note = session.watch.take_note(stream.channel.id(), taken.delivery_tag);
+            let content = Content::new(taken, note, session.ended.clone());
             // Only where it was the only one in this program's hands, and so in those of others before it.
-            let deaths = content.delivery_count().saturating_sub(self.losses);
+            let deaths = content.deliveries_before.saturating_sub(self.losses);
             let deadly = alone && one_by_one && deaths >= DEADLY;
             if alone {
                 let id =
                     crate::message::Incoming::message_id(&content).unwrap_or("-").escape_debug().to_string();
                 warn!(
                     queue = %self.subscription.queue, row.id = %id,
-                    "a message was delivered {} times without an end; it is taken alone", content.delivery_count()
+                    "a message was delivered {} times without an end; it is taken alone", content.deliveries_before
                 );
             }
             let content = crate::transport::Content::Amqp(Arc::new(content));
@@ -282,7 +283,7 @@ impl Current {
         let mut next = Some(first);
         while let Some(item) = next {
             match item {
-                Some(Ok(delivery)) if careful && count(&delivery) >= SUSPECT => {
+                Some(Ok(delivery)) if careful && deliveries_before(&delivery) >= SUSPECT => {
                     return (taken, Some(delivery));
                 }
                 Some(Ok(delivery)) => taken.push(delivery),
@@ -298,16 +299,6 @@ impl Current {
             next = if taken.len() < limit { self.next().now_or_never() } else { None };
         }
         (taken, None)
-    }
-}
-
-fn count(delivery: &lapin::message::Delivery) -> u64 {
-    let headers = delivery.properties.headers().as_ref();
-    match headers.and_then(|headers| headers.inner().get("x-delivery-count")) {
-        Some(AMQPValue::LongLongInt(count)) => u64::try_from(*count).unwrap_or(0),
-        Some(AMQPValue::LongInt(count)) => u64::try_from(*count).unwrap_or(0),
-        Some(AMQPValue::LongUInt(count)) => u64::from(*count),
-        _ => 0,
     }
 }
 
@@ -388,14 +379,13 @@ async fn subscribe_alone(
 /// Takes more than one at a time from now on.
 async fn widen(session: Arc<Session<Subscribed>>, index: usize, prefetch: u16) -> Result<Wide, Failure> {
     let Stream { channel, deliveries: narrow, .. } = &session.role.queues[index];
-    in_time("setting the prefetch", channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
-    let (queue, options) = (narrow.queue(), BasicConsumeOptions::default());
-    let consume = channel.basic_consume(queue, "".into(), options, FieldTable::default());
-    let deliveries = in_time("subscribing", consume).await?;
+    // One after the other: were both there at once, deliveries would not come in the order of their tags, which the
+    // acknowledgements of many at once rely on.
     let cancel = channel.basic_cancel(narrow.tag(), BasicCancelOptions::default());
     in_time("ending the first subscription", cancel).await?;
     // The broker may have handed out one more before it heard that.
     let mut narrow = narrow.clone();
+    let queue = narrow.queue();
     let rest = async {
         let mut early = VecDeque::new();
         while let Some(delivery) = narrow.next().await {
@@ -404,6 +394,10 @@ async fn widen(session: Arc<Session<Subscribed>>, index: usize, prefetch: u16) -
         Ok(early)
     };
     let early = in_time("ending the first subscription", rest).await?;
+    in_time("setting the prefetch", channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
+    let consume =
+        channel.basic_consume(queue, "".into(), BasicConsumeOptions::default(), FieldTable::default());
+    let deliveries = in_time("subscribing", consume).await?;
     Ok(Wide { deliveries, early })
 }
 

@@ -12,6 +12,9 @@ use crate::message::{HeaderValue, Incoming, Outgoing, Rejection};
 pub(in crate::transport) struct Content {
     pub(super) body: Vec<u8>,
     pub(super) properties: BasicProperties,
+    /// How often its queue has handed it out before; only quorum queues count. Zero at the first time, whatever a
+    /// producer has put into the header.
+    pub(super) deliveries_before: u64,
     /// What the guard found wrong with it.
     pub(super) finding: Option<Box<Finding>>,
     /// What it takes of the connection's budget of bytes, until nobody has it any more.
@@ -21,30 +24,32 @@ pub(in crate::transport) struct Content {
 }
 
 impl Content {
-    pub(super) fn new(
-        body: Vec<u8>,
-        properties: BasicProperties,
-        note: Note,
-        session: CancellationToken,
-    ) -> Self {
+    pub(super) fn new(delivery: lapin::message::Delivery, note: Note, session: CancellationToken) -> Self {
+        let deliveries_before = deliveries_before(&delivery);
+        let lapin::message::Delivery { properties, data: body, .. } = delivery;
         let Note { charge, finding } = note;
-        Self { body, properties, finding, _charge: charge, session }
+        Self { body, properties, deliveries_before, finding, _charge: charge, session }
     }
 
     /// The same without body, headers and charge: what a bare letter needs.
     pub(super) fn forgotten(&self, properties: BasicProperties, finding: Box<Finding>) -> Self {
         let (body, finding, session) = (Vec::new(), Some(finding), self.session.clone());
-        Self { body, properties, finding, _charge: None, session }
+        Self { body, properties, deliveries_before: self.deliveries_before, finding, _charge: None, session }
     }
 
     fn header(&self, name: &str) -> Option<&AMQPValue> {
         self.properties.headers().as_ref()?.inner().get(name)
     }
+}
 
-    /// How often the queue has delivered it before. Only quorum queues count.
-    pub(super) fn delivery_count(&self) -> u64 {
-        self.int_header("x-delivery-count").and_then(|count| u64::try_from(count).ok()).unwrap_or(0)
+/// See [`Content::deliveries_before`].
+pub(super) fn deliveries_before(delivery: &lapin::message::Delivery) -> u64 {
+    if !delivery.redelivered {
+        return 0;
     }
+    let headers = delivery.properties.headers().as_ref();
+    let count = headers.and_then(|headers| int(headers.inner().get("x-delivery-count")?));
+    count.and_then(|count| u64::try_from(count).ok()).unwrap_or(0)
 }
 
 impl Incoming for Content {
@@ -61,16 +66,7 @@ impl Incoming for Content {
         self.properties.content_type().as_ref().map(lapin::types::ShortString::as_str)
     }
     fn int_header(&self, name: &str) -> Option<i64> {
-        match *self.header(name)? {
-            AMQPValue::LongLongInt(int) => Some(int),
-            AMQPValue::LongInt(int) => Some(int.into()),
-            AMQPValue::LongUInt(int) => Some(int.into()),
-            AMQPValue::ShortInt(int) => Some(int.into()),
-            AMQPValue::ShortUInt(int) => Some(int.into()),
-            AMQPValue::ShortShortInt(int) => Some(int.into()),
-            AMQPValue::ShortShortUInt(int) => Some(int.into()),
-            _ => None,
-        }
+        int(self.header(name)?)
     }
     fn text_header(&self, name: &str) -> Option<&str> {
         text(self.header(name)?)
@@ -88,6 +84,19 @@ impl Incoming for Content {
             FindingKind::TooLarge => Rejection::TOO_LARGE,
         };
         Some(Rejection::new(reason, &finding.detail))
+    }
+}
+
+fn int(value: &AMQPValue) -> Option<i64> {
+    match *value {
+        AMQPValue::LongLongInt(int) => Some(int),
+        AMQPValue::LongInt(int) => Some(int.into()),
+        AMQPValue::LongUInt(int) => Some(int.into()),
+        AMQPValue::ShortInt(int) => Some(int.into()),
+        AMQPValue::ShortUInt(int) => Some(int.into()),
+        AMQPValue::ShortShortInt(int) => Some(int.into()),
+        AMQPValue::ShortShortUInt(int) => Some(int.into()),
+        _ => None,
     }
 }
 

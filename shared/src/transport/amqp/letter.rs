@@ -142,7 +142,7 @@ impl DeadLetter {
                 headers.insert("x-original-properties".into(), bytes);
             }
         }
-        let attempts = i64::try_from(content.delivery_count()).unwrap_or(i64::MAX).saturating_add(1);
+        let attempts = i64::try_from(content.deliveries_before).unwrap_or(i64::MAX).saturating_add(1);
         headers.insert("x-attempts".into(), AMQPValue::LongLongInt(attempts));
         without_headers(original).with_headers(headers).with_delivery_mode(2)
     }

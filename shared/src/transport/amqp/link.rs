@@ -6,7 +6,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt as _};
-use lapin::{Connection, ConnectionStatus, Event};
+use lapin::protocol::AMQPErrorKind;
+use lapin::{Connection, ConnectionStatus, ErrorKind, Event};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
@@ -215,10 +216,10 @@ impl<S: Send + Sync + 'static> Keeper<S> {
                     })
                 }
             };
+            let Some(pause) = pause else { continue };
             tokio::select! {
-                () = tokio::time::sleep(pause.unwrap_or_default()), if pause.is_some() => {}
+                () = tokio::time::sleep(pause) => {}
                 () = self.close.cancelled() => return,
-                else => {}
             }
         }
     }
@@ -333,6 +334,8 @@ impl<S: Send + Sync + 'static> Keeper<S> {
                     blocked.set(0.0);
                     info!("RabbitMQ at {} takes messages again", self.endpoint);
                 }
+                // A channel that the broker has closed is its user's affair.
+                Some(Event::Error(why)) if is_of_a_channel(&why) && connection.status().connected() => {}
                 Some(Event::Error(why)) => {
                     blocked.set(0.0);
                     return watch.broken().map_or_else(|| why.to_string(), |broken| broken.to_string());
@@ -350,6 +353,13 @@ impl<S: Send + Sync + 'static> Keeper<S> {
 async fn close(connection: &Connection) {
     if connection.status().connected() {
         _ = timeout(CLOSE_DEADLINE, connection.close(200, "bye".into())).await;
+    }
+}
+
+fn is_of_a_channel(why: &lapin::Error) -> bool {
+    match why.kind() {
+        ErrorKind::ProtocolError(error) => matches!(error.kind(), AMQPErrorKind::Soft(_)),
+        _ => false,
     }
 }
 
