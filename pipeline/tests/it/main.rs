@@ -9,6 +9,7 @@
 mod account;
 mod broker;
 mod contract;
+mod crashes;
 mod disk;
 mod faults;
 mod feed;
@@ -17,6 +18,7 @@ mod hostile;
 mod kills;
 mod links;
 mod one_process;
+mod parked;
 mod poison;
 mod processes;
 mod proxy;
