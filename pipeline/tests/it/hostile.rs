@@ -192,7 +192,13 @@ pub async fn unharmed(processes: [&Process; 2], most_mib: u64) {
 async fn hostile_messages_harm_only_themselves() {
     let broker = broker::turn().await;
     let services = Services::new(&broker.url);
-    let (mut model, mut metric) = ready(&services).await;
+    let processes = ready(&services).await;
+    attack(&broker, &services, processes).await;
+}
+
+/// Sends every hostile message to every queue, a good row after each, and holds `model` and `metric` to what must become of
+/// them.
+pub async fn attack(broker: &Broker, services: &Services, (mut model, mut metric): (Process, Process)) {
     let mut raw = Raw::connect(&broker.url).await;
     let mut good = Vec::new();
     let mut letters = BTreeMap::new();
@@ -211,8 +217,8 @@ async fn hostile_messages_harm_only_themselves() {
         good.push(neighbour);
     }
     raw.confirmed().await;
-    recorded(&services, &broker, &good).await;
-    let found = buried(&broker, &letters).await;
+    recorded(services, broker, &good).await;
+    let found = buried(broker, &letters).await;
     for letter in found {
         let name = letter.message_id().unwrap_or_default().to_owned();
         if let Some(length) = name.strip_prefix("body-").filter(|length| length.len() > 6) {

@@ -1,13 +1,18 @@
 //! Dead letters that the broker does not take: whole, cut, bare, or not at all, while good rows go on.
 
+use std::time::Duration;
+
+use lapin::options::QueueDeclareOptions;
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{BasicProperties, Channel};
 use shared::message::Role;
 use shared::transport::QueueKind;
 use shared::transport::administration::rights;
 
 use crate::broker::{self, Broker};
 use crate::feed::Feed;
-use crate::hostile::ready;
-use crate::processes::{Process, Services};
+use crate::hostile::{good_row, ready};
+use crate::processes::{Process, Services, asked};
 use crate::raw::{Properties, Raw, long, table, value};
 
 /// What the broker takes from now on, on new channels.
@@ -84,7 +89,7 @@ async fn what_is_not_taken_at_all_waits_and_others_go_on() {
     let feed = Feed::of(&services);
     metric.says("It waits here, tried").await;
     while metric.counter("pipeline_parked", "").await != 1.0 {
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     // The feed makes the exchange anew: from here on letters can be published again.
     feed.pairs(0..500).await;
@@ -92,7 +97,7 @@ async fn what_is_not_taken_at_all_waits_and_others_go_on() {
     broker.has_ready_dead("y_true.dead", 1).await;
     metric.says("is safe now").await;
     while metric.counter("pipeline_parked", "").await != 0.0 {
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(metric_reconnects(&metric), 0, "{}", metric.log());
     metric.stop().await;
@@ -103,27 +108,32 @@ async fn what_is_not_taken_at_all_waits_and_others_go_on() {
     broker.try_ctl(&["delete_user", "metric"]);
 }
 
+/// A queue of dead letters that takes one letter and no more.
+async fn one_letter_only(channel: &Channel, queue: &str) {
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-max-length".into(), AMQPValue::LongInt(1));
+    arguments.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
+    let durable = QueueDeclareOptions { durable: true, ..Default::default() };
+    channel.queue_declare(queue.into(), durable, arguments).await.unwrap();
+}
+
 /// A queue of dead letters that is full keeps letters waiting, and the messages that they speak of with them.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_queue_of_dead_letters_holds_up_nothing_good() {
     let broker = broker::turn().await;
     let (connection, channel) = broker.channel().await;
-    let mut arguments = lapin::types::FieldTable::default();
-    arguments.insert("x-max-length".into(), lapin::types::AMQPValue::LongInt(1));
-    arguments.insert("x-overflow".into(), lapin::types::AMQPValue::LongString("reject-publish".into()));
-    let durable = lapin::options::QueueDeclareOptions { durable: true, ..Default::default() };
-    channel.queue_declare("Features.dead".into(), durable, arguments).await.unwrap();
+    one_letter_only(&channel, "Features.dead").await;
     let services = Services::new(&broker.url);
     let (mut model, mut metric) = ready(&services).await;
     for _ in 0..30 {
-        broker.publish(&channel, Role::Features, b"{poison", lapin::BasicProperties::default()).await;
+        broker.publish(&channel, Role::Features, b"{poison", BasicProperties::default()).await;
     }
     let mut features = services.features(&["--interval", "1ms", "--count", "1000"]);
-    assert_eq!(features.exit(std::time::Duration::from_secs(60)).await, Some(0), "{}", features.log());
+    assert_eq!(features.exit(Duration::from_secs(60)).await, Some(0), "{}", features.log());
     services.books.wait_for_rows(1000).await;
     let parked = async || model.counter("pipeline_parked", "").await >= 20.0;
     while !parked().await {
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
     // Nothing is lost by a stop: what has no letter is a message of its queue again.
     model.stop().await;
@@ -131,5 +141,103 @@ async fn a_full_queue_of_dead_letters_holds_up_nothing_good() {
     let mut all = broker.drain("Features.dead").await.len();
     all += broker.drain("Features").await.len();
     assert_eq!(all, 30);
+    connection.close(200, "done".into()).await.unwrap();
+}
+
+/// Labels by the million while one letter waits for the whole run: what a message costs in the end is what it cost in
+/// the beginning. Only where `MILLIONS` says how many.
+#[tokio::test(flavor = "multi_thread")]
+async fn labels_by_the_million_go_past_one_that_is_set_aside() {
+    let Some(millions) = asked("MILLIONS") else { return };
+    let broker = broker::turn().await;
+    let (connection, channel) = broker.channel().await;
+    one_letter_only(&channel, "y_true.dead").await;
+    let services = Services::new(&broker.url);
+    let metric = services.metric(&["--log", "warn"]);
+    metric.ready().await;
+    for _ in 0..2 {
+        broker.publish(&channel, Role::Label, b"{poison", BasicProperties::default()).await;
+    }
+    metric.says("It waits here").await;
+    let feed = Feed::of(&services);
+    let (mut cpu, mut before) = (Vec::new(), metric.cpu());
+    let mut resident = Vec::new();
+    for million in 0..millions {
+        for part in 0..20 {
+            let from = million * 1_000_000 + part * 50_000;
+            feed.labels_unbooked(from..from + 50_000).await;
+        }
+        let wanted = ((million + 1) * 1_000_000) as f64;
+        while metric.counter("pipeline_received_total", "y_true").await < wanted {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let now = metric.cpu();
+        cpu.push(now - before);
+        before = now;
+        resident.push(metric.resident() / 1024);
+        println!(
+            "million {}: {:.2} us a label, {} MiB resident",
+            million + 1,
+            cpu[million],
+            resident[million]
+        );
+    }
+    println!("the last million cost {:.3} of the first", cpu[millions - 1] / cpu[0]);
+    assert_eq!(metric.counter("pipeline_parked", "").await, 1.0);
+    let (first, last) = (resident[0], resident[millions - 1]);
+    assert!(last < first + 40, "{first} MiB after the first million, {last} after the last");
+    connection.close(200, "done".into()).await.unwrap();
+}
+
+/// A budget of bytes that is full for a minute, because the dead letters are not taken. Only where `LONG` is set.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_budget_that_is_full_for_a_minute_loses_nothing() {
+    if asked("LONG").is_none() {
+        return;
+    }
+    let broker = broker::turn().await;
+    let (connection, channel) = broker.channel().await;
+    one_letter_only(&channel, "Features.dead").await;
+    let services = Services::new(&broker.url);
+    let (mut model, mut metric) = ready(&services).await;
+    let mut raw = Raw::connect(&broker.url).await;
+    for number in 0..200 {
+        let block = Properties::default().text("message_id", format!("large-{number}").as_bytes()).block();
+        raw.publish("Features", &block, &vec![b'x'; 1 << 20]).await;
+        if number % 16 == 15 {
+            raw.confirmed().await;
+        }
+    }
+    good_row(&mut raw, "good").await;
+    raw.confirmed().await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let lost = model.counter("pipeline_reconnects_total", "").await;
+    assert!(lost <= 2.0, "{lost} reconnects:\n{}", model.log());
+    // Room for all of them, and for what comes behind.
+    let mut letters = broker.drain("Features.dead").await;
+    channel.queue_delete("Features.dead".into(), Default::default()).await.unwrap();
+    services.books.wait_for_rows(2).await;
+    let all = || letters.len();
+    println!(
+        "{} letters before there was room, {lost} reconnects, {} MiB at the most",
+        all(),
+        model.peak() / 1024
+    );
+    assert!(model.peak() / 1024 < 128, "{} MiB at the most", model.peak() / 1024);
+    let mut left = 200 - letters.len();
+    while left > 0 {
+        let more = broker.ready("Features.dead").await;
+        if more >= left {
+            break;
+        }
+        left = 200 - letters.len();
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    model.stop().await;
+    metric.stop().await;
+    letters.extend(broker.drain("Features.dead").await);
+    let ids: std::collections::BTreeSet<_> =
+        letters.iter().map(|letter| letter.message_id().unwrap()).collect();
+    assert_eq!(ids.len(), 200);
     connection.close(200, "done".into()).await.unwrap();
 }

@@ -112,6 +112,15 @@ impl Process {
         self.memory("VmHWM:")
     }
 
+    /// How much processor time it has taken, in seconds.
+    pub fn cpu(&self) -> f64 {
+        let id = self.child.id().expect("it runs");
+        let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        // User and system, in hundredths.
+        (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
+    }
+
     fn memory(&self, which: &str) -> u64 {
         let id = self.child.id().expect("it runs");
         let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();

@@ -107,3 +107,88 @@ async fn their_metric_with_our_features_and_model() {
         }
     }
 }
+
+/// The later forms of the exercise: queues of other names, transient or durable, made by whoever comes first.
+#[tokio::test(flavor = "multi_thread")]
+async fn their_later_forms_exchange_rows_with_each_of_our_services() {
+    for (kind, theirs_first) in [("transient", true), ("durable", false), ("durable", true)] {
+        let ours = ["--exercise", "v2", "--queue-kind", kind];
+        let theirs: &[&str] =
+            if kind == "durable" { &["--names", "v2", "--durable"] } else { &["--names", "v2"] };
+
+        // Their features.
+        let (broker, services) = later().await;
+        let data = repository("data/diabetes.csv");
+        let more = [&["--data", data.to_str().unwrap()][..], theirs].concat();
+        let mut source = None;
+        if theirs_first {
+            source = Some(python(&services, "features", "wrapped", 100, &more).await);
+        }
+        let (model, metric) = (services.model(&ours), services.metric(&ours));
+        model.ready().await;
+        metric.ready().await;
+        if source.is_none() {
+            source = Some(python(&services, "features", "wrapped", 100, &more).await);
+        }
+        let mut source = source.unwrap();
+        assert_eq!(source.exit(PATIENCE).await, Some(0), "{}", source.log());
+        services.books.wait_for_rows(100).await;
+        services.books.recorded().assert_each_once();
+        drop((model, metric, broker));
+
+        // Their model.
+        let (broker, services) = later().await;
+        let weights = repository("model/tests/fixtures/reference.json");
+        let more = [&["--coefficients", weights.to_str().unwrap()][..], theirs].concat();
+        let rows = [&ours[..], &["--interval", "2ms", "--count", "100", "--body", "wrapped"]].concat();
+        let (mut model, metric, _features);
+        if theirs_first {
+            model = python(&services, "model", "wrapped", 100, &more).await;
+            metric = services.metric(&ours);
+            _features = services.features(&rows);
+        } else {
+            metric = services.metric(&ours);
+            _features = services.features(&rows);
+            metric.ready().await;
+            model = python(&services, "model", "wrapped", 100, &more).await;
+        }
+        assert_eq!(model.exit(PATIENCE).await, Some(0), "{}", model.log());
+        services.books.settle_exactly().await;
+        drop((metric, broker));
+
+        // Their metric.
+        let (_broker, services) = later().await;
+        let log = services.books.path("theirs.csv");
+        let more = [&["--log", log.to_str().unwrap()][..], theirs].concat();
+        let (model, mut metric);
+        if theirs_first {
+            metric = python(&services, "metric", "wrapped", 100, &more).await;
+            model = services.model(&ours);
+        } else {
+            model = services.model(&ours);
+            model.ready().await;
+            metric = python(&services, "metric", "wrapped", 100, &more).await;
+        }
+        let mut features = services.features(&rows);
+        assert_eq!(features.exit(PATIENCE).await, Some(0), "{}", features.log());
+        assert_eq!(metric.exit(PATIENCE).await, Some(0), "{}", metric.log());
+        let (rows, _) = services.books.confirmed();
+        let text = fs::read_to_string(log).unwrap();
+        let joined = text.lines().skip(1).map(|line| line.split(',').next().unwrap().to_owned());
+        assert_eq!(joined.collect::<std::collections::BTreeSet<_>>(), rows);
+        drop(model);
+    }
+}
+
+/// A broker without queues of the later form.
+async fn later() -> (Broker, Services) {
+    let (broker, services) = setup().await;
+    let (connection, channel) = broker.channel().await;
+    for name in ["features", "y_true", "y_pred"] {
+        for queue in [name.to_owned(), format!("{name}.dead")] {
+            channel.queue_delete(queue.into(), Default::default()).await.unwrap();
+        }
+    }
+    connection.close(200, "emptied".into()).await.unwrap();
+    (broker, services)
+}

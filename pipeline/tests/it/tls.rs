@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crate::account::Books;
 use crate::broker;
-use crate::processes::{Process, repository};
+use crate::hostile;
+use crate::processes::{Process, Services, repository};
 
 /// Runs openssl in a folder.
 fn openssl(folder: &Path, arguments: &str) {
@@ -80,4 +81,27 @@ async fn tls_refuses_what_the_authority_has_not_signed_or_no_longer() {
         process.stop().await;
         assert_eq!(books.rows(), 0);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_hides_no_hostile_message_from_the_guard() {
+    let broker = broker::turn().await;
+    let services = Services::new(&broker.url);
+    let ours = authority(&services.books, "ours", "-days 2");
+    let (_proxy, address) = proxy(&services.books, &ours, &broker.address()).await;
+    let url = broker.url_via(&address).replace("amqp://", "amqps://");
+    let (ca, logs) = (ours.join("ca.pem"), services.books.logs());
+    // This program with TLS, under the names of the services, as the image has it.
+    let start = |name: &str, more: &[&str]| {
+        let link = services.books.path(name);
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_pipeline"), &link).unwrap();
+        let mut command = tokio::process::Command::new(link);
+        command.args(["--amqp-url", &url, "--amqp-ca-file"]).arg(&ca).args(more).current_dir(repository("."));
+        Process::spawn(&services.books, name, command)
+    };
+    let model = start("model", &[]);
+    let metric = start("metric", &["--logs", logs.to_str().unwrap()]);
+    model.ready().await;
+    metric.ready().await;
+    hostile::attack(&broker, &services, (model, metric)).await;
 }

@@ -5,6 +5,9 @@
     exercise.py model    --url URL --form bare|wrapped --count N --coefficients JSON
     exercise.py metric   --url URL --form bare|wrapped --count N [--log CSV]
 
+Two later forms: `--names v2` has the queues features, y_true and y_pred, and
+`--durable` declares them with durable=True, as RabbitMQ's second tutorial does.
+
 On the wire each sub-command does what the exercise's features.py, model.py and
 metric.py do: transient queues declared by name alone, messages published to the
 default exchange with no properties, and consumers that acknowledge on delivery.
@@ -37,6 +40,16 @@ QUEUES = {
     "model": ["Features", "y_predict"],
     "metric": ["y_true", "y_predict"],
 }
+NAMES = {"v1": {}, "v2": {"Features": "features", "y_predict": "y_pred"}}
+names = NAMES["v1"]
+
+
+def name(queue):
+    return names.get(queue, queue)
+
+
+def role(queue):
+    return next((role for role in names if names[role] == queue), queue)
 
 
 def say(value):
@@ -53,7 +66,7 @@ def decode(form, body):
 
 
 def publish(channel, queue, body):
-    channel.basic_publish(exchange="", routing_key=queue, body=body)
+    channel.basic_publish(exchange="", routing_key=name(queue), body=body)
 
 
 def check(deadline, done, count):
@@ -67,11 +80,11 @@ def consume(channel, args, queues, handle):
 
     def callback(_channel, method, _properties, body):
         nonlocal done
-        if done < args.count and handle(method.routing_key, *decode(args.form, body)):
+        if done < args.count and handle(role(method.routing_key), *decode(args.form, body)):
             done += 1
 
     for queue in queues:
-        channel.basic_consume(queue=queue, on_message_callback=callback, auto_ack=True)
+        channel.basic_consume(queue=name(queue), on_message_callback=callback, auto_ack=True)
     print("ready", flush=True)
     while done < args.count:
         check(args.deadline, done, args.count)
@@ -153,6 +166,8 @@ def arguments():
         sub.add_argument("--url", required=True, help="AMQP URL of the broker")
         sub.add_argument("--form", choices=["bare", "wrapped"], required=True)
         sub.add_argument("--count", type=int, required=True, help="stop after so many")
+        sub.add_argument("--names", choices=list(NAMES), default="v1", help="what the queues are called")
+        sub.add_argument("--durable", action="store_true", help="declare durable queues")
         sub.add_argument("--timeout", type=float, default=60, help="seconds (default: 60)")
         if service is features:
             sub.add_argument("--data", required=True, help="CSV file, last column the label")
@@ -167,13 +182,15 @@ def arguments():
 
 
 def main():
+    global names
     args = arguments()
+    names = NAMES[args.names]
     args.deadline = time.monotonic() + args.timeout
     try:
         connection = pika.BlockingConnection(pika.URLParameters(args.url))
         channel = connection.channel()
         for queue in QUEUES[args.service]:
-            channel.queue_declare(queue=queue)
+            channel.queue_declare(queue=name(queue), durable=args.durable)
         args.run(channel, args)
         connection.close()
     except AMQPError as error:

@@ -133,7 +133,7 @@ async fn shake_hands(
             // What answers in plain text is no TLS record.
             let plain = why.to_string().to_lowercase().contains("corrupt");
             let hint = if plain { format!("; {}", refusal::wrong_port(true)) } else { String::new() };
-            Failure::Refused(format!("no encrypted connection to {host}: {why}{hint}"))
+            Failure::Unreachable(format!("no encrypted connection to {host}: {why}{hint}"))
         })?;
     }
     let watch = Watch::new(BUDGET);
@@ -149,7 +149,7 @@ async fn shake_hands(
     match Connection::connector(uri(&target, host), runtime, connect, properties).await {
         Ok(connection) => Ok((connection, watch)),
         Err(why) => Err(match (watch.broken(), answer_of(&why)) {
-            (Some(Broken::Tls), _) if !tls => Failure::Refused(refusal::wrong_port(false).to_owned()),
+            (Some(Broken::Tls), _) if !tls => Failure::Unreachable(refusal::wrong_port(false).to_owned()),
             (Some(broken), _) => Failure::Unreachable(broken.to_string()),
             (None, Some(answer)) => Failure::Refused(endpoint.refused(&Operation::Connect, &answer).sentence),
             (None, None) => Failure::Unreachable(why.to_string()),

@@ -109,8 +109,11 @@ mod tests {
         }
     }
 
+    /// `a`cknowledged, `g`iven back or `s`et aside: these tags.
+    type Step = (char, &'static [u64]);
+
     /// Six deliveries with the tags 1 to 6, and what is done with them.
-    fn told(steps: &[(char, &[u64])]) -> Vec<String> {
+    fn told(steps: &[Step]) -> Vec<String> {
         let mut ledger = Ledger::default();
         ledger.enter(1..=6);
         let mut told = Vec::new();
@@ -131,7 +134,7 @@ mod tests {
 
     #[test]
     fn what_is_decided_is_told_as_soon_as_it_may_be() {
-        let cases: [(&[(char, &[u64])], &[&str]); 9] = [
+        let cases: [(&[Step], &[&str]); 9] = [
             // All at once, in runs of what is alike.
             (&[('a', &[1, 2, 3, 4, 5, 6])], &["ack to 6"]),
             (&[('a', &[1, 2]), ('g', &[3]), ('a', &[4])], &["ack to 2", "give back to 3", "ack to 4"]),
