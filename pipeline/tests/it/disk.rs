@@ -1,6 +1,6 @@
 //! Faults of the disk under `metric`: full, failing, and cut off from power. What was confirmed is recorded, each once.
 //!
-//! They need root for a file system of their own and strace for failing calls. `scripts/long-faults` runs the long
+//! They need root for a file system of their own and strace for failing calls. `scripts/long` runs the long
 //! form; `POWER_CUTS` says how many.
 
 use std::fs::{self, File};

@@ -1,7 +1,7 @@
 //! `metric` ended by SIGKILL, at random moments under load and before each system call that writes: whatever it was
 //! doing, every message is recorded once, and the account adds up.
 //!
-//! `scripts/long-faults` runs the long forms; the environment says how long: `ROWS`, `KILLS`, `BROKER_KILLS`, and
+//! `scripts/long` runs the long forms; the environment says how long: `ROWS`, `KILLS`, `BROKER_KILLS`, and
 //! `SWEEP` for every call instead of a sample.
 
 use std::collections::BTreeMap;

@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use shared::transport::Queues;
+use shared::transport::administration::{Rights, rights};
+
 use crate::processes::repository;
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -60,5 +63,22 @@ fn every_variable_in_compose_is_a_flag_of_ours_or_of_the_broker() {
     for name in variables(&compose, ':') {
         let flag = known.contains(&format!("env = \"{name}\""));
         assert!(flag || name.starts_with("RABBITMQ_"), "docker-compose.yml sets {name}, which nothing reads");
+    }
+}
+
+#[test]
+fn the_documented_rights_are_those_that_are_printed() {
+    let readme = fs::read_to_string(repository("README.md")).unwrap();
+    for Rights { user, configure, write, read } in rights(&Queues::default()) {
+        let cell = |text: &str| format!("`{}`", text.replace('|', r"\|"));
+        let user = format!("`{user}`");
+        let wanted = if write == configure {
+            format!("{} | the same | the same", cell(&configure))
+        } else {
+            [configure, write, read].map(|text| cell(&text)).join(" | ")
+        };
+        let row =
+            readme.lines().find(|line| line.contains(&user) && line.ends_with(&format!("| {wanted} |")));
+        assert!(row.is_some(), "README has no row for {user}: {wanted}");
     }
 }

@@ -1,6 +1,6 @@
 //! Model files that are swapped while `model` serves: good ones and every kind of bad one, faster than anybody would.
 //!
-//! `scripts/long-faults swaps` runs the storm for half a minute; `SWAP_SECONDS` says how long.
+//! `scripts/long swaps` runs the storm for half a minute; `SWAP_SECONDS` says how long.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
