@@ -153,7 +153,7 @@ async fn labels_by_the_million_go_past_one_that_is_set_aside() {
     let (connection, channel) = broker.channel().await;
     one_letter_only(&channel, "y_true.dead").await;
     let services = Services::new(&broker.url);
-    let metric = services.metric(&["--log", "warn"]);
+    let metric = services.metric(&[]);
     metric.ready().await;
     for _ in 0..2 {
         broker.publish(&channel, Role::Label, b"{poison", BasicProperties::default()).await;

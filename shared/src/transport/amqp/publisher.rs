@@ -64,6 +64,8 @@ struct Complaint {
     sentence: String,
     /// The broker's limit, where one is larger than that.
     max: Option<u64>,
+    /// Whether nothing is wrong but that another service has not started yet.
+    early: bool,
 }
 
 impl Publisher {
@@ -157,7 +159,10 @@ impl Publisher {
             };
             pending = left.into_iter().map(|(message, _)| message).chain(later).collect();
             if let Some(complaint) = complaint {
-                if said.as_ref() != Some(&complaint.sentence) {
+                if said.as_ref() != Some(&complaint.sentence) && complaint.early {
+                    info!("waiting: {}", complaint.sentence);
+                    said = Some(complaint.sentence);
+                } else if said.as_ref() != Some(&complaint.sentence) {
                     warn!(
                         "RabbitMQ at {endpoint} does not take {} message(s): {}; trying again until it does",
                         pending.len(),
@@ -201,15 +206,17 @@ impl Publisher {
         let (message, fate) = left.iter().find(|(_, fate)| !matches!(fate, Fate::Lost))?;
         let queue = endpoint.queues().name(message.role);
         let whose = owner(message.role);
-        let later = |sentence| Some(Complaint { sentence, max: None });
+        let later = |sentence| Some(Complaint { sentence, max: None, early: false });
         match fate {
             Fate::Confirmed | Fate::Lost => None,
             Fate::Full => later(format!("the queue {queue} is full or unavailable")),
             Fate::Returned => match topology::route(&session.role.connection, endpoint, message.role).await {
                 Ok(topology::Route::Bound) => later(format!("the queue {queue} was not bound to {EXCHANGE}")),
-                Ok(topology::Route::Missing) => later(format!(
-                    "there is no queue {queue} yet: it is made by its consumer, which is {whose}"
-                )),
+                Ok(topology::Route::Missing) => {
+                    let sentence =
+                        format!("there is no queue {queue} yet: {whose} makes it, which consumes it");
+                    Some(Complaint { sentence, max: None, early: true })
+                }
                 Ok(topology::Route::ByName(why)) => {
                     self.by_name(message.role).store(true, Ordering::Relaxed);
                     later(format!("{why}; publishing to the queue {queue} by its name instead"))
@@ -232,7 +239,7 @@ impl Publisher {
                             "a message of {largest} bytes for {queue} is larger than the broker's limit of {max}: \
                              raise max_message_size there"
                         );
-                        Some(Complaint { sentence, max: Some(max) })
+                        Some(Complaint { sentence, max: Some(max), early: false })
                     }
                     Kind::Missing => {
                         if let Err(why) =
