@@ -284,8 +284,8 @@ impl Options {
                 }
             }
         }
-        if options.frame_max.is_some_and(|bytes| !(4096..=131_072).contains(&bytes)) {
-            return refused("the option frame_max", "is not between 4096 and 131072");
+        if options.frame_max.is_some_and(|bytes| bytes != 131_072) {
+            return refused("the option frame_max", "is not 131072, which messages with long headers need");
         }
         if options.connection_timeout == Some(0) {
             return refused("the option connection_timeout", "is 0, which would never connect");
@@ -407,11 +407,11 @@ mod tests {
                 "{text}"
             );
         }
-        let address = read("amqp://a,b/v?heartbeat=5&connection_timeout=900&frame_max=8192&channel_max=10");
+        let address = read("amqp://a,b/v?heartbeat=5&connection_timeout=900&frame_max=131072&channel_max=10");
         let Address { heartbeat, connection_timeout, frame_max, channel_max, .. } = address;
         assert_eq!(
             (heartbeat, connection_timeout, frame_max, channel_max),
-            (Some(5), Some(900), Some(8192), Some(10))
+            (Some(5), Some(900), Some(131_072), Some(10))
         );
         assert_eq!(read("amqp://a?heartbeat=0,amqp://b?heartbeat=0").heartbeat, Some(0));
     }
@@ -484,7 +484,7 @@ mod tests {
         ("amqp://u:S3cret@host?heartbeat=", "the option heartbeat is not a number"),
         ("amqp://u:S3cret@host?heartbeat=1&heartbeat=1", "the option heartbeat stands there twice"),
         ("amqp://u:S3cret@host?channel_max=70000", "the option channel_max is not a number"),
-        ("amqp://u:S3cret@host?frame_max=1", "the option frame_max is not between"),
+        ("amqp://u:S3cret@host?frame_max=1", "the option frame_max is not 131072"),
         ("amqp://u:S3cret@host?connection_timeout=0", "the option connection_timeout is 0"),
         ("amqp://u:S3cret@a,amqps://b", "the beginnings differ"),
         ("amqp://u:S3cret@a,amqp://w@b", "the user names differ"),

@@ -11,7 +11,7 @@ use lapin::options::{ExchangeDeleteOptions, QueueDeleteOptions};
 
 use super::dial::{self, Round};
 use super::endpoint::Endpoint;
-use super::refusal::{Kind, Operation};
+use super::refusal::{Kind, Operation, quoted};
 use super::topology::{self, Failure, ask};
 use crate::message::Role;
 use crate::transport::queues::{Argument, Arguments, DEAD_EXCHANGE, EXCHANGE, QueueName, Queues};
@@ -93,7 +93,7 @@ impl Rights {
     #[must_use]
     pub fn command(&self, vhost: &str) -> String {
         let Self { user, configure, write, read } = self;
-        format!("rabbitmqctl set_permissions -p '{vhost}' {user} '{configure}' '{write}' '{read}'")
+        format!("rabbitmqctl set_permissions -p {} {user} '{configure}' '{write}' '{read}'", quoted(vhost))
     }
 }
 
@@ -248,7 +248,7 @@ async fn connect(endpoint: &Endpoint) -> anyhow::Result<Arc<Connection>> {
     loop {
         match dial::connect(endpoint, &mut round, "topology").await {
             Ok((connection, _)) => return Ok(Arc::new(connection)),
-            Err(why) if round.is_over() => return Err(told(why)),
+            Err(why) if round.is_over() => return Err(told(why).context(format!("at {endpoint}"))),
             Err(_) => {}
         }
     }
@@ -276,10 +276,10 @@ mod tests {
         let options = QueueOptions { exercise: Exercise::V2, ..QueueOptions::default() };
         let queues = Queues::new(&options).unwrap();
         let commands: Vec<String> = rights(&queues).iter().map(|rights| rights.command("/")).collect();
-        assert_eq!(commands[0], "rabbitmqctl set_permissions -p '/' features '^$' '^pipeline$' '^$'");
+        assert_eq!(commands[0], "rabbitmqctl set_permissions -p / features '^$' '^pipeline$' '^$'");
         assert_eq!(
             commands[2],
-            r"rabbitmqctl set_permissions -p '/' metric '^y_pred\.metric$' '^pipeline\.dead$' '^(y_true|y_pred)$'"
+            r"rabbitmqctl set_permissions -p / metric '^y_pred\.metric$' '^pipeline\.dead$' '^(y_true|y_pred)$'"
         );
     }
 

@@ -43,6 +43,8 @@ pub struct Consumer {
     careful: bool,
     prefetch: u16,
     stop: Stop,
+    /// Whether it was said that something is taken alone.
+    told: bool,
     /// How many sessions were lost: what the queue counts of those, nobody has died of.
     losses: u64,
     current: Option<Current>,
@@ -147,7 +149,17 @@ impl Consumer {
         stop: &Stop,
     ) -> Self {
         let subscription = Arc::new(subscription);
-        Self { link, index, subscription, careful, prefetch, stop: stop.clone(), losses: 0, current: None }
+        Self {
+            link,
+            index,
+            subscription,
+            careful,
+            prefetch,
+            stop: stop.clone(),
+            told: false,
+            losses: 0,
+            current: None,
+        }
     }
 
     pub(in crate::transport) async fn take(&mut self, limit: usize) -> Result<Batch, Error> {
@@ -235,7 +247,8 @@ impl Consumer {
             // Only where it was the only one in this program's hands, and so in those of others before it.
             let deaths = content.deliveries_before.saturating_sub(self.losses);
             let deadly = alone && one_by_one && deaths >= DEADLY;
-            if alone {
+            // One of them tells enough; where processes have died of a crowd, all of it comes alone.
+            if alone && !std::mem::replace(&mut self.told, true) {
                 let id =
                     crate::message::Incoming::message_id(&content).unwrap_or("-").escape_debug().to_string();
                 warn!(
@@ -355,25 +368,46 @@ async fn subscribe_alone(
     former: Former,
 ) -> Result<Subscribed, Failure> {
     let locked = sole::lock(&connection, &endpoint, &endpoint.queues().lock(), &former).await?;
-    let mut queues = Vec::with_capacity(subscriptions.len());
     for subscription in subscriptions {
         let found = topology::own(&connection, &endpoint, subscription).await?;
-        let queue = &subscription.queue;
-        let stream = loop {
-            match Stream::consume(&connection, queue, prefetch, true).await? {
-                Ok(stream) => break stream,
-                Err(answer) => match refused(&endpoint, queue, &answer) {
-                    (Kind::InUse, _) => sole::wait_for_other(&endpoint, queue).await,
-                    (_, failure) => return Err(failure),
-                },
-            }
-        };
-        info!("consuming {queue}, where {} messages wait", found.messages);
-        queues.push(stream);
+        info!("consuming {}, where {} messages wait", subscription.queue, found.messages);
     }
-    let names = subscriptions.iter().map(|subscription| subscription.queue.clone()).collect();
-    let company = Company::watch(connection, endpoint, names, locked.then_some(former));
+    let names: Vec<QueueName> = subscriptions.iter().map(|subscription| subscription.queue.clone()).collect();
+    // All or none: what is taken of one queue while another is somebody else's could only be joined by halves.
+    let queues = loop {
+        match consume_all(&connection, &endpoint, &names, prefetch).await? {
+            Ok(queues) => break queues,
+            Err(queue) => sole::wait_for_other(&endpoint, &queue).await,
+        }
+    };
+    let lock = locked.then(|| (endpoint.queues().lock(), former));
+    let company = Company::watch(connection, endpoint, names, lock);
     Ok(Subscribed { queues, _company: Some(company) })
+}
+
+/// Consumes each of these as the only one, or none of them. The inner error is a queue that somebody else has for itself.
+async fn consume_all(
+    connection: &Connection,
+    endpoint: &Endpoint,
+    names: &[QueueName],
+    prefetch: u16,
+) -> Result<Result<Vec<Stream>, QueueName>, Failure> {
+    let mut queues: Vec<Stream> = Vec::with_capacity(names.len());
+    for queue in names {
+        match Stream::consume(connection, queue, prefetch, true).await? {
+            Ok(stream) => queues.push(stream),
+            Err(answer) => {
+                for Stream { channel, .. } in queues {
+                    in_time("closing a channel", channel.close(200, "not yet".into())).await?;
+                }
+                return match refused(endpoint, queue, &answer) {
+                    (Kind::InUse, _) => Ok(Err(queue.clone())),
+                    (_, failure) => Err(failure),
+                };
+            }
+        }
+    }
+    Ok(Ok(queues))
 }
 
 /// Takes more than one at a time from now on.

@@ -137,6 +137,8 @@ async fn shake_hands(
         })?;
     }
     let watch = Watch::new(BUDGET);
+    // The client reads on a thread of its own, which would wait for a silent broker for ever.
+    let unless_connected = GiveUp(Some(Arc::clone(&watch)));
     let guard: Mutex<Option<Stream>> =
         Mutex::new(Some(Guard::new(stream, Arc::clone(&watch), Limits::default())));
     let connect = async move |_, _| {
@@ -147,13 +149,33 @@ async fn shake_hands(
     let properties = ConnectionProperties::default().with_connection_name(name.into());
     let runtime = async_rs::Runtime::new(Kit::current());
     match Connection::connector(uri(&target, host), runtime, connect, properties).await {
-        Ok(connection) => Ok((connection, watch)),
+        Ok(connection) => {
+            unless_connected.not();
+            Ok((connection, watch))
+        }
         Err(why) => Err(match (watch.broken(), answer_of(&why)) {
             (Some(Broken::Tls), _) if !tls => Failure::Unreachable(refusal::wrong_port(false).to_owned()),
             (Some(broken), _) => Failure::Unreachable(broken.to_string()),
             (None, Some(answer)) => Failure::Refused(endpoint.refused(&Operation::Connect, &answer).sentence),
             (None, None) => Failure::Unreachable(why.to_string()),
         }),
+    }
+}
+
+/// Gives a connection up when it is dropped.
+struct GiveUp(Option<Arc<Watch>>);
+
+impl GiveUp {
+    fn not(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for GiveUp {
+    fn drop(&mut self) {
+        if let Some(watch) = &self.0 {
+            watch.give_up();
+        }
     }
 }
 

@@ -138,6 +138,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
         if out.is_empty() {
             return Poll::Ready(Ok(0));
         }
+        // Stored before the look, so that whoever gives up in between wakes this reader.
+        this.watch.wake_on_room(cx.waker());
+        if this.watch.is_given_up() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         let mut reads = 0;
         loop {
             let length = this.hand_on(out);
@@ -185,7 +190,6 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
             let overdue = deadline.is_some_and(|deadline| deadline <= now);
             let next = [quiet_until, deadline.filter(|_| !overdue)].into_iter().flatten().min();
             if next.is_some() || this.holding || overdue {
-                this.watch.wake_on_room(cx.waker());
                 // Room that came before the waker was there wakes nobody.
                 if (this.holding || overdue) && this.watch.room() {
                     continue;

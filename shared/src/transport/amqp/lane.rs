@@ -4,6 +4,7 @@
 //! channel carries one batch at a time: then every return among its confirms belongs to this batch, and the
 //! returned message itself says which one it was.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -53,12 +54,14 @@ impl Lane {
         Ok(Self(Mutex::new(Some(confirming_channel(connection).await?))))
     }
 
-    /// Publishes a batch and waits for its confirms. A session that fails meanwhile is told so.
+    /// Publishes a batch and waits for its confirms, but no longer than `at_most`, where that is said. What was confirmed
+    /// until the session fails, or until it is too late, is confirmed.
     pub(super) async fn publish<S>(
         &self,
         session: &Session<S>,
         connection: &Connection,
         parcels: &[Parcel<'_>],
+        at_most: Option<Duration>,
     ) -> Vec<Fate> {
         // Taken out, so that a batch that is given up half-way leaves no channel with confirms that the next batch
         // would take for its own.
@@ -74,25 +77,34 @@ impl Lane {
             },
         };
         let confirmed = AtomicUsize::new(0);
-        let confirms = join_all(parcels.iter().map(async |parcel| {
-            let confirm = publish(&channel, parcel).await;
+        let confirms: Vec<OnceLock<lapin::Result<Confirmation>>> =
+            parcels.iter().map(|_| OnceLock::new()).collect();
+        let publishing = join_all(parcels.iter().zip(&confirms).map(async |(parcel, confirm)| {
+            _ = confirm.set(publish(&channel, parcel).await);
             confirmed.fetch_add(1, Ordering::Relaxed);
-            confirm
         }));
-        let confirms = tokio::select! {
-            confirms = confirms => confirms,
-            patience = overdue(session, &confirmed, parcels) => {
-                let queue = parcels.first().map_or("", |parcel| parcel.routing_key);
-                session.fail(format!("no confirm within {patience:?} for messages to {queue}"));
-                return vec![Fate::Lost; parcels.len()];
-            }
-            () = session.failed() => return vec![Fate::Lost; parcels.len()],
+        let open = || {
+            let open = parcels.iter().zip(&confirms).find(|(_, confirm)| confirm.get().is_none());
+            open.map_or("", |(parcel, _)| parcel.routing_key)
         };
-        let fates = fates(parcels, confirms);
+        tokio::select! {
+            _ = publishing => {}
+            patience = overdue(session, &confirmed, parcels) => {
+                session.fail(format!("no confirm within {patience:?} for messages to {}", open()));
+            }
+            () = too_late(at_most, parcels) => {
+                tracing::debug!("no confirm in time for messages to {}; on another channel again", open());
+            }
+            () = session.failed() => {}
+        }
+        let fates = fates(parcels, confirms.into_iter().map(OnceLock::into_inner).collect());
         if fates.iter().all(|fate| matches!(fate, Fate::Confirmed | Fate::Returned | Fate::Full)) {
             *place = Some(channel);
         } else if !connection.status().connected() {
             session.fail("the connection ended while messages were under way");
+        } else if channel.status().connected() {
+            // Nobody else can use it, with confirms on their way.
+            tokio::spawn(async move { channel.close(200, "given up".into()).await });
         }
         fates
     }
@@ -116,22 +128,24 @@ pub(super) fn parts<T>(items: &[T], bytes: impl Fn(&T) -> usize) -> Vec<&[T]> {
     parts
 }
 
-fn fates(parcels: &[Parcel<'_>], confirms: Vec<lapin::Result<Confirmation>>) -> Vec<Fate> {
-    let closed = confirms.iter().find_map(|confirm| answer_of(confirm.as_ref().err()?));
+/// What the confirms that came say of each message.
+fn fates(parcels: &[Parcel<'_>], confirms: Vec<Option<lapin::Result<Confirmation>>>) -> Vec<Fate> {
+    let closed = confirms.iter().find_map(|confirm| answer_of(confirm.as_ref()?.as_ref().err()?));
     let mut returned: Vec<BasicReturnMessage> = Vec::new();
     let mut fates: Vec<Fate> = confirms
         .into_iter()
         .map(|confirm| match confirm {
-            Ok(Confirmation::Ack(message)) => {
+            None => Fate::Lost,
+            Some(Ok(Confirmation::Ack(message))) => {
                 returned.extend(message);
                 Fate::Confirmed
             }
-            Ok(Confirmation::Nack(message)) => {
+            Some(Ok(Confirmation::Nack(message))) => {
                 returned.extend(message);
                 Fate::Full
             }
-            Ok(Confirmation::NotRequested) => unreachable!("every lane asked for confirms"),
-            Err(_) => match &closed {
+            Some(Ok(Confirmation::NotRequested)) => unreachable!("every lane asked for confirms"),
+            Some(Err(_)) => match &closed {
                 Some(Answer { code, text }) => Fate::Closed(*code, (*text).clone()),
                 None => Fate::Lost,
             },
@@ -164,12 +178,25 @@ async fn confirming_channel(connection: &Connection) -> Result<Channel, Failure>
     Ok(channel)
 }
 
+/// Resolves when this time is over, and as long besides as the bytes take on the slowest link.
+async fn too_late(at_most: Option<Duration>, parcels: &[Parcel<'_>]) {
+    match at_most {
+        Some(time) => tokio::time::sleep(time + time_of(parcels)).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// How long the bodies take on the slowest link that is worth waiting for.
+fn time_of(parcels: &[Parcel<'_>]) -> Duration {
+    let bytes: usize = parcels.iter().map(|parcel| parcel.body.len()).sum();
+    Duration::from_secs((bytes / SLOWEST_BYTES_PER_SECOND) as u64)
+}
+
 /// Resolves when no confirm has come and nothing could be written for too long, with how long that is. While the broker
 /// blocks the connection, none need come.
 async fn overdue<S>(session: &Session<S>, confirmed: &AtomicUsize, parcels: &[Parcel<'_>]) -> Duration {
     const STEP: Duration = Duration::from_secs(1);
-    let bytes: usize = parcels.iter().map(|parcel| parcel.body.len()).sum();
-    let patience = PATIENCE + Duration::from_secs((bytes / SLOWEST_BYTES_PER_SECOND) as u64);
+    let patience = PATIENCE + time_of(parcels);
     let mut silent = Duration::ZERO;
     let mut before = (0, session.watch.bytes_written());
     while silent < patience {

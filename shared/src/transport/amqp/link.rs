@@ -1,5 +1,6 @@
 //! Keeps one connection to the broker alive: opens it, watches it, and after any failure opens the next one.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, OnceLock};
@@ -184,7 +185,8 @@ impl<S: Send + Sync + 'static> Keeper<S> {
                     let opened = Instant::now();
                     let after = outage.over();
                     let Some(reason) = self.watch(&connection, &watch, role, after).await else {
-                        return close(&connection).await;
+                        close(&connection).await;
+                        return watch.give_up();
                     };
                     if opened.elapsed() >= WORKED {
                         backoff.reset();
@@ -194,7 +196,11 @@ impl<S: Send + Sync + 'static> Keeper<S> {
                     outage.begin();
                     round.restart();
                     // In the background: the dead connection must not hold up the next one.
-                    tokio::spawn(async move { close(&connection).await });
+                    let ended = Arc::clone(&watch);
+                    tokio::spawn(async move {
+                        close(&connection).await;
+                        ended.give_up();
+                    });
                     tokio::select! {
                         () = self.until_let_go(&watch) => {}
                         () = self.close.cancelled() => return,
@@ -239,6 +245,7 @@ impl<S: Send + Sync + 'static> Keeper<S> {
             Ok(role) => Ok((connection, watch, role)),
             Err(failure) => {
                 close(&connection).await;
+                watch.give_up();
                 Err(failure)
             }
         }
@@ -369,8 +376,8 @@ struct Outage {
     since: Option<Instant>,
     /// Whether it was said that nobody answers.
     silent: bool,
-    /// The refusal that was said last.
-    refusal: Option<String>,
+    /// The refusals that were said.
+    refusals: HashSet<String>,
 }
 
 impl Outage {
@@ -386,9 +393,8 @@ impl Outage {
     /// Says each thing once: that there is no broker, and each other thing that it answers.
     fn say(&mut self, endpoint: &Endpoint, purpose: &str, failure: &Failure) {
         match failure {
-            Failure::Refused(why) if self.refusal.as_ref() != Some(why) => {
+            Failure::Refused(why) if self.refusals.insert(why.clone()) => {
                 warn!("RabbitMQ at {endpoint} refuses us, {purpose}: {why}; trying until it does not");
-                self.refusal = Some(why.clone());
             }
             Failure::Unreachable(why) if !self.silent => {
                 warn!("no RabbitMQ at {endpoint}, {purpose}: {why}; trying until there is");

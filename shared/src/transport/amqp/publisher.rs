@@ -1,7 +1,8 @@
 //! Publishing messages of ours until each is confirmed.
 
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use lapin::Connection;
@@ -39,6 +40,10 @@ struct Inner {
     stop: Stop,
     /// Whether a role's queue is published to by its name, because it cannot be bound to our exchange.
     by_name: [AtomicBool; Role::ALL.len()],
+    /// Whether even that is refused.
+    not_by_name: AtomicBool,
+    /// The complaints that were said and still hold.
+    said: Mutex<HashSet<String>>,
     letters: mpsc::UnboundedSender<Grave>,
     parked: Arc<AtomicUsize>,
     undertaker: AbortHandle,
@@ -90,6 +95,8 @@ impl Publisher {
             endpoint,
             stop,
             by_name: Default::default(),
+            not_by_name: AtomicBool::new(false),
+            said: Mutex::default(),
             letters,
             parked,
             undertaker,
@@ -134,7 +141,7 @@ impl Publisher {
         let Inner { link, endpoint, stop, .. } = &*self.0;
         let mut pending: Vec<&Outgoing> = part.iter().collect();
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
-        let mut said: Option<String> = None;
+        let mut complaints: HashSet<String> = HashSet::new();
         // What the broker takes at the most, once it has said so: what is larger goes after the others, one by one.
         let mut max = u64::MAX;
         while !pending.is_empty() {
@@ -159,16 +166,17 @@ impl Publisher {
             };
             pending = left.into_iter().map(|(message, _)| message).chain(later).collect();
             if let Some(complaint) = complaint {
-                if said.as_ref() != Some(&complaint.sentence) && complaint.early {
+                complaints.insert(complaint.sentence.clone());
+                // Several batches may be refused for one reason.
+                let first = lock(&self.0.said).insert(complaint.sentence.clone());
+                if first && complaint.early {
                     info!("waiting: {}", complaint.sentence);
-                    said = Some(complaint.sentence);
-                } else if said.as_ref() != Some(&complaint.sentence) {
+                } else if first {
                     warn!(
                         "RabbitMQ at {endpoint} does not take {} message(s): {}; trying again until it does",
                         pending.len(),
                         complaint.sentence
                     );
-                    said = Some(complaint.sentence);
                 }
                 max = complaint.max.unwrap_or(max);
                 let after = if too_large { LONGEST } else { backoff.next() };
@@ -178,7 +186,8 @@ impl Publisher {
                 }
             }
         }
-        if said.is_some() {
+        let mut said = lock(&self.0.said);
+        if complaints.iter().filter(|complaint| said.remove(*complaint)).count() > 0 {
             info!("RabbitMQ at {endpoint} took the messages that it had refused");
         }
         Ok(())
@@ -217,9 +226,15 @@ impl Publisher {
                         format!("there is no queue {queue} yet: {whose} makes it, which consumes it");
                     Some(Complaint { sentence, max: None, early: true })
                 }
-                Ok(topology::Route::ByName(why)) => {
+                Ok(topology::Route::ByName) if self.0.not_by_name.load(Ordering::Relaxed) => later(format!(
+                    "the queue {queue} is not bound to {EXCHANGE}, and we may neither bind it nor publish to it by its \
+                     name: `pipeline topology` binds it, as an administrator"
+                )),
+                Ok(topology::Route::ByName) => {
                     self.by_name(message.role).store(true, Ordering::Relaxed);
-                    later(format!("{why}; publishing to the queue {queue} by its name instead"))
+                    later(format!(
+                        "the queue {queue} is not bound to {EXCHANGE}, and we may not bind it; publishing to it by its name"
+                    ))
                 }
                 Err(why) => {
                     session.fail(why);
@@ -249,9 +264,10 @@ impl Publisher {
                         }
                         None
                     }
-                    Kind::NoRight => {
+                    Kind::NoRight if exchange.is_empty() => {
                         by_name.store(false, Ordering::Relaxed);
-                        later(refusal.sentence)
+                        self.0.not_by_name.store(true, Ordering::Relaxed);
+                        None
                     }
                     _ => later(refusal.sentence),
                 }
@@ -267,8 +283,12 @@ impl Publisher {
 impl Lanes {
     async fn publish(&self, session: &Session<Self>, parcels: &[Parcel<'_>]) -> Vec<Fate> {
         let lane = self.next.fetch_add(1, Ordering::Relaxed) % self.lanes.len();
-        self.lanes[lane].publish(session, &self.connection, parcels).await
+        self.lanes[lane].publish(session, &self.connection, parcels, None).await
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn open_lanes(connection: Arc<Connection>, endpoint: Endpoint) -> Result<Lanes, Failure> {

@@ -345,7 +345,7 @@ fn number_after(text: &str, start: &str) -> Option<u64> {
 }
 
 /// A word for a shell. A control character, which no shell takes from a line, becomes a `?`.
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     let harmless = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);
     if !word.is_empty() && word.chars().all(harmless) {
         return word.to_owned();

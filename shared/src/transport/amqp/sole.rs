@@ -16,7 +16,7 @@ use tracing::{info, warn};
 
 use super::endpoint::Endpoint;
 use super::refusal::{Kind, Operation};
-use super::topology::{self, Failure, ask};
+use super::topology::{self, Answer, Failure, ask};
 use crate::transport::queues::QueueName;
 
 /// How often a lock that somebody else holds is asked for.
@@ -48,33 +48,33 @@ pub(super) async fn lock(
     name: &QueueName,
     former: &Former,
 ) -> Result<bool, Failure> {
-    let waiting = format!("waiting for {name}");
+    let (waiting, lingering) = (format!("waiting for {name}"), format!("{name} lingers"));
     loop {
-        // It goes with its connection, so it is neither durable nor left behind.
-        let options = QueueDeclareOptions { exclusive: true, auto_delete: false, ..Default::default() };
-        let declared = ask(connection, format!("declaring the lock {name}"), async |channel: Channel| {
-            channel.queue_declare(name.as_str().into(), options, FieldTable::default()).await
-        });
-        let Err(answer) = declared.await? else {
-            if endpoint.unsaid(&waiting) {
+        let Err(answer) = declare(connection, name).await? else {
+            if endpoint.unsaid(&waiting) | endpoint.unsaid(&lingering) {
                 info!("nobody else holds {name} any more: this one records now");
             }
             return Ok(true);
         };
         let refusal = endpoint.refused(&Operation::Lock(name.as_str()), &answer);
         match refusal.kind {
+            Kind::Locked if former.held_lately() => endpoint.once(&lingering, || {
+                warn!(
+                    "{name} at {endpoint} is held, probably still by our former connection, which RabbitMQ takes for alive \
+                     for up to {LINGERS:?}; waiting until it is let go of"
+                );
+            }),
+            // A queue that anybody may look at is no lock.
+            Kind::Locked if topology::look(connection, endpoint, name).await.is_ok_and(|found| found.is_some()) => {
+                return Err(Failure::Refused(format!(
+                    "{name} is an ordinary queue, where metric needs it for its lock; delete it: rabbitmqctl delete_queue {name}"
+                )));
+            }
             Kind::Locked => endpoint.once(&waiting, || {
-                if former.held_lately() {
-                    warn!(
-                        "{name} at {endpoint} is still held by our former connection, which RabbitMQ takes for alive for up \
-                         to {LINGERS:?}; waiting until it is let go of"
-                    );
-                } else {
-                    warn!(
-                        "another metric records these queues at {endpoint} and holds {name}; waiting until it ends. To \
-                         record the same stream twice, give this one queues of its own"
-                    );
-                }
+                warn!(
+                    "another metric records these queues at {endpoint} and holds {name}; waiting until it ends. To \
+                     record the same stream twice, give this one queues of its own"
+                );
             }),
             Kind::NoRight => {
                 endpoint.once(name.as_str(), || {
@@ -90,6 +90,15 @@ pub(super) async fn lock(
         }
         sleep(ASK_EVERY).await;
     }
+}
+
+/// Makes the lock. It goes with its connection, so it is neither durable nor left behind.
+async fn declare(connection: &Connection, name: &QueueName) -> Result<Result<(), Answer>, Failure> {
+    let options = QueueDeclareOptions { exclusive: true, ..Default::default() };
+    let declared = ask(connection, format!("declaring the lock {name}"), async |channel: Channel| {
+        channel.queue_declare(name.as_str().into(), options, FieldTable::default()).await
+    });
+    Ok(declared.await?.map(drop))
 }
 
 /// Says that somebody else consumes a queue that must be ours alone, and waits a while.
@@ -120,12 +129,17 @@ impl Company {
         connection: Arc<Connection>,
         endpoint: Endpoint,
         queues: Vec<QueueName>,
-        former: Option<Former>,
+        lock: Option<(QueueName, Former)>,
     ) -> Self {
         Self(tokio::spawn(async move {
             let mut since: Vec<Option<Instant>> = vec![None; queues.len()];
             loop {
-                if let Some(former) = &former {
+                if let Some((name, former)) = &lock {
+                    // It may have been deleted. Then it is made anew, or another has it, and this one has to wait.
+                    if !matches!(declare(&connection, name).await, Ok(Ok(()))) {
+                        _ = connection.close(320, "the lock is lost".into()).await;
+                        return;
+                    }
                     former.holds();
                 }
                 for (queue, since) in queues.iter().zip(&mut since) {
@@ -139,7 +153,7 @@ impl Company {
                         continue;
                     }
                     let first = *since.get_or_insert_with(Instant::now);
-                    if former.is_some() || first.elapsed() >= LINGERS {
+                    if lock.is_some() || first.elapsed() >= LINGERS {
                         endpoint.once(&other(queue), || {
                             say(&endpoint, queue, "this one asks to be served first")
                         });

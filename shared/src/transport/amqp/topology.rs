@@ -68,8 +68,8 @@ pub(super) struct Found {
 pub(super) enum Route {
     /// It is bound to our exchange now.
     Bound,
-    /// It may not be bound, for this reason: it can be published to by its name.
-    ByName(String),
+    /// It may not be bound by us: it can be published to by its name.
+    ByName,
     /// It does not exist.
     Missing,
 }
@@ -130,17 +130,19 @@ pub(super) async fn exchange(
         })
         .await
     };
-    if declare(true).await?.is_ok() {
-        return Ok(());
-    }
+    let there = declare(true).await?.is_ok();
+    // Looking at it does not tell its kind; declaring it does, to whoever may.
     match declare(false).await? {
         Ok(()) => {
-            info!("made the exchange {name} at {endpoint}");
+            if !there {
+                info!("made the exchange {name} at {endpoint}");
+            }
             Ok(())
         }
         Err(answer) => {
             let refusal = endpoint.refused(&Operation::DeclareExchange(name), &answer);
             Err(match refusal.kind {
+                Kind::NoRight if there => return Ok(()),
                 Kind::NoRight => Failure::Refused(format!(
                     "there is no exchange {name}, and we may not make it: {}. Or let `pipeline topology` make everything \
                      as an administrator",
@@ -232,7 +234,10 @@ pub(super) async fn route(
     }
     match bind(connection, endpoint, queue, EXCHANGE, queue).await? {
         Ok(()) => Ok(Route::Bound),
-        Err(why) => Ok(Route::ByName(why)),
+        Err(why) => {
+            tracing::debug!("{queue} cannot be bound to {EXCHANGE}: {why}");
+            Ok(Route::ByName)
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
@@ -24,20 +25,27 @@ use crate::transport::{Burial, DeadLetter};
 
 /// How many letters may be parked before nothing more is taken.
 pub(super) const MOST_PARKED: usize = 1000;
-/// A parked letter with a longer body lets go of it.
-const KEPT_WHILE_PARKED: usize = 4096;
+/// How many bytes of body parked letters keep, all together. What is beyond that is let go of, and its message given
+/// back when its turn comes: it is still in its queue.
+const KEPT_WHILE_PARKED: usize = 8 * 1024 * 1024;
+/// How long a letter may be under way while others wait for it.
+const UNDER_WAY: Duration = Duration::from_secs(30);
+/// How often it is looked whether deliveries come again by themselves.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// A letter that is not safe yet.
 pub(super) struct Grave {
     letter: DeadLetter,
     attempts: Attempts,
     due: Instant,
+    /// Whether its body was let go of.
+    emptied: bool,
     burial: oneshot::Sender<Burial>,
 }
 
 impl Grave {
     pub(super) fn new(letter: DeadLetter, burial: oneshot::Sender<Burial>) -> Self {
-        Self { letter, attempts: Attempts::default(), due: Instant::now(), burial }
+        Self { letter, attempts: Attempts::default(), due: Instant::now(), emptied: false, burial }
     }
 
     fn bytes(&self) -> usize {
@@ -80,6 +88,7 @@ impl Undertaker {
                     None => return,
                 },
                 () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
+                () = tokio::time::sleep(LOOK_EVERY), if due.is_some() => {}
             }
             while let Ok(grave) = self.incoming.try_recv() {
                 self.graves.push(grave);
@@ -100,13 +109,15 @@ impl Undertaker {
 
     /// Lets go of letters whose delivery comes again: its connection has ended.
     fn forget_overtaken(&mut self) {
-        for index in (0..self.graves.len()).rev() {
-            if self.graves[index].letter.content().session.is_cancelled() {
-                let grave = self.graves.swap_remove(index);
-                _ = grave.burial.send(Burial::GivenBack);
-            }
-        }
+        let now = Instant::now();
+        let (back, stay): (Vec<Grave>, _) = self.graves.drain(..).partition(|grave| {
+            grave.letter.content().session.is_cancelled() || (grave.emptied && grave.due <= now)
+        });
+        self.graves = stay;
         self.count();
+        for grave in back {
+            _ = grave.burial.send(Burial::GivenBack);
+        }
     }
 
     /// What to publish together now: what fits onto a channel, or one letter that must go alone. Parked ones come last.
@@ -132,9 +143,11 @@ impl Undertaker {
     async fn publish(&mut self, session: &Session<Lanes>, batch: Vec<Grave>) {
         let lanes = &session.role;
         let parcels: Vec<_> = batch.iter().map(|grave| grave.letter.parcel(grave.attempts.form)).collect();
-        let fates = lanes.letters.publish(session, &lanes.connection, &parcels).await;
+        let fates = lanes.letters.publish(session, &lanes.connection, &parcels, Some(UNDER_WAY)).await;
         drop(parcels);
-        let mut healed = false;
+        let (mut healed, mut safe) = (false, Vec::new());
+        let mut kept: usize =
+            self.graves.iter().filter(|grave| grave.attempts.parked).map(Grave::bytes).sum();
         for (mut grave, fate) in batch.into_iter().zip(fates) {
             let (tried, said) = self.tried(fate);
             if tried == Tried::Refused && !healed && session.is_up() {
@@ -154,7 +167,7 @@ impl Undertaker {
                     if was_parked {
                         info!("the dead letter of {} is safe now", grave.letter.summary());
                     }
-                    _ = grave.burial.send(Burial::Confirmed);
+                    safe.push(grave.burial);
                 }
                 Next::Again(after) => {
                     if grave.attempts.parked && !was_parked {
@@ -163,7 +176,9 @@ impl Undertaker {
                              the least, while others go on; its message stays in the queue until then",
                             grave.letter.summary()
                         );
-                        if grave.bytes() > KEPT_WHILE_PARKED {
+                        kept += grave.bytes();
+                        if kept > KEPT_WHILE_PARKED {
+                            grave.emptied = true;
                             grave.letter.forget_content();
                         }
                     }
@@ -172,7 +187,11 @@ impl Undertaker {
                 }
             }
         }
+        // Before whoever waits is told, so that it finds the new count.
         self.count();
+        for burial in safe {
+            _ = burial.send(Burial::Confirmed);
+        }
     }
 
     /// What a fate means, and what people should know of it.

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
@@ -101,6 +101,7 @@ pub(in crate::transport) struct Watch {
     noted: AtomicUsize,
     notes: Mutex<HashMap<(u16, u64), Note>>,
     choked: Mutex<Option<Instant>>,
+    given_up: AtomicBool,
     broken: OnceLock<Broken>,
 }
 
@@ -115,8 +116,19 @@ impl Watch {
             noted: AtomicUsize::new(0),
             notes: Mutex::default(),
             choked: Mutex::default(),
+            given_up: AtomicBool::new(false),
             broken: OnceLock::new(),
         })
+    }
+
+    /// Ends the stream for its reader, who otherwise waits as long as the other side is silent.
+    pub(in crate::transport) fn give_up(&self) {
+        self.given_up.store(true, Ordering::SeqCst);
+        self.wake();
+    }
+
+    pub(super) fn is_given_up(&self) -> bool {
+        self.given_up.load(Ordering::SeqCst)
     }
 
     /// How many bytes came from the broker.
