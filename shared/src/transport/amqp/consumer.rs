@@ -18,8 +18,9 @@ use tracing::{info, warn};
 use super::book::{Book, settled};
 use super::content::{Content, deliveries_before};
 use super::endpoint::Endpoint;
+use super::guard::watch::Watch;
 use super::ledger::Verdict;
-use super::link::{Link, Session, in_time};
+use super::link::{Link, Session, while_bytes_come};
 use super::refusal::{Kind, Operation};
 use super::sole::{self, Company, Former};
 use super::topology::{self, Answer, Failure};
@@ -104,11 +105,12 @@ impl Consumer {
         let purpose = format!("consuming {}", subscription.queue);
         let (of, wanted) = (endpoint.clone(), subscription.clone());
         let first = if careful { 1 } else { prefetch };
-        let open = move |connection: Arc<Connection>, _| {
+        let open = move |connection: Arc<Connection>, watch: Arc<Watch>| {
             let (endpoint, subscription) = (of.clone(), wanted.clone());
             async move {
                 topology::own(&connection, &endpoint, &subscription).await?;
-                let queues = vec![Stream::open(&connection, &endpoint, &subscription.queue, first).await?];
+                let queue = &subscription.queue;
+                let queues = vec![Stream::open(&connection, &watch, &endpoint, queue, first).await?];
                 Ok(Subscribed { queues, _company: None })
             }
         };
@@ -128,9 +130,9 @@ impl Consumer {
         let purpose =
             format!("consuming {}", queues.iter().map(QueueName::as_str).collect::<Vec<_>>().join(" and "));
         let (of, wanted, former) = (endpoint.clone(), subscriptions.clone(), Former::default());
-        let open = move |connection: Arc<Connection>, _| {
+        let open = move |connection: Arc<Connection>, watch: Arc<Watch>| {
             let (endpoint, subscriptions, former) = (of.clone(), wanted.clone(), former.clone());
-            async move { subscribe_alone(connection, endpoint, &subscriptions, prefetch, former).await }
+            async move { subscribe_alone(connection, &watch, endpoint, &subscriptions, prefetch, former).await }
         };
         let link = Arc::new(Link::keep(endpoint.clone(), app, purpose, stop.clone(), readiness, open));
         let mut index = 0;
@@ -318,11 +320,12 @@ impl Current {
 impl Stream {
     async fn open(
         connection: &Connection,
+        watch: &Watch,
         endpoint: &Endpoint,
         queue: &QueueName,
         prefetch: u16,
     ) -> Result<Self, Failure> {
-        match Self::consume(connection, queue, prefetch, false).await? {
+        match Self::consume(connection, watch, queue, prefetch, false).await? {
             Ok(stream) => Ok(stream),
             Err(answer) => Err(refused(endpoint, queue, &answer).1),
         }
@@ -331,12 +334,14 @@ impl Stream {
     /// Consumes; where `sole`, as the only one, as far as the kind of queue knows that, and otherwise as the first one.
     async fn consume(
         connection: &Connection,
+        watch: &Watch,
         queue: &QueueName,
         prefetch: u16,
         sole: bool,
     ) -> Result<Result<Self, Answer>, Failure> {
-        let channel = in_time("opening a channel", connection.create_channel()).await?;
-        in_time("setting the prefetch", channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
+        let channel = while_bytes_come(watch, "opening a channel", connection.create_channel()).await?;
+        let qos = channel.basic_qos(prefetch, BasicQosOptions::default());
+        while_bytes_come(watch, "setting the prefetch", qos).await?;
         let options = BasicConsumeOptions { exclusive: sole, ..Default::default() };
         let mut arguments = FieldTable::default();
         if sole {
@@ -348,7 +353,7 @@ impl Stream {
                 Err(why) => topology::answer_of(&why).map(Err).ok_or(why),
             }
         };
-        let consumed = in_time("subscribing", consumed).await?;
+        let consumed = while_bytes_come(watch, "subscribing", consumed).await?;
         Ok(consumed.map(|deliveries| Self { channel, deliveries, book: Book::default() }))
     }
 }
@@ -362,6 +367,7 @@ fn refused(endpoint: &Endpoint, queue: &QueueName, answer: &Answer) -> (Kind, Fa
 /// The lock first, then every queue.
 async fn subscribe_alone(
     connection: Arc<Connection>,
+    watch: &Watch,
     endpoint: Endpoint,
     subscriptions: &[Subscription],
     prefetch: u16,
@@ -375,7 +381,7 @@ async fn subscribe_alone(
     let names: Vec<QueueName> = subscriptions.iter().map(|subscription| subscription.queue.clone()).collect();
     // All or none: what is taken of one queue while another is somebody else's could only be joined by halves.
     let queues = loop {
-        match consume_all(&connection, &endpoint, &names, prefetch).await? {
+        match consume_all(&connection, watch, &endpoint, &names, prefetch).await? {
             Ok(queues) => break queues,
             Err(queue) => sole::wait_for_other(&endpoint, &queue).await,
         }
@@ -388,17 +394,19 @@ async fn subscribe_alone(
 /// Consumes each of these as the only one, or none of them. The inner error is a queue that somebody else has for itself.
 async fn consume_all(
     connection: &Connection,
+    watch: &Watch,
     endpoint: &Endpoint,
     names: &[QueueName],
     prefetch: u16,
 ) -> Result<Result<Vec<Stream>, QueueName>, Failure> {
     let mut queues: Vec<Stream> = Vec::with_capacity(names.len());
     for queue in names {
-        match Stream::consume(connection, queue, prefetch, true).await? {
+        match Stream::consume(connection, watch, queue, prefetch, true).await? {
             Ok(stream) => queues.push(stream),
             Err(answer) => {
                 for Stream { channel, .. } in queues {
-                    in_time("closing a channel", channel.close(200, "not yet".into())).await?;
+                    while_bytes_come(watch, "closing a channel", channel.close(200, "not yet".into()))
+                        .await?;
                 }
                 return match refused(endpoint, queue, &answer) {
                     (Kind::InUse, _) => Ok(Err(queue.clone())),
@@ -412,11 +420,12 @@ async fn consume_all(
 
 /// Takes more than one at a time from now on.
 async fn widen(session: Arc<Session<Subscribed>>, index: usize, prefetch: u16) -> Result<Wide, Failure> {
+    let watch = &*session.watch;
     let Stream { channel, deliveries: narrow, .. } = &session.role.queues[index];
     // One after the other: were both there at once, deliveries would not come in the order of their tags, which the
     // acknowledgements of many at once rely on.
     let cancel = channel.basic_cancel(narrow.tag(), BasicCancelOptions::default());
-    in_time("ending the first subscription", cancel).await?;
+    while_bytes_come(watch, "ending the first subscription", cancel).await?;
     // The broker may have handed out one more before it heard that.
     let mut narrow = narrow.clone();
     let queue = narrow.queue();
@@ -427,11 +436,12 @@ async fn widen(session: Arc<Session<Subscribed>>, index: usize, prefetch: u16) -
         }
         Ok(early)
     };
-    let early = in_time("ending the first subscription", rest).await?;
-    in_time("setting the prefetch", channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
+    let early = while_bytes_come(watch, "ending the first subscription", rest).await?;
+    while_bytes_come(watch, "setting the prefetch", channel.basic_qos(prefetch, BasicQosOptions::default()))
+        .await?;
     let consume =
         channel.basic_consume(queue, "".into(), BasicConsumeOptions::default(), FieldTable::default());
-    let deliveries = in_time("subscribing", consume).await?;
+    let deliveries = while_bytes_come(watch, "subscribing", consume).await?;
     Ok(Wide { deliveries, early })
 }
 

@@ -50,6 +50,24 @@ pub(super) async fn in_time<T>(
     }
 }
 
+/// The same, but as long as bytes come, there is time: on a slow link, the answer waits behind a large message.
+pub(super) async fn while_bytes_come<T>(
+    watch: &Watch,
+    what: &str,
+    call: impl Future<Output = lapin::Result<T>>,
+) -> Result<T, Failure> {
+    let mut call = std::pin::pin!(call);
+    loop {
+        let before = watch.bytes_read();
+        match timeout(DEADLINE, &mut call).await {
+            Ok(result) => return result.map_err(|why| Failure::Unreachable(format!("{what}: {why}"))),
+            // A heartbeat is no progress.
+            Err(_) if watch.bytes_read() > before + 64 => {}
+            Err(_) => return Err(Failure::Unreachable(format!("{what}: no answer within {DEADLINE:?}"))),
+        }
+    }
+}
+
 /// A connection that is up, with what its role opened on it.
 pub(super) struct Session<S> {
     pub(super) role: S,
