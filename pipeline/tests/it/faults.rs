@@ -3,8 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use lapin::options::QueueDeclareOptions;
-use lapin::types::FieldTable;
+use lapin::ExchangeKind;
+use lapin::options::{ExchangeDeclareOptions, QueueDeclareOptions};
+use lapin::types::{AMQPValue, FieldTable};
 use shared::message::Role;
 
 use crate::account::wait_for;
@@ -213,20 +214,34 @@ async fn queue_deleted_while_consuming() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn queue_with_other_arguments_ends_every_service_with_78() {
+async fn what_only_a_person_can_mend_ends_a_service_with_78() {
     let broker = broker::turn().await;
     let services = Services::new(&broker.url);
     let (connection, channel) = broker.channel().await;
     let durable = QueueDeclareOptions { durable: true, ..Default::default() };
-    channel.queue_declare("Features".into(), durable, FieldTable::default()).await.unwrap();
-    for mut process in [services.features(&[]), services.model(&[]), services.metric(&[])] {
-        assert_eq!(process.exit(Duration::from_secs(20)).await, Some(78), "{}", process.log());
-        let log = process.log();
-        for part in ["queue Features on", "--queue-kind", "rabbitmqctl delete_queue Features"] {
-            assert!(log.contains(part), "{part:?} is missing:\n{log}");
-        }
-        assert!(!log.contains("test:test"), "the password is in the log:\n{log}");
+    let mut stream = FieldTable::default();
+    stream.insert("x-queue-type".into(), AMQPValue::LongString("stream".into()));
+    channel.queue_declare("Features".into(), durable, stream).await.unwrap();
+    let mut model = services.model(&[]);
+    assert_eq!(model.exit(Duration::from_secs(20)).await, Some(78), "{}", model.log());
+    for part in ["Features at", "is a stream", "--features-queue"] {
+        assert!(model.log().contains(part), "{part:?} is missing:\n{}", model.log());
     }
+    let mut metric = services.metric(&["--labels-queue", "amq.labels"]);
+    assert_eq!(metric.exit(Duration::from_secs(20)).await, Some(78), "{}", metric.log());
+    assert!(metric.log().contains("--labels-queue"), "{}", metric.log());
+    // An exchange that would send what is published everywhere.
+    channel.exchange_delete("pipeline".into(), Default::default()).await.unwrap();
+    let durable = ExchangeDeclareOptions { durable: true, ..Default::default() };
+    let fanout = ExchangeKind::Fanout;
+    channel.exchange_declare("pipeline".into(), fanout, durable, FieldTable::default()).await.unwrap();
+    let mut features = services.features(&[]);
+    assert_eq!(features.exit(Duration::from_secs(20)).await, Some(78), "{}", features.log());
+    for process in [&model, &metric, &features] {
+        assert!(!process.log().contains("test:test"), "the password is in the log:\n{}", process.log());
+    }
+    channel.queue_delete("Features".into(), Default::default()).await.unwrap();
+    channel.exchange_delete("pipeline".into(), Default::default()).await.unwrap();
     connection.close(200, "done".into()).await.unwrap();
 }
 
