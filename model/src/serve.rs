@@ -212,10 +212,11 @@ pub fn step(
     answers
 }
 
-/// Refuses a row of which every process has died that took it alone.
+/// Refuses a row that was handed out again and again, lately with no other, and that nobody was done with.
 fn survivable(delivery: &Delivery) -> Result<(), Rejection> {
     if delivery.is_deadly() {
-        let detail = "every process that took it ended before it was done, the last five with nothing else in their hands";
+        let detail =
+            "it was delivered ten times and nobody was done with it, though the last times it came alone";
         return Err(Rejection::new(Rejection::CRASHES, detail));
     }
     Ok(())

@@ -99,7 +99,7 @@ impl Delivery {
         self.redelivered
     }
 
-    /// Whether every process that began with it, and with nothing else, has died: see [`Rejection::CRASHES`].
+    /// Whether it was delivered again and again, lately alone, without an end: see [`Rejection::CRASHES`].
     #[must_use]
     pub fn is_deadly(&self) -> bool {
         self.deadly

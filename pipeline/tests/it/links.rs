@@ -9,7 +9,7 @@ use shared::transport::{Endpoint, QueueKind, Transport};
 use crate::broker::{self, Broker};
 use crate::contract::{World, label, publish, take};
 use crate::hostile::{good_row, ready};
-use crate::processes::{Services, asked};
+use crate::processes::Services;
 use crate::proxy::Proxy;
 use crate::raw::{Properties, Raw};
 
@@ -90,12 +90,10 @@ async fn slow_link_loops_nothing() {
     over(&broker, 100_000, 0.0, |proxy| proxy.delay(Duration::from_millis(300))).await;
 }
 
-/// The same for minutes; only where `LONG` is set. `LINK` names one of them.
+/// The same for minutes. `LINK` names one of them.
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "minutes: scripts/long links"]
 async fn slowest_links_loop_nothing() {
-    if asked("LONG").is_none() {
-        return;
-    }
     type Shape = fn(&Proxy);
     let links: [(&str, usize, f64, Shape); 5] = [
         ("slow", 1 << 20, 0.0, |proxy| proxy.throttle(64_000)),

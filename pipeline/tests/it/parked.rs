@@ -88,17 +88,13 @@ async fn what_is_not_taken_at_all_waits_and_others_go_on() {
     publish_bad(&broker, "parked").await;
     let feed = Feed::of(&services);
     metric.says("It waits here, tried").await;
-    while metric.counter("pipeline_parked", "").await != 1.0 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    metric.counts("pipeline_parked", |parked| parked == 1.0).await;
     // The feed makes the exchange anew: from here on letters can be published again.
     feed.pairs(0..500).await;
     services.books.wait_for_rows(500).await;
     broker.has_ready_dead("y_true.dead", 1).await;
     metric.says("is safe now").await;
-    while metric.counter("pipeline_parked", "").await != 0.0 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    metric.counts("pipeline_parked", |parked| parked == 0.0).await;
     assert_eq!(metric_reconnects(&metric), 0, "{}", metric.log());
     metric.stop().await;
     let letters = broker.drain("y_true.dead").await;
@@ -131,10 +127,7 @@ async fn a_full_queue_of_dead_letters_holds_up_nothing_good() {
     let mut features = services.features(&["--interval", "1ms", "--count", "1000"]);
     assert_eq!(features.exit(Duration::from_secs(60)).await, Some(0), "{}", features.log());
     services.books.wait_for_rows(1000).await;
-    let parked = async || model.counter("pipeline_parked", "").await >= 20.0;
-    while !parked().await {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    model.counts("pipeline_parked", |parked| parked >= 20.0).await;
     // Nothing is lost by a stop: what has no letter is a message of its queue again.
     model.stop().await;
     metric.stop().await;
@@ -145,10 +138,11 @@ async fn a_full_queue_of_dead_letters_holds_up_nothing_good() {
 }
 
 /// Labels by the million while one letter waits for the whole run: what a message costs in the end is what it cost in
-/// the beginning. Only where `MILLIONS` says how many.
+/// the beginning. `MILLIONS` says how many.
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "a quarter of an hour: scripts/long labels"]
 async fn labels_by_the_million_go_past_one_that_is_set_aside() {
-    let Some(millions) = asked("MILLIONS") else { return };
+    let millions = asked("MILLIONS").unwrap_or(10);
     let broker = broker::turn().await;
     let (connection, channel) = broker.channel().await;
     one_letter_only(&channel, "y_true.dead").await;
@@ -189,12 +183,10 @@ async fn labels_by_the_million_go_past_one_that_is_set_aside() {
     connection.close(200, "done".into()).await.unwrap();
 }
 
-/// A budget of bytes that is full for a minute, because the dead letters are not taken. Only where `LONG` is set.
+/// A budget of bytes that is full for a minute, because the dead letters are not taken.
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "minutes: scripts/long links"]
 async fn a_budget_that_is_full_for_a_minute_loses_nothing() {
-    if asked("LONG").is_none() {
-        return;
-    }
     let broker = broker::turn().await;
     let (connection, channel) = broker.channel().await;
     one_letter_only(&channel, "Features.dead").await;

@@ -194,6 +194,19 @@ impl Process {
         lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
     }
 
+    /// Waits until the sum of a counter or gauge over all its labels is one that is wanted.
+    pub async fn counts(&self, name: &str, is_wanted: impl Fn(f64) -> bool) {
+        let start = Instant::now();
+        loop {
+            let now = self.counter(name, "").await;
+            if is_wanted(now) {
+                return;
+            }
+            assert!(start.elapsed() < Duration::from_secs(90), "{name} stays {now}:\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// Waits until it is ready.
     pub async fn ready(&self) {
         self.answers_ready_with(200).await;

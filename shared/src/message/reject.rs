@@ -16,7 +16,7 @@ impl Rejection {
     pub const TOO_LARGE: &'static str = "too_large";
     /// The message's properties are none that could be read: nested too deeply, not UTF-8 where they must be, or cut.
     pub const PROPERTIES: &'static str = "bad_properties";
-    /// Ten processes have died with it in their hands, five of them with nothing else.
+    /// It was delivered ten times, the last five alone, and nobody was done with it: it seems to kill its process.
     pub const CRASHES: &'static str = "crashes";
     /// The content type is neither absent nor JSON.
     pub const CONTENT_TYPE: &'static str = "bad_content_type";
