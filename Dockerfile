@@ -2,9 +2,15 @@
 # with none, `docker run IMAGE` runs the whole pipeline in one process. It is one file under four names, and does what
 # the name says that it is called by.
 
+# The images that this one is built from. To have the very same ones again, name them by digest:
+# `--build-arg RUNTIME_IMAGE=gcr.io/distroless/cc-debian13@sha256:...`. Compose hands on variables of these names.
+ARG RUST_IMAGE=rust:1.95-slim-trixie
+ARG DEBIAN_IMAGE=debian:trixie-slim
+ARG RUNTIME_IMAGE=gcr.io/distroless/cc-debian13:nonroot
+
 # --- What decides which dependencies are built and how: the manifests, with an empty program or library for each
 # --- target. It comes out the same after any edit of code, and then so does the dependencies' layer below.
-FROM rust:1.95-slim-trixie AS manifests
+FROM $RUST_IMAGE AS manifests
 WORKDIR /src
 COPY . .
 RUN find . -type f ! -name Cargo.toml ! -name Cargo.lock \
@@ -14,12 +20,12 @@ RUN find . -type f ! -name Cargo.toml ! -name Cargo.lock \
     && find . -depth -type d -empty -delete
 
 # --- What the programs are built from: a model that is put into ./data builds nothing anew.
-FROM rust:1.95-slim-trixie AS sources
+FROM $RUST_IMAGE AS sources
 WORKDIR /src
 COPY . .
 RUN rm -r data
 
-FROM rust:1.95-slim-trixie AS build
+FROM $RUST_IMAGE AS build
 WORKDIR /src
 ENV CARGO_TERM_COLOR=never \
     BUILD="--release --locked -p pipeline --features tls"
@@ -41,7 +47,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
 
 # --- ONNX Runtime, for the target `onnx` alone. Its package for Python has the library in one file; what that needs
 # --- besides is the C++ library, which not every base image has.
-FROM debian:trixie-slim AS onnxruntime
+FROM $DEBIAN_IMAGE AS onnxruntime
 ARG ONNXRUNTIME_VERSION=1.32.0
 RUN apt-get update \
     && apt-get install -y --no-install-recommends python3-pip libstdc++6 \
@@ -51,13 +57,13 @@ RUN apt-get update \
     && cp /tmp/package/onnxruntime/capi/libonnxruntime.so.* /out/libonnxruntime.so \
     && cp -L /usr/lib/*-linux-gnu/libstdc++.so.6 /out/
 
-FROM gcr.io/distroless/cc-debian13:nonroot AS programs
+FROM $RUNTIME_IMAGE AS programs
 COPY --from=build /out/bin/ /usr/local/bin/
 COPY --chmod=644 data/diabetes.csv data/model.json /app/data/
 COPY --from=build --chown=65532:65532 /out/logs/ /app/logs/
 WORKDIR /app
 USER 65532:65532
-ENV ADMIN_ADDR=0.0.0.0:9100
+ENV PIPELINE_ADMIN_ADDR=0.0.0.0:9100
 EXPOSE 9100
 # Every program has this command; compose names the right one for each service.
 HEALTHCHECK --interval=5s --timeout=3s --start-period=10s CMD ["pipeline", "healthcheck"]

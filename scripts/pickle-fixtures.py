@@ -17,12 +17,13 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pandas as pd
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_diabetes
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, LogisticRegression, Ridge
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.preprocessing import MinMaxScaler, PolynomialFeatures, StandardScaler
 
 warnings.simplefilter("ignore", ConvergenceWarning)
 HERE = Path(__file__).resolve().parent.parent / "model" / "tests" / "fixtures" / "pickles"
@@ -50,9 +51,25 @@ def number(value):
     return repr(float(value))
 
 
+def scaling(steps):
+    """What the scalers do together, computed as the reader does, to be the same to the bit."""
+    both = None
+    for step in reversed(steps):
+        width = step.n_features_in_
+        if isinstance(step, MinMaxScaler):
+            mean, scale = -step.min_ / step.scale_, 1.0 / step.scale_
+        elif step.with_mean or step.with_std:
+            mean = step.mean_ if step.with_mean else np.zeros(width)
+            scale = step.scale_ if step.with_std else np.ones(width)
+        else:
+            continue
+        both = (mean, scale) if both is None else (mean + scale * both[0], scale * both[1])
+    return both and {"mean": [number(m) for m in both[0]], "scale": [number(s) for s in both[1]]}
+
+
 def good(name, model, how):
     save(name, model, how)
-    steps = [step for _, step in model.steps] if isinstance(model, Pipeline) else [model]
+    steps = [step for _, step in model.steps if step != "passthrough"] if isinstance(model, Pipeline) else [model]
     last = steps[-1]
     names = [type(step).__name__ for step in steps]
     said = {"class": names[0] if model is last else "Pipeline(" + ", ".join(names) + ")"}
@@ -60,15 +77,7 @@ def good(name, model, how):
     said["features"] = None if features is None else [str(feature) for feature in features]
     said["coefficients"] = [number(weight) for weight in np.ravel(last.coef_)]
     said["intercept"] = number(np.ravel(last.intercept_)[0])
-    said["scaling"] = None
-    if len(steps) == 2:
-        width = steps[0].n_features_in_
-        mean, scale = steps[0].mean_, steps[0].scale_
-        if steps[0].with_mean or steps[0].with_std:
-            said["scaling"] = {
-                "mean": [number(m) for m in (mean if steps[0].with_mean else np.zeros(width))],
-                "scale": [number(s) for s in (scale if steps[0].with_std else np.ones(width))],
-            }
+    said["scaling"] = scaling(steps[:-1])
     said["parameters"] = {
         key: number(value)
         for key, value in vars(last).items()
@@ -134,6 +143,9 @@ good("without_both_p5.pkl", make_pipeline(StandardScaler(with_mean=False, with_s
 good("numpy_alpha_p5.pkl", Ridge(alpha=np.float64(0.25)).fit(x, y), 5)
 good("one_feature_p5.pkl", LinearRegression().fit(x[:, 2:3], y), 5)
 good("only_step_p5.pkl", make_pipeline(Ridge()).fit(frame, y), 5)
+good("min_max_p5.pkl", make_pipeline(MinMaxScaler(), Ridge()).fit(x, y), 5)
+good("two_scalers_p5.pkl", make_pipeline(StandardScaler(), StandardScaler(), Ridge()).fit(x, y), 5)
+good("passthrough_p5.pkl", make_pipeline("passthrough", Ridge()).fit(x, y), 5)
 
 two = np.column_stack([y, -y])
 bad("two_targets_p5.pkl", LinearRegression().fit(x, two), 5, "unsupported_model", "predicts 2 targets")
@@ -142,11 +154,11 @@ forest = RandomForestRegressor(n_estimators=2, max_depth=2, random_state=0).fit(
 bad("forest_p5.pkl", forest, 5, "unsupported_class", "RandomForestRegressor")
 bad("forest.joblib", forest, "joblib", "unsupported_class", "RandomForestRegressor")
 bad("forest_pipeline_p5.pkl", make_pipeline(StandardScaler(), forest).fit(x, y), 5, "unsupported_class", "RandomForestRegressor")
-bad("min_max_p5.pkl", make_pipeline(MinMaxScaler(), Ridge()).fit(x, y), 5, "unsupported_class", "MinMaxScaler")
+bad("polynomial_p5.pkl", make_pipeline(PolynomialFeatures(2), Ridge()).fit(x, y), 5, "unsupported_class", "PolynomialFeatures")
+log = TransformedTargetRegressor(Ridge(), func=np.log, inverse_func=np.exp).fit(x, y)
+bad("log_target_p5.pkl", log, 5, "unsupported_model", "the log of the label")
 bad("logistic_p4.pkl", LogisticRegression().fit(x, y > 100), 4, "unsupported_class", "LogisticRegression")
 bad("scaler_p5.pkl", StandardScaler().fit(x), 5, "unsupported_model", "StandardScaler")
-bad("two_scalers_p5.pkl", make_pipeline(StandardScaler(), StandardScaler(), Ridge()).fit(x, y), 5, "unsupported_model", "standardscaler-2")
-bad("passthrough_p5.pkl", make_pipeline("passthrough", Ridge()).fit(x, y), 5, "unsupported_model", "passthrough")
 bad("unfitted_p5.pkl", Ridge(), 5, "unsupported_model", "not fitted")
 broken = Ridge().fit(x, y)
 broken.coef_[3] = np.nan

@@ -7,7 +7,9 @@ The Rust tests compare with them:
   the mean absolute error, root mean squared error and R2 of some small
   hand-picked and random cases;
 - fits.json: the weights of every algorithm, with and without scaling, on
-  several data sets that scikit-learn ships, which are written beside it.
+  several data sets that scikit-learn ships, which are written beside it;
+- encoded.json: predictions for a table with texts and missing cells, houses.csv,
+  by OneHotEncoder(drop="first") and SimpleImputer in front of a fit.
 
 Nothing here runs in the pipeline itself.
 
@@ -30,10 +32,13 @@ from pathlib import Path
 import numpy
 import scipy
 import sklearn
+from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_linnerud, load_wine
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, Ridge
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
-from sklearn.preprocessing import StandardScaler
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 ROOT = Path(__file__).resolve().parent.parent
 CSV_FILE = ROOT / "data" / "diabetes.csv"
@@ -124,6 +129,55 @@ def fits(name, x, y):
             }
 
 
+def houses():
+    """Rows of area, heating, rooms, floor (a category that is a number), age, and price. Some numbers are missing."""
+    rng = random.Random(20040412)
+    worth = {"district": 0.0, "gas": 120.5, "oil": -80.25, "wood, pellets": 33.0}
+    rows = []
+    for _ in range(80):
+        area, heating = round(rng.uniform(20, 200), 1), rng.choice(sorted(worth))
+        rooms, floor, age = rng.randint(1, 7), rng.choice([-1, 0, 2, 10]), rng.randint(0, 120)
+        price = 30.5 * area + worth[heating] + 210.0 * rooms + 55.0 * floor - 3.25 * age + rng.gauss(0, 40)
+        row = [area, heating, rooms, floor, age]
+        for column in (0, 2, 4):
+            if rng.random() < 0.1:
+                row[column] = None
+        rows.append([*row, round(price, 2)])
+    return rows
+
+
+def encoded_fits(rows):
+    x = numpy.array([row[:-1] for row in rows], dtype=object)
+    y = numpy.array([row[-1] for row in rows])
+    numbers, categories = [0, 2, 4], [1, 3]
+    for column in numbers:
+        x[:, column] = [numpy.nan if value is None else float(value) for value in x[:, column]]
+    for missing in ("mean", "median"):
+        for scale in (False, True):
+            for algorithm, penalty, estimator in (
+                ("ols", None, LinearRegression()),
+                ("ridge", 0.5, Ridge(alpha=0.5, solver="svd")),
+            ):
+                columns = make_column_transformer(
+                    (SimpleImputer(strategy=missing), numbers),
+                    (OneHotEncoder(drop="first", sparse_output=False), categories),
+                )
+                steps = [columns, *([StandardScaler()] if scale else []), estimator]
+                yield {
+                    "missing": missing,
+                    "scale": scale,
+                    "algorithm": algorithm,
+                    "penalty": penalty,
+                    "predictions": make_pipeline(*steps).fit(x, y).predict(x).tolist(),
+                }
+
+
+def csv_cell(value):
+    if value is None:
+        return ""
+    return f'"{value}"' if isinstance(value, str) else repr(value)
+
+
 def csv(names, x, y):
     rows = [",".join(repr(value) for value in [*row, label]) for row, label in zip(x.tolist(), y.tolist())]
     return "\n".join([",".join([*names, "target"]), *rows]) + "\n"
@@ -160,6 +214,11 @@ def main():
             write(FIXTURES / f"{name}.csv", csv(names, x_of, y_of))
         answers += fits(name, x_of, y_of)
     write(FIXTURES / "fits.json", pretty(answers) + "\n")
+
+    rows = houses()
+    lines = ["area,heating,rooms,floor,age,price", *(",".join(map(csv_cell, row)) for row in rows)]
+    write(FIXTURES / "houses.csv", "\n".join(lines) + "\n")
+    write(FIXTURES / "encoded.json", pretty(list(encoded_fits(rows))) + "\n")
 
     reference = {
         "versions": {

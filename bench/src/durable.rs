@@ -6,10 +6,10 @@ use std::time::Instant;
 use anyhow::Context as _;
 use metric::MetricOptions;
 use metric::store::schema;
-use metric::trouble::Trouble;
+use metric::write_error::WriteError;
 use rusqlite::params;
 use shared::clock::{Clock, Timestamp};
-use shared::message::{Key, Label, Name, Outgoing, Prediction};
+use shared::message::{Key, Label, Name, Outgoing, Prediction, RowId};
 use shared::readiness::Readiness;
 use shared::service::Context;
 use shared::stop::Stop;
@@ -46,8 +46,8 @@ pub(crate) fn run(rows: u64, rounds: usize) -> anyhow::Result<()> {
 /// The inserts of `metric` and nothing else: two messages and a scored row for each row, in groups of the same size.
 fn insert(folder: &Path, rows: u64) -> anyhow::Result<f64> {
     let path = schema::path(folder);
-    let mut db = schema::open_to_write(&path).map_err(Trouble::into_error)?;
-    schema::migrate(&mut db, &path).map_err(Trouble::into_error)?;
+    let mut db = schema::open_to_write(&path).map_err(WriteError::into_error)?;
+    schema::migrate(&mut db, &path).map_err(WriteError::into_error)?;
     let ids = ids(rows)?;
     let start = Instant::now();
     let (mut event, mut scoring) = (0_i64, 0_i64);
@@ -77,7 +77,7 @@ fn insert(folder: &Path, rows: u64) -> anyhow::Result<f64> {
 const AT: Timestamp = Timestamp(1_795_194_245_123);
 
 fn ids(rows: u64) -> anyhow::Result<Vec<[u8; 16]>> {
-    (0..rows).map(|_| Name::unique().to_uuid().context("an id of ours is a UUID")).collect()
+    (0..rows).map(|_| RowId::unique().to_uuid().context("an id of ours is a UUID")).collect()
 }
 
 /// `metric` on the in-memory transport, until every row is recorded.
@@ -99,7 +99,7 @@ fn record(folder: &Path, rows: u64) -> anyhow::Result<f64> {
             for first in (0..rows).step_by(usize::try_from(BATCH)?) {
                 let mut batch: Vec<Outgoing> = Vec::new();
                 for _ in first..rows.min(first + BATCH) {
-                    let key = Key::Property(Name::unique());
+                    let key = Key::Property(RowId::unique());
                     let label = Label { key: key.clone(), value: 151.5, published_at: None };
                     let prediction = Prediction {
                         key,

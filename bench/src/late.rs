@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 use metric::account::Rejected;
 use metric::records::Records;
-use metric::store::{Arrival, Limits, Moment, Said, schema};
-use metric::trouble::Trouble;
+use metric::store::{Arrival, ArrivalKind, CommitTime, Limits, schema};
+use metric::write_error::WriteError;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use shared::clock::Timestamp;
-use shared::message::Name;
+use shared::message::RowId;
 
 use crate::figures::{load, median};
 use crate::processes::{Process, resident_megabytes, scratch};
@@ -60,21 +60,21 @@ pub(crate) fn run(pending: u64, scored: u64, labels: u64) -> anyhow::Result<()> 
 /// A folder with predictions that wait.
 struct Table {
     records: Records,
-    waiting: Vec<Name>,
+    waiting: Vec<RowId>,
 }
 
 impl Table {
     /// Puts in scored rows and predictions, of which as many wait as all rounds label, at least.
     fn fill(folder: &Path, pending: u64, scored: u64, labels: usize) -> anyhow::Result<Self> {
-        let mut records = Records::open(folder).map_err(Trouble::into_error)?;
+        let mut records = Records::open(folder).map_err(WriteError::into_error)?;
         for first in (0..scored).step_by(GROUP / 2) {
-            let ids: Vec<Name> =
-                (first..scored.min(first + GROUP as u64 / 2)).map(|_| Name::unique()).collect();
+            let ids: Vec<RowId> =
+                (first..scored.min(first + GROUP as u64 / 2)).map(|_| RowId::unique()).collect();
             let both = ids.iter().flat_map(|id| [prediction(id), label(id)]).collect::<Vec<_>>();
             commit(&mut records, &both)?;
         }
         let count = usize::try_from(pending)?.max(2 * ROUNDS * labels);
-        let waiting: Vec<Name> = (0..count).map(|_| Name::unique()).collect();
+        let waiting: Vec<RowId> = (0..count).map(|_| RowId::unique()).collect();
         for group in waiting.chunks(GROUP) {
             commit(&mut records, &group.iter().map(prediction).collect::<Vec<_>>())?;
         }
@@ -86,7 +86,7 @@ impl Table {
         if at_random {
             self.waiting.shuffle(&mut StdRng::seed_from_u64(7));
         }
-        let chosen: Vec<Name> = self.waiting.drain(..labels).collect();
+        let chosen: Vec<RowId> = self.waiting.drain(..labels).collect();
         let start = Instant::now();
         for group in chosen.chunks(GROUP) {
             commit(&mut self.records, &group.iter().map(label).collect::<Vec<_>>())?;
@@ -95,25 +95,25 @@ impl Table {
     }
 
     fn close(self) -> anyhow::Result<()> {
-        self.records.close().map_err(Trouble::into_error)
+        self.records.close().map_err(WriteError::into_error)
     }
 }
 
 fn commit(records: &mut Records, arrivals: &[Arrival]) -> anyhow::Result<()> {
-    let now = Moment { wall: Timestamp(1_795_194_245_123), age: 0 };
+    let now = CommitTime { wall: Timestamp(1_795_194_245_123), age: 0 };
     let recorded = records
         .commit(arrivals, Rejected::default(), now, &Limits::default())
-        .map_err(Trouble::into_error)?;
-    records.show(&recorded.labels_log, &recorded.metric_log).map_err(Trouble::into_error)
+        .map_err(WriteError::into_error)?;
+    records.show(&recorded.labels_log, &recorded.metric_log).map_err(WriteError::into_error)
 }
 
-fn label(id: &Name) -> Arrival {
-    Arrival { id: Some(id.clone()), said: Said::Label, value: 151.5, published_at: None }
+fn label(id: &RowId) -> Arrival {
+    Arrival { id: Some(id.clone()), kind: ArrivalKind::Label, value: 151.5, published_at: None }
 }
 
-fn prediction(id: &Name) -> Arrival {
-    let said = Said::Prediction(metric::join::Model::default());
-    Arrival { id: Some(id.clone()), said, value: 206.25, published_at: None }
+fn prediction(id: &RowId) -> Arrival {
+    let kind = ArrivalKind::Prediction(metric::join::ModelId::default());
+    Arrival { id: Some(id.clone()), kind, value: 206.25, published_at: None }
 }
 
 /// Commits a label for every fifth prediction of a folder, at random, and prints what is resident in this process, which
@@ -131,16 +131,16 @@ pub(crate) fn join(folder: &Path) -> anyhow::Result<()> {
         }
     }
     ids.shuffle(&mut StdRng::seed_from_u64(8));
-    let mut records = Records::open(folder).map_err(Trouble::into_error)?;
+    let mut records = Records::open(folder).map_err(WriteError::into_error)?;
     for group in ids.chunks(GROUP) {
-        commit(&mut records, &group.iter().map(|id| label(&Name::from_uuid(*id))).collect::<Vec<_>>())?;
+        commit(&mut records, &group.iter().map(|id| label(&RowId::from_uuid(*id))).collect::<Vec<_>>())?;
     }
     println!(
         "resident after {} labels at random: {:.1} MB",
         ids.len(),
         resident_megabytes(std::process::id())?
     );
-    records.close().map_err(Trouble::into_error)
+    records.close().map_err(WriteError::into_error)
 }
 
 /// Kills the program without warning, and starts it again.

@@ -30,28 +30,33 @@ impl Delay {
     }
 }
 
+/// Reads a time, such as `500ms`, of a year at the most.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn time(text: &str) -> Result<Duration, String> {
+    const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+    let text = text.trim();
+    let time = humantime::parse_duration(text).map_err(|why| format!("{text:?} is not a time: {why}"))?;
+    if time > LONGEST { Err(format!("{text:?} is longer than a year")) } else { Ok(time) }
+}
+
 impl FromStr for Delay {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let time = |text: &str| {
-            let time = humantime::parse_duration(text.trim())
-                .map_err(|why| format!("{text:?} is not a time: {why}"))?;
-            const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
-            if time > LONGEST { Err(format!("{text:?} is longer than a year")) } else { Ok(time) }
-        };
         match text.split_once(':') {
             None => time(text).map(Self::Fixed),
             Some(("exponential", mean)) => time(mean).map(Self::Exponential),
             Some(("uniform", range)) => {
-                let (from, to) = range.split_once("..").ok_or("wanted is uniform:FROM..TO")?;
+                let (from, to) = range.split_once("..").ok_or("expected uniform:FROM..TO")?;
                 let (from, to) = (time(from)?, time(to)?);
                 if from > to {
                     return Err(format!("{from:?} is longer than {to:?}"));
                 }
                 Ok(Self::Uniform(from, to))
             }
-            Some((other, _)) => Err(format!("no distribution {other:?}; there are uniform and exponential")),
+            Some((other, _)) => Err(format!("unknown distribution {other:?}; use uniform or exponential")),
         }
     }
 }
@@ -84,8 +89,8 @@ mod tests {
     fn a_mistake_is_named() {
         for (text, want) in [
             ("soon", "\"soon\" is not a time"),
-            ("normal:1s", "no distribution \"normal\"; there are uniform and exponential"),
-            ("uniform:1s", "wanted is uniform:FROM..TO"),
+            ("normal:1s", "unknown distribution \"normal\"; use uniform or exponential"),
+            ("uniform:1s", "expected uniform:FROM..TO"),
             ("uniform:2s..1s", "2s is longer than 1s"),
             ("exponential:500days", "longer than a year"),
         ] {

@@ -1,207 +1,155 @@
-//! Publishes rows of a table as if they happened now: the features at once, the label with them or later.
+//! Publishes rows and labels: a table's as if they happened now, or another program's as they come.
 //!
-//! [`order`] says which row comes next, [`delay`] how late its label is, [`schedule`] what is due when; all
-//! three are pure. [`run`] reads the table, lets time pass and publishes.
+//! [`order`] says which row of a table comes next, [`ndjson`] what a line of JSON says, [`delay`] how late a label is,
+//! [`schedule`] what is due when, [`resume`] what was confirmed before; all of these are pure. A source gives entries, `feed`
+//! lets time pass and publishes them.
 
 pub mod cli;
+mod csv;
 pub mod delay;
+pub mod entry;
+mod feed;
+mod input;
+mod labels;
 mod ledger;
+pub mod ndjson;
 mod options;
 pub mod order;
+mod pipe;
+pub mod resume;
 pub mod schedule;
+mod shape;
+mod source;
+mod table;
+mod wishes;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
-use futures_util::StreamExt as _;
-use futures_util::stream::FuturesUnordered;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
-use shared::clock::Timestamp;
-use shared::dataset::Dataset;
-use shared::message::{Key, Label, Outgoing, Role, Row, RowId};
 use shared::service::Context;
-use shared::stop::Stop;
-use shared::telemetry;
-use shared::transport::{self, Publisher};
-use tokio::time::Instant;
-use tracing::{info, warn};
+use shared::table::{Labels, Table};
+use tracing::info;
 
+use delay::Delay;
+use entry::Entry;
+use feed::Feed;
 use ledger::Ledger;
-pub use options::{Body, FeaturesOptions};
-use order::Rows;
-use schedule::{Due, Schedule};
-
-/// The service's name in its messages' property `app_id`.
-const APP: &str = "features";
-/// How many rows and labels a batch has at the most.
-const BATCH: usize = 256;
-/// How many batches are under way at once.
-const DEPTH: usize = 3;
+pub use options::{FeaturesOptions, LabelsOptions};
+use options::{InputOptions, Pace, Sending};
+use order::{Order, Rows};
+use pipe::{Pipe, Plan};
+use resume::Confirmed;
+use schedule::Schedule;
+pub use shape::{Body, Shape};
+use source::EntrySource;
+use table::Drawn;
+use wishes::Wishes;
 
 /// Publishes until the rows are through, `--count` is reached, or a stop is requested; then also the labels
-/// that are still held, so that no row stays without one. Returns how many rows were confirmed.
+/// that are still held, so that no row stays without one. Returns how many rows were confirmed with their labels.
 ///
 /// # Errors
-/// A table that cannot be used (nothing is published then), a ledger that cannot be written, or an
-/// incompatible broker.
+/// A table that cannot be used (nothing is published then), a line of a stream that cannot be read (what came before it is
+/// published), a ledger that cannot be written, or an incompatible broker.
 pub async fn run(context: Context, options: FeaturesOptions) -> anyhow::Result<u64> {
-    let data = Dataset::read(&options.data, &options.columns)?;
+    options.check()?;
     let seed = options.seed.unwrap_or_else(rand::random);
-    info!("publishing {data}, from {}, {} order, seed {seed}", options.data.display(), options.order);
-    let ledger = Ledger::open(options.ledger.as_deref())?;
-
-    let Context { transport, stop, readiness } = context;
-    let publisher = transport.publisher(APP, &stop, &readiness);
     // Two generators, so that a delay distribution does not change which rows are drawn.
     let mut seeds = StdRng::seed_from_u64(seed);
-    let rows = Rows::new(data.rows.len(), options.order, seeds.random(), options.count);
-    let schedule = Schedule::new(options.interval(), options.label_delay, seeds.random());
-    let total = rows.total();
-    let mut source = Source {
-        sending: Sending { publisher: &publisher, ledger: &ledger, progress: total.map(progress_bar) },
-        data: &data,
-        form: Form {
-            body: options.body,
-            names: options.feature_names.then(|| Row::names_header(&data.features).into()),
-        },
-        rows,
-        schedule,
+    let (row_seed, delay_seed) = (seeds.random(), seeds.random());
+    let schedule = Schedule::new(options.interval(), options.label_delay, delay_seed);
+    let (order, count) = (options.order(), options.pace.count);
+    let data = if options.is_stream() {
+        stream("rows", &options.data, options.wishes(), &options.input, &options.pace)
+    } else {
+        let entries = whole_table(&options, order, seed)?;
+        Data::Whole(entries, Box::new(move |len| Rows::new(len, order, row_seed, count)))
     };
+    feed(context, data, schedule, &options.sending).await
+}
 
-    let result = match source.play(&stop).await {
-        Ok(()) => source.flush().await,
-        failed => failed,
+/// Publishes labels alone, each once, for rows that went out before. Returns how many were confirmed.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_labels(context: Context, options: LabelsOptions) -> anyhow::Result<u64> {
+    let is_stream = input::is_stream(&options.data, options.input.input_format);
+    options.sending.check()?;
+    options.input.check(is_stream)?;
+    let schedule = Schedule::new(options.pace.interval(Duration::ZERO), Delay::Fixed(Duration::ZERO), 0);
+    let data = if is_stream {
+        stream("labels", &options.data, options.wishes(), &options.input, &options.pace)
+    } else {
+        let (entries, count) = (labels::entries(&options)?, options.pace.count);
+        info!("publishing {} labels, from {}", entries.len(), input::name(&options.data));
+        Data::Whole(entries, Box::new(move |len| Rows::new(len, Order::Once, 0, count)))
     };
-    publisher.close().await;
-    if let Some(bar) = &source.sending.progress {
-        bar.finish();
+    feed(context, data, schedule, &options.sending).await
+}
+
+/// What is to be published.
+enum Data {
+    /// Entries that were all checked, and how they are drawn.
+    Whole(Vec<Entry>, Box<dyn FnOnce(usize) -> Rows + Send>),
+    Stream(Plan),
+}
+
+/// What is to be published of a stream; `what` says it to people.
+fn stream(what: &str, data: &Path, wishes: Wishes, input: &InputOptions, pace: &Pace) -> Data {
+    info!("publishing {what} as they come, from {}", input::name(data));
+    Data::Stream(Plan { data: data.to_owned(), wishes, skip_bad: input.skip_bad, count: pace.count })
+}
+
+fn whole_table(options: &FeaturesOptions, order: Order, seed: u64) -> anyhow::Result<Vec<Entry>> {
+    let (file, columns) = (&*options.data, &options.columns);
+    let mut data = Table::read(file, options.dialect(), columns, options.labels())?;
+    for note in &data.notes {
+        info!("{}: {note}", file.display());
     }
-    let held = source.schedule.held();
-    if held > 0 {
-        warn!("ends with {held} labels that were not published: their rows stay without one");
+    info!("publishing {data}, from {}, {order} order, seed {seed}", file.display());
+    if data.target.is_none() && options.labels() == Labels::IfThere {
+        wishes::say_no_labels(&input::name(file), columns.label());
+    }
+    if order != Order::Once
+        && let Some(column) = &columns.id
+    {
+        info!(
+            "in {order} order rows repeat, so each gets a new id; to send those of {column:?}, use --order once"
+        );
+        data.ids = None;
+    }
+    table::entries(data, file, options.feature_names)
+}
+
+async fn feed(context: Context, data: Data, schedule: Schedule, sending: &Sending) -> anyhow::Result<u64> {
+    let path: Option<&Path> = sending.ledger.as_deref();
+    let confirmed = match path.filter(|_| sending.resume) {
+        Some(path) => Arc::new(Confirmed::read(path)?),
+        None => Arc::default(),
+    };
+    if let Some(path) = path.filter(|_| sending.resume) {
+        info!(
+            "{}: {} rows and labels are already confirmed and are not sent again",
+            path.display(),
+            confirmed.len()
+        );
+    }
+    let ledger = Ledger::open(path, sending.resume)?;
+    let source = match data {
+        Data::Whole(entries, rows) => {
+            let rest = entries.into_iter().filter_map(|entry| confirmed.rest(entry)).collect();
+            EntrySource::Table(Drawn::new(rest, rows))
+        }
+        Data::Stream(plan) => EntrySource::Pipe(Pipe::start(plan, Arc::clone(&confirmed))?),
+    };
+    let result = Feed::new(source, schedule, &ledger, &sending.shape).run(context).await;
+    let (rows, labels) = confirmed.left_out();
+    if rows + labels > 0 {
+        info!("skipped {rows} rows and {labels} labels that were already confirmed");
     }
     info!("published {} rows and {} labels", ledger.rows(), ledger.labels());
-    result.map(|()| ledger.rows())
+    result.map(|()| ledger.labels())
 }
-
-fn progress_bar(total: u64) -> indicatif::ProgressBar {
-    telemetry::progress(total, "rows")
-}
-
-struct Source<'a> {
-    sending: Sending<'a>,
-    data: &'a Dataset,
-    form: Form,
-    rows: Rows,
-    schedule: Schedule,
-}
-
-/// In which form a row travels.
-struct Form {
-    body: Body,
-    /// The features' names, where they are sent.
-    names: Option<Arc<str>>,
-}
-
-struct Sending<'a> {
-    publisher: &'a Publisher,
-    ledger: &'a Ledger,
-    progress: Option<indicatif::ProgressBar>,
-}
-
-impl Source<'_> {
-    /// Publishes what falls due, as it falls due, until there is nothing more or a stop is requested. What is
-    /// under way then is still waited for.
-    async fn play(&mut self, stop: &Stop) -> anyhow::Result<()> {
-        let Self { sending, data, form, rows, schedule } = self;
-        let start = Instant::now();
-        let mut flight = FuturesUnordered::new();
-        loop {
-            while flight.len() < DEPTH && !stop.is_requested() {
-                let due = schedule.due(start.elapsed(), BATCH, rows);
-                if due.is_empty() {
-                    break;
-                }
-                flight.push(sending.send(due, data, form));
-            }
-            let idle = flight.len() < DEPTH && !stop.is_requested();
-            let wake = if idle { schedule.next(rows) } else { None };
-            if wake.is_none() && flight.is_empty() {
-                return Ok(());
-            }
-            tokio::select! {
-                Some(sent) = flight.next() => sent?,
-                () = tokio::time::sleep_until(start + wake.unwrap_or_default()), if wake.is_some() => {}
-                () = stop.requested(), if idle => {}
-            }
-        }
-    }
-
-    /// Publishes the labels that are still held, at once.
-    async fn flush(&mut self) -> anyhow::Result<()> {
-        let held = self.schedule.held();
-        if held > 0 {
-            info!("publishing the {held} labels that are not due yet");
-        }
-        let Self { sending, data, form, schedule, .. } = self;
-        let mut flight = FuturesUnordered::new();
-        loop {
-            while flight.len() < DEPTH && schedule.held() > 0 {
-                flight.push(sending.send(schedule.take_held(BATCH), data, form));
-            }
-            match flight.next().await {
-                Some(sent) => sent?,
-                None => return Ok(()),
-            }
-        }
-    }
-}
-
-impl Sending<'_> {
-    async fn send(&self, due: Vec<Due>, data: &Dataset, form: &Form) -> anyhow::Result<()> {
-        let now = Timestamp::now();
-        let key = |id: &RowId| match form.body {
-            Body::Bare => Key::Property(id.clone()),
-            Body::Wrapped => Key::wrapped(id.clone()),
-        };
-        let batch: Vec<Outgoing> = due
-            .iter()
-            .map(|due| match due {
-                Due::Row { id, row } => {
-                    let (features, names) = (data.rows[*row].clone(), form.names.clone());
-                    Row { key: key(id), features, names, published_at: Some(now) }.encode(APP, now)
-                }
-                Due::Label { id, row } => {
-                    let value = data.labels[*row];
-                    Label { key: key(id), value, published_at: Some(now) }.encode(APP, now)
-                }
-            })
-            .collect();
-        match self.publisher.publish(batch).await {
-            Ok(()) => {}
-            Err(transport::Error::Stopped) => {
-                warn!(
-                    "stopped before {} messages were confirmed; they may or may not have arrived",
-                    due.len()
-                );
-                return Err(transport::Error::Stopped.into());
-            }
-            Err(other) => return Err(other.into()),
-        }
-        self.ledger.confirmed(&due).context("cannot write the ledger of confirmed messages")?;
-        let rows = due.iter().filter(|due| matches!(due, Due::Row { .. })).count() as u64;
-        let labels = due.len() as u64 - rows;
-        for (queue, count) in [(Role::Features, rows), (Role::Label, labels)] {
-            metrics::counter!("pipeline_published_total", "queue" => queue.name()).increment(count);
-        }
-        if let Some(bar) = &self.progress {
-            bar.inc(rows);
-        }
-        Ok(())
-    }
-}
-
-/// The pace when nothing else is said: the exercise's.
-pub(crate) const INTERVAL: Duration = Duration::from_secs(2);

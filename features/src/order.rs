@@ -9,11 +9,11 @@ use rand::{RngExt as _, SeedableRng as _};
 /// Order of the rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Order {
-    /// Drawn at random with replacement, without end.
+    /// Drawn at random with replacement, endlessly.
     Random,
-    /// From the first to the last, then done.
+    /// From first to last, then stop.
     Once,
-    /// From the first to the last, over and over.
+    /// From first to last, over and over.
     Loop,
 }
 
@@ -50,6 +50,11 @@ impl Rows {
     #[must_use]
     pub fn total(&self) -> Option<u64> {
         self.limit
+    }
+
+    /// There is no next one from here on.
+    pub fn end(&mut self) {
+        self.limit = Some(self.drawn);
     }
 
     /// Whether there is a next one.

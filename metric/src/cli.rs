@@ -4,10 +4,12 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use shared::admin::Healthcheck;
+use shared::cli;
 use shared::clock::Clock;
 use shared::owner;
+use shared::printable::lines;
 use shared::service::{self, ServiceOptions, exit};
 use shared::transport::{AmqpOptions, Endpoint, Transport};
 use tokio::sync::watch;
@@ -25,8 +27,8 @@ struct Cli {
     command: Option<Command>,
     #[command(flatten)]
     metric: MetricOptions,
-    /// When root starts it: give the records' folder to the owner of this path, and work as that owner.
-    #[arg(long, env = "RUN_AS_OWNER_OF", value_name = "PATH", help_heading = "Records")]
+    /// When started by root: give the records' folder to the owner of this path, and run as that owner.
+    #[arg(long, value_name = "PATH", help_heading = "Records")]
     run_as_owner_of: Option<PathBuf>,
     #[command(flatten)]
     amqp: AmqpOptions,
@@ -42,10 +44,16 @@ enum Command {
     Healthcheck(Healthcheck),
 }
 
+/// Its flags and commands.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = cli::parse::<Cli>();
     match cli.command {
         Some(Command::Healthcheck(healthcheck)) => healthcheck.run(),
         Some(Command::Status(status)) => told(status.run()),
@@ -58,7 +66,9 @@ pub fn main() -> ExitCode {
                 eprintln!("metric failed: {why:#}");
                 return ExitCode::from(exit::FAILURE);
             }
-            service::main("metric", cli.service, Endpoint::new(cli.amqp).map(Transport::Amqp), |context| {
+            let transport = Endpoint::new(cli.amqp).map(Transport::Amqp);
+            let settings = cli.metric.settings();
+            service::main("metric", cli.service, transport, &settings, |context| {
                 crate::run(context, cli.metric, Clock::System, watch::Sender::new(0))
             })
         }
@@ -74,7 +84,7 @@ fn told(result: anyhow::Result<String>) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(why) => {
-            eprintln!("metric failed: {why:#}");
+            eprintln!("metric failed: {}", lines(&format!("{why:#}")));
             ExitCode::from(exit::FAILURE)
         }
     }
@@ -82,10 +92,8 @@ fn told(result: anyhow::Result<String>) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     #[test]
     fn flags_are_consistent() {
-        super::Cli::command().debug_assert();
+        super::command().debug_assert();
     }
 }

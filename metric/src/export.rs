@@ -8,38 +8,45 @@ use serde::Serialize;
 use shared::clock::Timestamp;
 use shared::message::Name;
 
-use crate::join::{Model, Scored};
+use crate::account::Account;
+use crate::join::{ModelId, Scored};
 use crate::lines::{self, METRIC_HEADER};
 use crate::store::{Reader, Selection};
 
 /// How many rows are read at once.
 const PAGE: usize = 10_000;
 
+/// How many models are named where a wrong one was asked for.
+const CHOICES: usize = 20;
+
+/// Stands for the name that a model did not say. No name begins like that.
+const UNNAMED: &str = "-";
+
 /// Writes scored rows to standard output.
 #[derive(Args, Debug)]
 pub(crate) struct Export {
-    /// The folder of the records.
-    #[arg(long, env = "LOGS", value_name = "FOLDER", default_value = "logs")]
+    /// Folder of the records.
+    #[arg(long, value_name = "FOLDER", default_value = "logs")]
     logs: PathBuf,
 
-    /// Its form.
-    #[arg(long, value_enum, default_value_t = Format::Csv)]
-    format: Format,
+    /// Output format.
+    #[arg(long, value_enum, default_value_t = OutputFormat::Csv)]
+    format: OutputFormat,
 
     /// Only rows whose later half was published at this time or later: 2026-11-22, or 2026-11-22T10:00:00Z.
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     since: Option<Timestamp>,
 
-    /// Only rows of this model, or of this version of it.
-    #[arg(long, value_name = "NAME[@VERSION]", value_parser = parse_model)]
-    model: Option<Model>,
+    /// Only rows of this model, or of this version of it; `-` is a model that did not give its name.
+    #[arg(long, value_name = "NAME[@VERSION]", value_parser = parse_model, allow_hyphen_values = true)]
+    model: Option<ModelId>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// As metric_log.csv.
+enum OutputFormat {
+    /// Like metric_log.csv.
     Csv,
-    /// A JSON object a line.
+    /// One JSON object per line.
     Ndjson,
 }
 
@@ -57,7 +64,7 @@ impl Export {
 
     fn write(&self, reader: &Reader, out: &mut impl Write) -> anyhow::Result<()> {
         let selection = Selection { since: self.since, model: self.model.clone() };
-        if self.format == Format::Csv {
+        if self.format == OutputFormat::Csv {
             out.write_all(METRIC_HEADER.as_bytes())?;
         }
         let (mut after, mut count) = (0, 0);
@@ -68,8 +75,8 @@ impl Export {
             count += rows.len();
             for row in &rows {
                 match self.format {
-                    Format::Csv => lines::scored(&mut text, row),
-                    Format::Ndjson => {
+                    OutputFormat::Csv => lines::scored(&mut text, row),
+                    OutputFormat::Ndjson => {
                         text += &serde_json::to_string(&Record::from(row))?;
                         text.push('\n');
                     }
@@ -79,11 +86,29 @@ impl Export {
         }
         out.flush()?;
         if let (0, Some(model)) = (count, &self.model) {
-            let known = reader.account()?;
-            let known: Vec<String> = known.models().iter().map(|model| model.model.to_string()).collect();
-            eprintln!("no such rows of {model}; there are {}", known.join(", "));
+            eprintln!("{}", nothing_of(model, &reader.account()?));
         }
         Ok(())
+    }
+}
+
+/// What is said where a model has no rows.
+fn nothing_of(model: &ModelId, account: &Account) -> String {
+    let scored = account.models().iter().filter(|known| known.counts.scored > 0);
+    let choices: Vec<String> = scored.take(CHOICES + 1).map(|known| choice(&known.model)).collect();
+    if choices.is_empty() {
+        return "no row has been scored yet".to_owned();
+    }
+    let more = if choices.len() > CHOICES { ", ..." } else { "" };
+    let choices = &choices[..choices.len().min(CHOICES)];
+    format!("no rows of {model} match; choose from {}{more}", choices.join(", "))
+}
+
+/// The flag that chooses a model.
+fn choice(model: &ModelId) -> String {
+    match &model.version {
+        Some(_) => format!("--model {}", model.tag()),
+        None => format!("--model {}", model.name.as_ref().map_or(UNNAMED, Name::as_str)),
     }
 }
 
@@ -124,15 +149,18 @@ fn is_broken_pipe(why: &anyhow::Error) -> bool {
 fn parse_time(text: &str) -> Result<Timestamp, String> {
     let whole = if text.len() == "2026-11-22".len() { format!("{text}T00:00:00Z") } else { text.to_owned() };
     Timestamp::parse(&whole)
-        .ok_or_else(|| "wanted is a day or a time in UTC, such as 2026-11-22T10:00:00Z".to_owned())
+        .ok_or_else(|| "expected a day or a time in UTC, such as 2026-11-22T10:00:00Z".to_owned())
 }
 
-fn parse_model(text: &str) -> Result<Model, String> {
+fn parse_model(text: &str) -> Result<ModelId, String> {
     let (name, version) = text.split_once('@').map_or((text, None), |(name, version)| (name, Some(version)));
-    let name = Name::parse(name).map_err(|why| format!("the name cannot be one: {why}"))?;
-    let version =
-        version.map(Name::parse).transpose().map_err(|why| format!("the version cannot be one: {why}"))?;
-    Ok(Model { name: Some(name), version })
+    let part = |what, text: &str| match text {
+        // As people see it, too.
+        UNNAMED | "unnamed model" => Ok(None),
+        text => Name::parse(text).map(Some).map_err(|why| format!("invalid {what}: {why}")),
+    };
+    let version = version.map_or(Ok(None), |version| part("version", version))?;
+    Ok(ModelId { name: part("name", name)?, version })
 }
 
 #[cfg(test)]
@@ -148,8 +176,34 @@ mod tests {
 
     #[test]
     fn a_model_with_or_without_its_version() {
-        assert_eq!(parse_model("m").unwrap().to_string(), "m@-");
-        assert_eq!(parse_model("m@0a").unwrap().to_string(), "m@0a");
-        assert!(parse_model("m@").is_err());
+        for (text, tag) in [
+            ("m", "m@-"),
+            ("m@0a", "m@0a"),
+            ("m@-", "m@-"),
+            ("-", "-@-"),
+            ("unnamed model", "-@-"),
+            ("-@0a", "-@0a"),
+            ("unnamed", "unnamed@-"),
+        ] {
+            assert_eq!(parse_model(text).unwrap().tag(), tag, "{text}");
+        }
+        for bad in ["m@", "", "@0a", "a b"] {
+            assert!(parse_model(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_model_without_rows_is_told_with_those_that_have_some() {
+        let mut account = Account::default();
+        let asked = parse_model("other").unwrap();
+        assert_eq!(nothing_of(&asked, &account), "no row has been scored yet");
+        for known in ["-", "m@0a", "m@-", "none"] {
+            let number = account.number(&parse_model(known).unwrap());
+            account.count(Some(number), |counts| counts.scored += u64::from(known != "none"));
+        }
+        assert_eq!(
+            nothing_of(&asked, &account),
+            "no rows of other match; choose from --model -, --model m@0a, --model m"
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! The join: a prediction and the label of the same row, either first, meet exactly once.
 //!
-//! Pure: no clock, no files. A [`Row`] is what is known of one row, wherever that is kept; it says what becomes of
+//! Pure: no clock, no files. A [`RowState`] is what is known of one row, wherever that is kept; it says what becomes of
 //! one more half.
 
 use std::sync::Arc;
@@ -10,18 +10,31 @@ use shared::message::{Name, RowId};
 
 /// A model and its version, as predictions name them. Both may be missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Model {
+pub struct ModelId {
     /// The model that predicted, if it said.
     pub name: Option<Name>,
     /// The model file's version, if it said.
     pub version: Option<Name>,
 }
 
-/// `model@version`, with a dash for what was not said.
-impl std::fmt::Display for Model {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl ModelId {
+    /// `model@version` as files have it, with a dash for what was not said: one word, whatever it is.
+    #[must_use]
+    pub fn tag(&self) -> String {
         let or_dash = |name: &Option<Name>| name.as_ref().map_or("-", Name::as_str).to_owned();
-        write!(f, "{}@{}", or_dash(&self.name), or_dash(&self.version))
+        format!("{}@{}", or_dash(&self.name), or_dash(&self.version))
+    }
+}
+
+/// As people name it: `model@version`, or `unnamed model`.
+impl std::fmt::Display for ModelId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.name.as_ref().map(Name::as_str), self.version.as_ref().map(Name::as_str)) {
+            (Some(name), Some(version)) => write!(f, "{name}@{version}"),
+            (Some(name), None) => f.write_str(name),
+            (None, Some(version)) => write!(f, "unnamed model, version {version}"),
+            (None, None) => f.write_str("unnamed model"),
+        }
     }
 }
 
@@ -46,7 +59,7 @@ pub struct PredictionHalf {
     /// When it was published, or else received.
     pub at: Timestamp,
     /// Who predicted.
-    pub model: Arc<Model>,
+    pub model: Arc<ModelId>,
     /// Whether its horizon is over: it meets nothing any more.
     pub expired: bool,
 }
@@ -61,7 +74,7 @@ pub struct Scored {
     /// What the model said.
     pub y_pred: f64,
     /// Who predicted.
-    pub model: Arc<Model>,
+    pub model: Arc<ModelId>,
     /// When the prediction was published.
     pub predicted_at: Timestamp,
     /// When the label was published.
@@ -114,14 +127,14 @@ pub const MODELS_A_ROW: usize = 16;
 
 /// What is known of a row.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Row {
+pub struct RowState {
     /// Its label.
     pub label: Option<LabelHalf>,
     /// Its predictions, one a model; almost always one.
     pub predictions: Vec<PredictionHalf>,
 }
 
-impl Row {
+impl RowState {
     /// Takes in a label. `id` is the row's.
     pub fn add_label(&mut self, id: &RowId, label: LabelHalf) -> Outcome {
         if let Some(first) = self.label {
@@ -172,7 +185,8 @@ mod tests {
 
     fn prediction(value: f64, model: &str) -> PredictionHalf {
         let (name, version) = model.split_once('@').unwrap_or((model, "v"));
-        let model = Arc::new(Model { name: Some(id(name)), version: Some(id(version)) });
+        let named = |text| Some(Name::parse(text).unwrap());
+        let model = Arc::new(ModelId { name: named(name), version: named(version) });
         PredictionHalf { value, at: Timestamp(200), model, expired: false }
     }
 
@@ -211,7 +225,7 @@ mod tests {
             ("p5a x l3 p6b l3 p5a", "= | x | late | = 3:6 | duplicate | duplicate"),
             ("l3 p5a x l3 p6b p6a", "= | = 3:5 | x | duplicate | late | conflict with 5"),
         ] {
-            let mut row = Row::default();
+            let mut row = RowState::default();
             let outcomes = steps.split(' ').map(|step| match step.as_bytes() {
                 [b'x'] => {
                     row.label.iter_mut().for_each(|label| label.expired = true);
@@ -234,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_row_keeps_the_predictions_of_a_bounded_number_of_models() {
-        let mut row = Row::default();
+        let mut row = RowState::default();
         for model in 0..MODELS_A_ROW {
             assert_eq!(show(&row.add_prediction(&id("r"), prediction(5.0, &model.to_string()))), "=");
         }
@@ -244,15 +258,23 @@ mod tests {
 
     #[test]
     fn a_scored_row_knows_its_error_and_its_lag() {
-        let mut row = Row::default();
+        let mut row = RowState::default();
         row.add_label(&id("a"), label(151.0));
         let Outcome::New(scored) = row.add_prediction(&id("a"), prediction(206.5, "m")) else { panic!() };
         assert_eq!((scored[0].absolute_error(), scored[0].label_lag_ms()), (55.5, 300));
     }
 
     #[test]
-    fn a_model_shows_a_dash_for_what_it_did_not_say() {
-        assert_eq!(prediction(1.0, "a@b").model.to_string(), "a@b");
-        assert_eq!(Model::default().to_string(), "-@-");
+    fn a_model_is_one_word_in_files_and_has_a_name_for_people() {
+        let named = |text: &str| Some(Name::parse(text).unwrap());
+        for (name, version, tag, shown) in [
+            (named("a"), named("b"), "a@b", "a@b"),
+            (named("a"), None, "a@-", "a"),
+            (None, named("b"), "-@b", "unnamed model, version b"),
+            (None, None, "-@-", "unnamed model"),
+        ] {
+            let model = ModelId { name, version };
+            assert_eq!((model.tag().as_str(), model.to_string().as_str()), (tag, shown));
+        }
     }
 }

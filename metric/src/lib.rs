@@ -5,25 +5,26 @@
 //! [`records`] the folder of the three. [`run`] puts them behind the queues, the others are commands for people.
 
 pub mod account;
-mod board;
+mod age;
 pub mod cli;
 mod export;
 mod group;
+mod hints;
 pub mod join;
 pub mod lines;
+mod notices;
+mod options;
+mod patience;
 mod projection;
+mod prometheus;
 mod rebuild;
 pub mod records;
+mod score_log;
 mod status;
 pub mod store;
-pub mod trouble;
+pub mod write_error;
 mod writer;
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-use anyhow::ensure;
-use clap::Args;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use shared::clock::Clock;
@@ -33,54 +34,14 @@ use shared::transport::Burial;
 use tokio::sync::{mpsc, watch};
 
 use group::Group;
-use store::Limits;
 use writer::Writer;
+
+pub use options::MetricOptions;
 
 /// The service's name in the dead letters it sends.
 const APP: &str = "metric";
 /// How many messages of each queue are held unacknowledged at the most: while one group is committed, the next fills.
 const PREFETCH: u16 = 2048;
-
-/// Where the records go, and for how long.
-#[derive(Args, Debug, Clone)]
-#[command(next_help_heading = "Records")]
-pub struct MetricOptions {
-    /// The folder of labels_log.txt, metric_log.csv and metric.db; it is made if it is missing.
-    #[arg(long, env = "LOGS", value_name = "FOLDER", default_value = "logs")]
-    pub logs: PathBuf,
-
-    /// How long a prediction waits for its label, and a label for its prediction. Only time in which metric could receive
-    /// the other one counts. Then it is expired.
-    #[arg(long, env = "LABEL_HORIZON", value_name = "TIME", default_value = "24h", value_parser = humantime::parse_duration)]
-    pub label_horizon: Duration,
-
-    /// How much history metric.db keeps, such as 30d; at least the horizon. Older lines stay in the text files.
-    /// [default: all]
-    #[arg(long, env = "RETAIN", value_name = "TIME", value_parser = humantime::parse_duration)]
-    pub retain: Option<Duration>,
-}
-
-impl MetricOptions {
-    /// The defaults, for records in this folder.
-    #[must_use]
-    pub fn in_folder(logs: &Path) -> Self {
-        Self { logs: logs.to_owned(), label_horizon: Duration::from_secs(24 * 60 * 60), retain: None }
-    }
-
-    fn limits(&self) -> anyhow::Result<Limits> {
-        let ms = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
-        let shown = humantime::format_duration;
-        if let Some(retain) = self.retain {
-            ensure!(
-                retain >= self.label_horizon,
-                "--retain {} is shorter than --label-horizon {}: what waits must be kept",
-                shown(retain),
-                shown(self.label_horizon)
-            );
-        }
-        Ok(Limits { horizon_ms: ms(self.label_horizon), retain_ms: self.retain.map(ms), ..Limits::default() })
-    }
-}
 
 /// Records until a stop is requested. `rows` is told how many rows of `metric_log.csv` this run has written.
 ///
@@ -101,7 +62,7 @@ pub async fn run(
     let [mut labels, mut predictions] = transport.sole_consumers(APP, queues, PREFETCH, &stop, &readiness);
     let publisher = transport.publisher(APP, &stop, &readiness);
     // A task of its own, so that it goes on while this one waits for something else.
-    let mut writer = tokio::spawn(writer.run(received));
+    let mut writer = tokio::spawn(writer.run(received, labels.lookout()));
     let mut writing = true;
     let mut group = Group::default();
     // Dead letters wait for their confirms on the side: an alarm that blocks publishing must not stop recording.
@@ -139,7 +100,8 @@ pub async fn run(
         };
         match taken {
             Ok((batch, queue)) => {
-                for (dead, letter) in group.add(batch, queue) {
+                let span = batch.span();
+                for (dead, letter) in span.in_scope(|| group.add(batch, queue)) {
                     let burial = publisher.bury(letter);
                     letters.push(async move { burial.await.map(|burial| (burial, dead)) });
                 }

@@ -6,7 +6,7 @@ use std::fmt::{Display, Write as _};
 use shared::clock::Timestamp;
 use shared::message::{Name, Role, RowId};
 
-use crate::join::{Model, Scored};
+use crate::join::{ModelId, Scored};
 
 /// The first line of `metric_log.csv`: the exercise's four columns, then ours.
 pub const METRIC_HEADER: &str =
@@ -20,7 +20,7 @@ pub struct Event<'a> {
     /// Its row, if it said.
     pub id: Option<&'a RowId>,
     /// Who predicted; none where it is a label.
-    pub model: Option<&'a Model>,
+    pub model: Option<&'a ModelId>,
     /// The label or the prediction.
     pub value: f64,
 }
@@ -32,13 +32,14 @@ pub fn event(text: &mut String, event: Event<'_>) {
     match model {
         None => line(text, format_args!("{received} {} {id} {value}\n", Role::Label.name())),
         Some(model) => {
-            line(text, format_args!("{received} {} {id} {value} {model}\n", Role::Prediction.name()))
+            let model = model.tag();
+            line(text, format_args!("{received} {} {id} {value} {model}\n", Role::Prediction.name()));
         }
     }
 }
 
-/// Adds a row of `metric_log.csv`. No cell can hold a comma, a quote or a formula: numbers, times and names of
-/// letters, digits, `_`, `.` and `-` only.
+/// Adds a row of `metric_log.csv`. No cell can hold a comma, a quote, a blank or a formula: there are only numbers, times, ids
+/// and names (see [`RowId`] and [`Name`]).
 pub fn scored(text: &mut String, row: &Scored) {
     let Scored { id, y_true, y_pred, model, predicted_at, labelled_at } = row;
     let error = row.absolute_error();
@@ -68,18 +69,18 @@ mod tests {
 
     #[test]
     fn lines_are_as_documented() {
-        let id = name("0193");
+        let id = RowId::parse("order:17").unwrap();
         let label = Event { received: AT, id: Some(&id), model: None, value: 151.0 };
-        let model = Model { name: Some(name("model")), version: Some(name("3fa9c1d2e4b5")) };
+        let model = ModelId { name: Some(name("model")), version: Some(name("3fa9c1d2e4b5")) };
         let predicted = Event { model: Some(&model), value: 206.116_706_978_709_3, ..label };
         let mut text = String::new();
         event(&mut text, label);
         event(&mut text, predicted);
-        event(&mut text, Event { id: None, model: Some(&Model::default()), ..predicted });
+        event(&mut text, Event { id: None, model: Some(&ModelId::default()), ..predicted });
         assert_eq!(
             text,
-            "2026-11-20T17:04:05.123Z y_true 0193 151\n\
-             2026-11-20T17:04:05.123Z y_predict 0193 206.1167069787093 model@3fa9c1d2e4b5\n\
+            "2026-11-20T17:04:05.123Z y_true order:17 151\n\
+             2026-11-20T17:04:05.123Z y_predict order:17 206.1167069787093 model@3fa9c1d2e4b5\n\
              2026-11-20T17:04:05.123Z y_predict - 206.1167069787093 -@-\n"
         );
     }
@@ -87,10 +88,10 @@ mod tests {
     #[test]
     fn a_row_has_a_cell_for_each_column() {
         let row = Scored {
-            id: name("0193"),
+            id: RowId::parse("urn:a/b@c;d=-2").unwrap(),
             y_true: 0.1 + 0.2,
             y_pred: -1e-7,
-            model: std::sync::Arc::new(Model { name: Some(name("model")), version: None }),
+            model: std::sync::Arc::new(ModelId { name: Some(name("model")), version: None }),
             predicted_at: Timestamp(2_500),
             labelled_at: Timestamp(1_000),
         };
@@ -98,7 +99,7 @@ mod tests {
         scored(&mut text, &row);
         assert_eq!(
             text,
-            "0193,0.30000000000000004,-0.0000001,0.30000010000000005,model,,1970-01-01T00:00:02.500Z,\
+            "urn:a/b@c;d=-2,0.30000000000000004,-0.0000001,0.30000010000000005,model,,1970-01-01T00:00:02.500Z,\
              1970-01-01T00:00:01.000Z,-1500\n"
         );
         assert_eq!(text.matches(',').count(), METRIC_HEADER.matches(',').count());

@@ -4,19 +4,26 @@
 //! and its lines, the rest is written; where it has bytes that the database does not know, somebody else has written
 //! them: that file is put aside, and a new one is made.
 
+mod compare;
 mod next;
+mod rival;
+mod stamp;
+mod whole;
 
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, BufReader, BufWriter, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::MetadataExt as _;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use shared::clock::Timestamp;
+use shared::clock::Clock;
 use tracing::{info, warn};
 
-use crate::store::{FileState, Log, Store};
-use crate::trouble::{Trouble, sync_folder};
-use next::{Next, next_is};
+use crate::hints::Hint;
+use crate::store::{FileState, Finding, Kind, Log, Note, Store};
+use crate::write_error::{WriteError, sync_folder};
+use compare::Found;
+use rival::Rival;
+use stamp::FileStamp;
+pub(crate) use whole::{rename_aside, write_whole};
 
 /// How many bytes are written at once where many lines are missing.
 const CHUNK: usize = 256 * 1024;
@@ -36,51 +43,21 @@ pub(crate) struct Projection {
     /// The file's length with it, in bytes.
     length: u64,
     /// How we left the file; none where a write of ours has failed half-way.
-    left: Option<Identity>,
+    left: Option<FileStamp>,
     /// Somebody may have edited it anywhere: all of it must be compared.
     suspect: bool,
-}
-
-/// Which file it is and what was done to it last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Identity {
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-}
-
-impl From<&Metadata> for Identity {
-    fn from(file: &Metadata) -> Self {
-        Self {
-            device: file.dev(),
-            inode: file.ino(),
-            size: file.size(),
-            modified: (file.mtime(), file.mtime_nsec()),
-        }
-    }
-}
-
-impl Identity {
-    /// Size and time of a file that nobody should touch while metric is stopped. A copy of the folder has them too.
-    fn fingerprint(self) -> String {
-        format!("{} {}.{:09}", self.size, self.modified.0, self.modified.1)
-    }
-}
-
-/// What a comparison of the file with the database has found.
-enum Found {
-    /// It is right up to this entry and this length, and goes no further.
-    Prefix(i64, u64),
-    /// It is right up to there, and then a line that a crash has torn.
-    Torn(i64, u64),
-    /// It has bytes that the database does not know.
-    Foreign,
+    /// Whether a file got its name here and the folder is not synced since: until then nothing in it counts as synced.
+    renamed: bool,
+    /// Another program that writes into it.
+    rival: Rival<FileStamp>,
+    /// That it is left alone because of that.
+    alone: Option<Finding>,
+    clock: Clock,
 }
 
 impl Projection {
     /// Opens the file of a folder and brings it up to date with the database.
-    pub(crate) fn open(folder: &Path, log: Log, store: &mut Store) -> Result<Self, Trouble> {
+    pub(crate) fn open(folder: &Path, log: Log, store: &mut Store) -> Result<Self, WriteError> {
         let known = store.file(log)?;
         let first = store.first(log)?;
         let state = known.clone().unwrap_or(FileState {
@@ -99,11 +76,15 @@ impl Projection {
             state,
             left: None,
             suspect: false,
+            renamed: false,
+            rival: Rival::default(),
+            alone: None,
+            clock: Clock::System,
         };
         // After a clean stop nobody has touched the file, or all of it is compared. After a crash, what was synced is
         // taken for good, so that a start does not read gigabytes.
         let left = this.state.fingerprint.take();
-        let now = this.stat()?.as_ref().map(|file| Identity::from(file).fingerprint());
+        let now = this.stat()?.as_ref().map(|file| FileStamp::from(file).fingerprint());
         this.suspect = known.is_none() || (left.is_some() && left != now);
         _ = fs::remove_file(this.making());
         this.reconcile(store)?;
@@ -113,12 +94,12 @@ impl Projection {
 
     /// Adds the lines of what the database has beyond the file: `text`, which saves reading them back. May be called again
     /// after a failure, of this file or of the other.
-    pub(crate) fn append(&mut self, text: &str, store: &mut Store) -> Result<(), Trouble> {
+    pub(crate) fn append(&mut self, text: &str, store: &mut Store) -> Result<(), WriteError> {
         let last = store.last(self.log)?;
         if self.written == last && self.left.is_some() {
             return Ok(());
         }
-        let now = self.stat()?.as_ref().map(Identity::from);
+        let now = self.stat()?.as_ref().map(FileStamp::from);
         if self.left.is_none() || self.left != now {
             self.suspect |= self.left.take().is_some();
             return self.reconcile(store);
@@ -128,8 +109,19 @@ impl Projection {
         self.remember()
     }
 
+    /// Completes a file that was left alone because of another program, when that has gone.
+    pub(crate) fn look_after(&mut self, store: &mut Store) -> Result<(), WriteError> {
+        // Once more, where the disk was full when it was found.
+        self.keep(store)?;
+        if self.file.is_none() { self.reconcile(store) } else { Ok(()) }
+    }
+
+    pub(crate) fn set_clock(&mut self, clock: &Clock) {
+        self.clock = clock.clone();
+    }
+
     /// Makes what is in the file durable, and notes it in the database.
-    pub(crate) fn sync(&mut self, store: &mut Store) -> Result<(), Trouble> {
+    pub(crate) fn sync(&mut self, store: &mut Store) -> Result<(), WriteError> {
         if self.unsynced() > 0 {
             self.sync_file()?;
             store.note(self.log, &self.state)?;
@@ -138,10 +130,10 @@ impl Projection {
     }
 
     /// As [`Projection::sync`], and remembers how the file was left.
-    pub(crate) fn close(&mut self, store: &mut Store) -> Result<(), Trouble> {
+    pub(crate) fn close(&mut self, store: &mut Store) -> Result<(), WriteError> {
         self.sync_file()?;
         // As we left it, not as it is now: somebody may have edited it since.
-        self.state.fingerprint = self.left.map(Identity::fingerprint);
+        self.state.fingerprint = self.left.map(FileStamp::fingerprint);
         store.note(self.log, &self.state)
     }
 
@@ -150,11 +142,15 @@ impl Projection {
         self.length.saturating_sub(self.state.synced_length)
     }
 
-    fn sync_file(&mut self) -> Result<(), Trouble> {
+    fn sync_file(&mut self) -> Result<(), WriteError> {
+        if self.renamed {
+            sync_folder(&self.folder)?;
+            self.renamed = false;
+        }
         if let Some(file) = &self.file {
             file.sync_data().map_err(|why| {
                 let why = anyhow::Error::from(why);
-                Trouble::Fatal(why.context(format!("cannot sync {} to disk", self.path.display())))
+                WriteError::Fatal(why.context(format!("cannot sync {} to disk", self.path.display())))
             })?;
         }
         self.state.synced = self.written;
@@ -164,24 +160,35 @@ impl Projection {
 
     /// Compares the file with the database, all of it if it is suspect, else from where it was last known to be right,
     /// and completes it.
-    fn reconcile(&mut self, store: &mut Store) -> Result<(), Trouble> {
+    fn reconcile(&mut self, store: &mut Store) -> Result<(), WriteError> {
         let shown = self.path.display().to_string();
-        let size = self.stat()?.map_or(0, |file| file.size());
+        let seen = self.stat()?.as_ref().map(FileStamp::from);
+        let now = self.clock.steady_ms();
+        if self.rival.goes_on(seen, now) {
+            return Ok(());
+        }
+        let was_closed = self.file.is_none();
+        let size = seen.map_or(0, |file| file.size);
         if size == 0 {
             if self.length > 0 {
-                info!("{shown} was taken away or emptied: it starts anew");
+                info!("{shown} was removed or emptied: starting a new one");
             }
             self.start_anew(store)?;
         } else {
             match self.compare(store)? {
                 Found::Prefix(written, length) => (self.written, self.length) = (written, length),
                 Found::Torn(written, length) => {
-                    info!("cutting {} bytes of a torn line off {shown}", size - length);
+                    info!("removing a torn last line ({} bytes) from {shown}", size - length);
                     (self.written, self.length) = (written, length);
                     let cut = OpenOptions::new().write(true).open(&self.path);
                     cut.and_then(|file| file.set_len(length)).map_err(|why| self.trouble(why, "cut"))?;
                 }
-                Found::Foreign => self.put_aside(store)?,
+                Found::Foreign => {
+                    if let Some(quiet_ms) = seen.and_then(|seen| self.rival.found(seen, now)) {
+                        return self.leave_alone(quiet_ms, store);
+                    }
+                    self.put_aside(store)?;
+                }
             }
             self.reopen()?;
         }
@@ -191,72 +198,15 @@ impl Projection {
         }
         self.complete(store)?;
         self.suspect = false;
+        if was_closed {
+            self.alone = None;
+            store.keep(&[Note::Over(Kind::LeftAlone, self.log.name().to_owned())])?;
+        }
         self.remember()
     }
 
-    /// Compares without changing anything.
-    fn compare(&self, store: &mut Store) -> Result<Found, Trouble> {
-        let unreadable = |why| self.trouble(why, "read");
-        let file = File::open(&self.path).map_err(unreadable)?;
-        let size = file.metadata().map_err(unreadable)?.len();
-        let (mut written, mut length) =
-            if self.suspect { self.oldest_known(store)? } else { (self.written, self.length) };
-        if size < length {
-            return Ok(Found::Foreign);
-        }
-        let mut rest = BufReader::with_capacity(CHUNK, file);
-        rest.seek(SeekFrom::Start(length)).map_err(unreadable)?;
-        if length == 0 {
-            let header = self.log.header();
-            match next_is(&mut rest, header.as_bytes()).map_err(unreadable)? {
-                Next::Same => length = header.len() as u64,
-                Next::Torn => return Ok(Found::Torn(written, 0)),
-                Next::Other => return Ok(Found::Foreign),
-                Next::End => return Ok(Found::Prefix(written, 0)),
-            }
-        }
-        let mut end = None;
-        store.lines(self.log, written, |entry, line| {
-            match next_is(&mut rest, line.as_bytes()).map_err(unreadable)? {
-                Next::Same => {
-                    written = entry;
-                    length += line.len() as u64;
-                    return Ok(true);
-                }
-                Next::Torn => end = Some(Found::Torn(written, length)),
-                Next::Other => end = Some(Found::Foreign),
-                Next::End => end = Some(Found::Prefix(written, length)),
-            }
-            Ok(false)
-        })?;
-        if let Some(found) = end {
-            return Ok(found);
-        }
-        match next_is(&mut rest, b"\n").map_err(unreadable)? {
-            Next::End => Ok(Found::Prefix(written, length)),
-            Next::Torn => Ok(Found::Torn(written, length)),
-            Next::Same | Next::Other => Ok(Found::Foreign),
-        }
-    }
-
-    /// The entry before the first one of the file that the database still has, and the file's length with it.
-    fn oldest_known(&self, store: &mut Store) -> Result<(i64, u64), Trouble> {
-        let before = store.first(self.log)? - 1;
-        if before < self.state.first {
-            return Ok((self.state.first - 1, 0));
-        }
-        let mut kept = 0;
-        store.lines(self.log, before, |entry, line| {
-            if entry <= self.written {
-                kept += line.len() as u64;
-            }
-            Ok(entry < self.written)
-        })?;
-        Ok((before, self.length.saturating_sub(kept)))
-    }
-
     /// Begins a new file with what is not in the one before.
-    fn start_anew(&mut self, store: &mut Store) -> Result<(), Trouble> {
+    fn start_anew(&mut self, store: &mut Store) -> Result<(), WriteError> {
         // What is in the file that was taken away must stay there: nobody will write it again.
         self.sync_file()?;
         sync_folder(&self.folder)?;
@@ -269,33 +219,55 @@ impl Projection {
         sync_folder(&self.folder)
     }
 
+    /// Writes nothing more into a file into which somebody else writes all the time.
+    fn leave_alone(&mut self, quiet_ms: i64, store: &mut Store) -> Result<(), WriteError> {
+        let (since, quiet_s) = (self.clock.wall(), quiet_ms / 1000);
+        let file = self.path.display().to_string();
+        warn!("{}", Hint::LeftAlone { file, quiet_s, since }.sentence(None));
+        self.file = None;
+        self.left = None;
+        self.suspect = true;
+        let subject = self.log.name().to_owned();
+        self.alone = Some(Finding { kind: Kind::LeftAlone, subject, count: quiet_s, since, seen: since });
+        self.keep(store)
+    }
+
+    /// Keeps that it is left alone, where it is, for whoever asks.
+    fn keep(&self, store: &mut Store) -> Result<(), WriteError> {
+        self.alone.iter().try_for_each(|finding| store.keep(&[Note::Found(finding.clone())]))
+    }
+
     /// Renames a file with bytes that are not ours, and writes what it should be.
-    fn put_aside(&mut self, store: &mut Store) -> Result<(), Trouble> {
+    fn put_aside(&mut self, store: &mut Store) -> Result<(), WriteError> {
         let oldest = store.first(self.log)?;
         let first = self.state.first.max(oldest);
         if oldest > self.state.first {
-            warn!("the new {} begins with the oldest line that is kept; see --retain", self.log.name());
+            warn!("the new {} begins with the oldest line still kept; see --retain", self.log.name());
         }
         // First, so that a crash between the two renames ends in a whole file too.
         self.state = FileState { first, synced: first - 1, synced_length: 0, fingerprint: None };
         (self.written, self.length) = (first - 1, 0);
         store.note(self.log, &self.state)?;
         let shown = self.path.display();
-        warn!("{shown} has lines that metric did not write: a new file is made of the database");
+        warn!(
+            "{shown} has lines that metric did not write: moving it aside, writing a new one from the database"
+        );
         let making = self.making();
         let made = write_whole(&making, self.log, first, store);
         let (length, last) = made.inspect_err(|_| _ = fs::remove_file(&making))?;
         let aside = rename_aside(&self.path).map_err(|why| self.trouble(why, "rename"))?;
         fs::rename(&making, &self.path).map_err(|why| self.trouble(why, "make"))?;
+        self.renamed = true;
         sync_folder(&self.folder)?;
-        warn!("what was in {} is in {} now", self.path.display(), aside.display());
+        self.renamed = false;
+        warn!("the old {} is now {}", self.path.display(), aside.display());
         (self.written, self.length) = (last, length);
         (self.state.synced, self.state.synced_length) = (last, length);
         store.note(self.log, &self.state)
     }
 
     /// Writes the header and the lines that the file does not have.
-    fn complete(&mut self, store: &mut Store) -> Result<(), Trouble> {
+    fn complete(&mut self, store: &mut Store) -> Result<(), WriteError> {
         let mut text = String::new();
         if self.length == 0 {
             text.push_str(self.log.header());
@@ -313,9 +285,9 @@ impl Projection {
         self.write(&text, last)
     }
 
-    fn write(&mut self, text: &str, last: i64) -> Result<(), Trouble> {
+    fn write(&mut self, text: &str, last: i64) -> Result<(), WriteError> {
         let Some(file) = &mut self.file else {
-            return Err(Trouble::Fatal(anyhow::anyhow!("{} is not open", self.path.display())));
+            return Err(WriteError::Fatal(anyhow::anyhow!("{} is not open", self.path.display())));
         };
         if let Err(why) = file.write_all(text.as_bytes()) {
             return Err(self.trouble(why, "append to"));
@@ -325,18 +297,18 @@ impl Projection {
         Ok(())
     }
 
-    fn reopen(&mut self) -> Result<(), Trouble> {
+    fn reopen(&mut self) -> Result<(), WriteError> {
         let file = OpenOptions::new().create(true).append(true).open(&self.path);
         self.file = Some(file.map_err(|why| self.trouble(why, "open"))?);
         Ok(())
     }
 
     /// Remembers how the file is left.
-    fn remember(&mut self) -> Result<(), Trouble> {
+    fn remember(&mut self) -> Result<(), WriteError> {
         let Some(file) = &self.file else { return Ok(()) };
-        let left = Identity::from(&file.metadata().map_err(|why| self.trouble(why, "look at"))?);
+        let left = FileStamp::from(&file.metadata().map_err(|why| self.trouble(why, "look at"))?);
         // Where somebody has written in between, it is noticed next time.
-        self.left = Some(Identity { size: self.length, ..left });
+        self.left = Some(left.with_size(self.length));
         Ok(())
     }
 
@@ -345,7 +317,7 @@ impl Projection {
         self.folder.join(format!("{}.new", self.log.name()))
     }
 
-    fn stat(&self) -> Result<Option<Metadata>, Trouble> {
+    fn stat(&self) -> Result<Option<Metadata>, WriteError> {
         match fs::metadata(&self.path) {
             Ok(file) => Ok(Some(file)),
             Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -353,46 +325,7 @@ impl Projection {
         }
     }
 
-    fn trouble(&self, why: io::Error, what: &str) -> Trouble {
-        Trouble::with_file(why, format!("cannot {what} {}", self.path.display()))
+    fn trouble(&self, why: io::Error, what: &str) -> WriteError {
+        WriteError::with_file(why, format!("cannot {what} {}", self.path.display()))
     }
-}
-
-/// Renames a file to a name that says when that was. Returns the name.
-pub(crate) fn rename_aside(path: &Path) -> io::Result<PathBuf> {
-    let stamp = Timestamp::now().to_string().replace([':', '-'], "");
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let free = (0..).map(|number| match number {
-        0 => path.with_file_name(format!("{name}.foreign-{stamp}")),
-        number => path.with_file_name(format!("{name}.foreign-{stamp}-{number}")),
-    });
-    for aside in free {
-        if !aside.try_exists()? {
-            fs::rename(path, &aside)?;
-            return Ok(aside);
-        }
-    }
-    Err(io::ErrorKind::AlreadyExists.into())
-}
-
-/// Writes a file of all lines from entry `first` on and syncs it. Returns its length and its last entry.
-pub(crate) fn write_whole(
-    path: &Path,
-    log: Log,
-    first: i64,
-    store: &mut Store,
-) -> Result<(u64, i64), Trouble> {
-    let trouble = |why| Trouble::with_file(why, format!("cannot write {}", path.display()));
-    let mut file = BufWriter::with_capacity(CHUNK, File::create(path).map_err(trouble)?);
-    let (mut length, mut last) = (log.header().len() as u64, first - 1);
-    file.write_all(log.header().as_bytes()).map_err(trouble)?;
-    store.lines(log, last, |entry, line| {
-        file.write_all(line.as_bytes()).map_err(trouble)?;
-        length += line.len() as u64;
-        last = entry;
-        Ok(true)
-    })?;
-    let synced = file.into_inner().map_err(io::IntoInnerError::into_error).and_then(|file| file.sync_all());
-    synced.map_err(trouble)?;
-    Ok((length, last))
 }

@@ -8,15 +8,15 @@ use clap::Args;
 
 use crate::projection::{rename_aside, write_whole};
 use crate::records;
-use crate::store::{FileState, Log, Store, schema};
-use crate::trouble::{Trouble, sync_folder};
+use crate::store::{FileState, Kind, Log, Note, Store, schema};
+use crate::write_error::{WriteError, sync_folder};
 
-/// Writes labels_log.txt and metric_log.csv anew from metric.db, while metric is stopped. A file that is there with
-/// other lines is put aside, never overwritten.
+/// Writes labels_log.txt and metric_log.csv again from metric.db, while metric is stopped. A file with other lines is moved
+/// aside, never overwritten.
 #[derive(Args, Debug)]
 pub(crate) struct Rebuild {
-    /// The folder of the records.
-    #[arg(long, env = "LOGS", value_name = "FOLDER", default_value = "logs")]
+    /// Folder of the records.
+    #[arg(long, value_name = "FOLDER", default_value = "logs")]
     logs: PathBuf,
 }
 
@@ -25,11 +25,11 @@ impl Rebuild {
     pub(crate) fn run(&self) -> anyhow::Result<String> {
         let path = schema::path(&self.logs);
         anyhow::ensure!(path.exists(), "there is no {} to rebuild from", path.display());
-        rebuild(&self.logs).map_err(Trouble::into_error)
+        rebuild(&self.logs).map_err(WriteError::into_error)
     }
 }
 
-fn rebuild(folder: &Path) -> Result<String, Trouble> {
+fn rebuild(folder: &Path) -> Result<String, WriteError> {
     let _lock = records::lock(folder)?;
     let mut store = Store::open(folder)?;
     if !schema::is_checked_when_opened(&schema::path(folder)) {
@@ -42,10 +42,10 @@ fn rebuild(folder: &Path) -> Result<String, Trouble> {
     Ok(told)
 }
 
-fn rebuild_one(folder: &Path, log: Log, store: &mut Store) -> Result<String, Trouble> {
+fn rebuild_one(folder: &Path, log: Log, store: &mut Store) -> Result<String, WriteError> {
     let path = folder.join(log.name());
     let shown = path.display();
-    let trouble = |why| Trouble::with_file(why, format!("cannot rebuild {shown}"));
+    let trouble = |why| WriteError::with_file(why, format!("cannot rebuild {shown}"));
     let first = store.first(log)?;
     let made = folder.join(format!("{}.rebuilt", log.name()));
     let written = write_whole(&made, log, first, store);
@@ -54,7 +54,7 @@ fn rebuild_one(folder: &Path, log: Log, store: &mut Store) -> Result<String, Tro
     if first > 1 {
         let from = first_time(log, first, store)?;
         return Ok(format!(
-            "{}: {lines} lines, from {from} on; the {} older ones are no longer in the database (see --retain), so {shown} stays as it is\n",
+            "{}: {lines} lines, from {from} on; the {} older ones are no longer in the database (see --retain), so {shown} is left as it is\n",
             made.display(),
             first - 1
         ));
@@ -68,7 +68,7 @@ fn rebuild_one(folder: &Path, log: Log, store: &mut Store) -> Result<String, Tro
         store.note(log, &FileState { first, synced: first - 1, synced_length: 0, fingerprint: None })?;
         let aside = if there {
             let aside = rename_aside(&path).map_err(trouble)?;
-            format!("; what was there is {} now", aside.display())
+            format!("; the old file is now {}", aside.display())
         } else {
             String::new()
         };
@@ -79,11 +79,12 @@ fn rebuild_one(folder: &Path, log: Log, store: &mut Store) -> Result<String, Tro
     // What is the same may not be on disk yet.
     File::open(&path).and_then(|file| file.sync_data()).map_err(trouble)?;
     store.note(log, &FileState { first, synced: last, synced_length: length, fingerprint: None })?;
+    store.keep(&[Note::Over(Kind::LeftAlone, log.name().to_owned())])?;
     Ok(told)
 }
 
 /// When the first line that is kept was recorded, as the line says it.
-fn first_time(log: Log, first: i64, store: &mut Store) -> Result<String, Trouble> {
+fn first_time(log: Log, first: i64, store: &mut Store) -> Result<String, WriteError> {
     let mut time = "now".to_owned();
     store.lines(log, first - 1, |_, line| {
         let cell = match log {

@@ -5,11 +5,13 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use shared::clock::Clock;
+
 use crate::account::{Account, Rejected};
 use crate::projection::Projection;
 use crate::store::schema::FILE;
-use crate::store::{Arrival, Limits, Log, Moment, Recorded, Store};
-use crate::trouble::{Trouble, sync_folder};
+use crate::store::{Arrival, CommitTime, Finding, Limits, Log, Note, Recorded, Store};
+use crate::write_error::{WriteError, sync_folder};
 
 /// The lock's name in the folder. Never the database itself: closing any other handle of it would lose SQLite's locks.
 const LOCK: &str = "metric.lock";
@@ -18,29 +20,29 @@ const LOCK: &str = "metric.lock";
 const UNSYNCED: u64 = 4 << 20;
 
 /// Makes this process the only one that writes in a folder, until the file is dropped.
-pub fn lock(folder: &Path) -> Result<File, Trouble> {
+pub fn lock(folder: &Path) -> Result<File, WriteError> {
     let shown = folder.display();
     fs::create_dir_all(folder)
-        .map_err(|why| Trouble::with_file(why, format!("cannot make the folder {shown}")))?;
+        .map_err(|why| WriteError::with_file(why, format!("cannot make the folder {shown}")))?;
     let file = File::create(folder.join(LOCK))
-        .map_err(|why| Trouble::with_file(why, format!("cannot make {shown}/{LOCK}")))?;
+        .map_err(|why| WriteError::with_file(why, format!("cannot make {shown}/{LOCK}")))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Trouble::Fatal(anyhow::anyhow!(
-            "another metric works on {shown}; stop it, or give this one another folder with --logs"
+        Err(TryLockError::WouldBlock) => Err(WriteError::Fatal(anyhow::anyhow!(
+            "another metric uses {shown}; stop it, or give this one another folder with --logs"
         ))),
         Err(TryLockError::Error(why)) => {
-            Err(Trouble::Fatal(anyhow::Error::from(why).context(format!("cannot lock {shown}/{LOCK}"))))
+            Err(WriteError::Fatal(anyhow::Error::from(why).context(format!("cannot lock {shown}/{LOCK}"))))
         }
     }
 }
 
 /// Device and inode of the database and of the lock.
-fn owned(folder: &Path) -> Result<[Option<(u64, u64)>; 2], Trouble> {
+fn owned(folder: &Path) -> Result<[Option<(u64, u64)>; 2], WriteError> {
     let which = |name: &str| match fs::metadata(folder.join(name)) {
         Ok(file) => Ok(Some((file.dev(), file.ino()))),
         Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(why) => Err(Trouble::with_file(why, format!("cannot look at {}/{name}", folder.display()))),
+        Err(why) => Err(WriteError::with_file(why, format!("cannot look at {}/{name}", folder.display()))),
     };
     Ok([which(FILE)?, which(LOCK)?])
 }
@@ -62,13 +64,20 @@ impl Records {
     ///
     /// # Errors
     /// Another writer, a damaged database, or files that cannot be written.
-    pub fn open(folder: &Path) -> Result<Self, Trouble> {
+    pub fn open(folder: &Path) -> Result<Self, WriteError> {
         let lock = lock(folder)?;
         let mut store = Store::open(folder)?;
         let mut open = |log| Projection::open(folder, log, &mut store);
         let files = [open(Log::Labels)?, open(Log::Metric)?];
         sync_folder(folder)?;
         Ok(Self { store, files, folder: folder.to_owned(), owned: owned(folder)?, _lock: lock })
+    }
+
+    /// The same, with another clock for how long a file was left alone.
+    #[must_use]
+    pub fn with_clock(mut self, clock: &Clock) -> Self {
+        self.files.iter_mut().for_each(|file| file.set_clock(clock));
+        self
     }
 
     /// Commits a group of messages. When it returns, they may be acknowledged. Where it fails, nothing has changed.
@@ -79,9 +88,9 @@ impl Records {
         &mut self,
         arrivals: &[Arrival],
         rejected: Rejected,
-        now: Moment,
+        now: CommitTime,
         limits: &Limits,
-    ) -> Result<Recorded, Trouble> {
+    ) -> Result<Recorded, WriteError> {
         let recorded = self.store.record(arrivals, rejected, now, limits)?;
         self.is_there()?;
         Ok(recorded)
@@ -89,13 +98,13 @@ impl Records {
 
     /// Checks that the database and the lock are those that were opened: what is committed to a file that was deleted is
     /// lost with it.
-    fn is_there(&self) -> Result<(), Trouble> {
+    fn is_there(&self) -> Result<(), WriteError> {
         // Never passing: the group is committed, and would be committed again.
-        let now = owned(&self.folder).map_err(|why| Trouble::Fatal(why.into_error()))?;
+        let now = owned(&self.folder).map_err(|why| WriteError::Fatal(why.into_error()))?;
         if now == self.owned {
             return Ok(());
         }
-        Err(Trouble::Fatal(anyhow::anyhow!(
+        Err(WriteError::Fatal(anyhow::anyhow!(
             "{FILE} or {LOCK} in {} was deleted or replaced while metric ran; nothing more is acknowledged",
             self.folder.display()
         )))
@@ -106,7 +115,7 @@ impl Records {
     ///
     /// # Errors
     /// Whether trying again may help.
-    pub fn show(&mut self, labels_log: &str, metric_log: &str) -> Result<(), Trouble> {
+    pub fn show(&mut self, labels_log: &str, metric_log: &str) -> Result<(), WriteError> {
         for (file, text) in self.files.iter_mut().zip([labels_log, metric_log]) {
             file.append(text, &mut self.store)?;
             if file.unsynced() > UNSYNCED {
@@ -116,12 +125,17 @@ impl Records {
         Ok(())
     }
 
-    /// Makes the text files durable, so that a start has nothing to compare.
+    /// Makes the text files durable, so that a start has nothing to compare, and looks whether another program that wrote
+    /// into one has gone.
     ///
     /// # Errors
-    /// A sync that failed.
-    pub fn sync(&mut self) -> Result<(), Trouble> {
-        self.files.iter_mut().try_for_each(|file| file.sync(&mut self.store))
+    /// A sync that failed, or a file that cannot be written.
+    pub fn sync(&mut self) -> Result<(), WriteError> {
+        for file in &mut self.files {
+            file.look_after(&mut self.store)?;
+            file.sync(&mut self.store)?;
+        }
+        Ok(())
     }
 
     /// Whether time alone asks for a commit: a horizon is over, history is to be forgotten, or the age was not written
@@ -129,15 +143,31 @@ impl Records {
     ///
     /// # Errors
     /// A database that cannot be read.
-    pub fn is_due(&mut self, now: Moment, limits: &Limits) -> Result<bool, Trouble> {
+    pub fn is_due(&mut self, now: CommitTime, limits: &Limits) -> Result<bool, WriteError> {
         self.store.is_due(now, limits)
+    }
+
+    /// Keeps what is wrong, and what is so no more, for whoever asks.
+    ///
+    /// # Errors
+    /// Whether trying again may help.
+    pub fn keep(&mut self, notes: &[Note]) -> Result<(), WriteError> {
+        self.store.keep(notes)
+    }
+
+    /// What is known to be wrong.
+    ///
+    /// # Errors
+    /// A database that cannot be read.
+    pub fn findings(&self) -> Result<Vec<Finding>, WriteError> {
+        self.store.findings()
     }
 
     /// The account as it is committed.
     ///
     /// # Errors
     /// A database that cannot be read.
-    pub fn account(&mut self) -> Result<&Account, Trouble> {
+    pub fn account(&mut self) -> Result<&Account, WriteError> {
         self.store.account()
     }
 
@@ -145,7 +175,7 @@ impl Records {
     ///
     /// # Errors
     /// A database that cannot be read.
-    pub fn age(&mut self) -> Result<i64, Trouble> {
+    pub fn age(&mut self) -> Result<i64, WriteError> {
         self.store.age()
     }
 
@@ -153,7 +183,7 @@ impl Records {
     ///
     /// # Errors
     /// What could not be written.
-    pub fn close(mut self) -> Result<(), Trouble> {
+    pub fn close(mut self) -> Result<(), WriteError> {
         self.files.iter_mut().try_for_each(|file| file.close(&mut self.store))
     }
 }

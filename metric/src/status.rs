@@ -4,18 +4,20 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::{Value, json};
+use shared::transport::Queues;
 
 use crate::account::{Account, Counts, ModelAccount};
+use crate::hints::{self, Hint};
 use crate::store::Reader;
 
 /// Shows what became of everything that was received, and how good the models are.
 #[derive(Args, Debug)]
 pub(crate) struct Status {
-    /// The folder of the records.
-    #[arg(long, env = "LOGS", value_name = "FOLDER", default_value = "logs")]
+    /// Folder of the records.
+    #[arg(long, value_name = "FOLDER", default_value = "logs")]
     logs: PathBuf,
 
-    /// As JSON.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
 }
@@ -23,12 +25,39 @@ pub(crate) struct Status {
 impl Status {
     /// Reads the account and returns it as text.
     pub(crate) fn run(&self) -> anyhow::Result<String> {
-        let account = Reader::open(&self.logs)?.account()?;
-        Ok(if self.json { format!("{:#}\n", to_json(&account)) } else { to_table(&account) })
+        let reader = Reader::open(&self.logs)?;
+        let account = reader.account()?;
+        let found = reader.findings()?.into_iter().map(Hint::from).map(|hint| match hint {
+            Hint::LeftAlone { file, quiet_s, since } => {
+                Hint::LeftAlone { file: self.logs.join(file).display().to_string(), quiet_s, since }
+            }
+            other => other,
+        });
+        let hints: Vec<Hint> = found.chain(hints::of(&account)).collect();
+        let advice = Advice { hints, queues: reader.queues()? };
+        Ok(if self.json {
+            format!("{:#}\n", to_json(&account, &advice))
+        } else {
+            to_table(&account, &advice)
+        })
     }
 }
 
-fn to_json(account: &Account) -> Value {
+/// What a person should know besides the numbers.
+#[derive(Debug, Default)]
+struct Advice {
+    hints: Vec<Hint>,
+    /// What the queues are called, where that is known.
+    queues: Option<Queues>,
+}
+
+impl Advice {
+    fn sentence(&self, hint: &Hint) -> String {
+        hint.sentence(self.queues.as_ref())
+    }
+}
+
+fn to_json(account: &Account, advice: &Advice) -> Value {
     let mut labels = counts_to_json(&account.labels);
     labels["rejected"] = account.rejected.labels.into();
     let mut predictions = counts_to_json(&account.predictions());
@@ -46,7 +75,15 @@ fn to_json(account: &Account) -> Value {
         value
     };
     let models: Vec<Value> = account.models().iter().map(model).collect();
-    json!({ "labels": labels, "predictions": predictions, "models": models })
+    let hint = |hint: &Hint| {
+        let mut value = json!({ "name": hint.name(), "text": advice.sentence(hint) });
+        if let Some(since) = hint.since() {
+            value["since"] = since.to_string().into();
+        }
+        value
+    };
+    let hints: Vec<Value> = advice.hints.iter().map(hint).collect();
+    json!({ "labels": labels, "predictions": predictions, "models": models, "hints": hints })
 }
 
 fn counts_to_json(counts: &Counts) -> Value {
@@ -63,7 +100,7 @@ fn counts_to_json(counts: &Counts) -> Value {
     })
 }
 
-fn to_table(account: &Account) -> String {
+fn to_table(account: &Account, advice: &Advice) -> String {
     let mut rows = vec![
         [
             "",
@@ -86,7 +123,7 @@ fn to_table(account: &Account) -> String {
         rows.push(counts_row(&format!("  {}", model.model), &model.counts, ""));
     }
     let mut text = aligned(&rows);
-    text += "received = scored + pending + expired; the others are counted beside\n";
+    text += "received = scored + pending + expired; the other columns are counted separately\n";
     if account.models().iter().any(|model| model.counts.scored > 0) {
         text += "\n";
         let mut rows = vec![["model", "rows", "MAE", "RMSE", "R2"].map(str::to_owned).to_vec()];
@@ -104,6 +141,9 @@ fn to_table(account: &Account) -> String {
             }
         }
         text += &aligned(&rows);
+    }
+    for hint in &advice.hints {
+        text += &format!("\nhint: {}\n", advice.sentence(hint));
     }
     text
 }
@@ -142,18 +182,22 @@ fn aligned(rows: &[Vec<String>]) -> String {
 mod tests {
     use std::sync::Arc;
 
+    use shared::clock::Timestamp;
     use shared::message::Name;
     use shared::scores::Scores;
+    use shared::transport::QueueOptions;
 
     use super::*;
-    use crate::join::Model;
+    use crate::account::Rejected;
+    use crate::join::ModelId;
+    use crate::store::{Arrival, ArrivalKind, CommitTime, Finding, Kind, Limits, Note, Store};
 
     fn account() -> Account {
         let mut account = Account::default();
         account.labels = Counts { received: 12, scored: 10, expired: 1, ..Counts::default() };
         let name = |text: &str| Some(Name::parse(text).unwrap());
         account.push(ModelAccount {
-            model: Arc::new(Model { name: name("model"), version: name("0a1b") }),
+            model: Arc::new(ModelId { name: name("model"), version: name("0a1b") }),
             counts: Counts { received: 11, scored: 10, duplicates: 3, ..Counts::default() },
             scores: Scores::of([(1.0, 2.0), (3.0, 3.0)]),
         });
@@ -163,12 +207,12 @@ mod tests {
     #[test]
     fn the_table_lines_up() {
         assert_eq!(
-            to_table(&account()),
+            to_table(&account(), &Advice::default()),
             "              received  scored  pending  expired  late  duplicates  conflicts  anonymous  rejected\n\
              labels              12      10        1        1     0           0          0          0         0\n\
              predictions         11      10        1        0     0           3          0          0         0\n\
              \u{20} model@0a1b        11      10        1        0     0           3          0          0\n\
-             received = scored + pending + expired; the others are counted beside\n\
+             received = scored + pending + expired; the other columns are counted separately\n\
              \n\
              model       rows     MAE    RMSE      R2\n\
              model@0a1b     2  0.5000  0.7071  0.5000\n"
@@ -177,10 +221,60 @@ mod tests {
 
     #[test]
     fn json_has_the_same_numbers() {
-        let value = to_json(&account());
+        let value = to_json(&account(), &Advice::default());
         assert_eq!(value["labels"]["pending"], 1);
         assert_eq!(value["models"][0]["version"], "0a1b");
         assert_eq!(value["models"][0]["mae"], 0.5);
         assert_eq!(value["predictions"]["duplicates"], 3);
+        assert_eq!(value["hints"], json!([]));
+    }
+
+    #[test]
+    fn what_can_never_be_joined_is_a_hint() {
+        let mut account = Account::default();
+        account.labels.anonymous = 40;
+        let model = account.number(&ModelId::default());
+        account.count(Some(model), |counts| counts.anonymous += 40);
+        let advice = Advice { hints: hints::of(&account), queues: None };
+        assert_eq!(to_json(&account, &advice)["hints"][0]["name"], "no_ids");
+        let table = to_table(&account, &advice);
+        assert!(table.contains("\n  unnamed model "), "{table}");
+        assert!(table.contains("\nhint: 40 labels and 40 predictions came without an id"), "{table}");
+    }
+
+    #[test]
+    fn what_metric_has_found_is_shown_with_the_queues_names_and_the_files_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let status = |json| Status { logs: folder.path().to_owned(), json }.run().unwrap();
+        let mut store = Store::open(folder.path()).unwrap();
+        let options = QueueOptions { labels_queue: Some("truth".to_owned()), ..QueueOptions::default() };
+        let found = |kind, subject: &str| {
+            let (since, seen) = (Timestamp(1000), Timestamp(2000));
+            Note::Found(Finding { kind, subject: subject.to_owned(), count: 60, since, seen })
+        };
+        let queues = Note::Called(Queues::new(&options).unwrap());
+        store
+            .keep(&[queues, found(Kind::Unread, "Features"), found(Kind::LeftAlone, "metric_log.csv")])
+            .unwrap();
+        let label = Arrival { id: None, kind: ArrivalKind::Label, value: 1.0, published_at: None };
+        let now = CommitTime { wall: Timestamp(0), age: 0 };
+        store.record(&[label], Rejected::default(), now, &Limits::default()).unwrap();
+        let table = status(false);
+        let file = folder.path().join("metric_log.csv");
+        for said in [
+            &*format!("\nhint: another program also writes {}", file.display()),
+            "\nhint: 60 rows wait in Features and nobody has consumed them since 1970-01-01T00:00:01.000Z",
+            "\nhint: 1 labels came from truth, but no predictions from y_predict",
+        ] {
+            assert!(table.contains(said), "{said}: {table}");
+        }
+        let json: Value = serde_json::from_str(&status(true)).unwrap();
+        let hints = json["hints"].as_array().unwrap();
+        let names: Vec<&str> = hints.iter().map(|hint| hint["name"].as_str().unwrap()).collect();
+        assert_eq!(names, ["file_left_alone", "unread_rows", "only_labels"]);
+        assert_eq!(hints[1]["since"], "1970-01-01T00:00:01.000Z");
+        assert_eq!(hints[2].get("since"), None);
+        store.keep(&[Note::Over(Kind::Unread, "Features".into())]).unwrap();
+        assert!(!status(false).contains("Features"));
     }
 }

@@ -2,13 +2,16 @@
 
 mod arrival;
 mod change;
-mod key;
+mod finding;
 mod known;
 mod log;
 mod reader;
+mod room;
 pub mod schema;
 mod state;
+mod stored_id;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
@@ -17,10 +20,11 @@ use shared::message::RowId;
 
 use crate::account::{Account, Rejected};
 use crate::join::Scored;
-use crate::trouble::{Trouble, damaged};
+use crate::write_error::{WriteError, damaged};
 
-pub use arrival::{Arrival, Said};
+pub use arrival::{Arrival, ArrivalKind};
 use change::{Change, Changed};
+pub use finding::{Finding, Kind, Note};
 use known::Collected;
 pub use log::{FileState, Log};
 pub use reader::{Reader, Selection};
@@ -28,11 +32,12 @@ use state::State;
 
 /// When a group of messages is recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Moment {
+pub struct CommitTime {
     /// What the wall clock says, for people.
     pub wall: Timestamp,
-    /// For how many milliseconds metric has been there to receive the other halves. The horizon is counted in it, so
-    /// that no clock that is set and no outage expires anything early.
+    /// For how many milliseconds the other halves could have been received: metric was ready, and nothing waited in the
+    /// queues that could be one. The horizon is counted in it, so that no clock that is set and no outage expires
+    /// anything early.
     pub age: i64,
 }
 
@@ -44,13 +49,13 @@ pub struct Limits {
     /// How much history is kept, in milliseconds; none is everything.
     pub retain_ms: Option<i64>,
     /// How many events the table of halves by id may be behind, at about 120 bytes of memory each.
-    pub collected: i64,
+    pub behind: i64,
 }
 
 impl Limits {
     /// The greatest ages of the events and of the scored rows that are to be forgotten now; none where all is kept.
     /// Events are kept for two horizons at least.
-    fn forgotten(&self, now: Moment) -> Option<(i64, i64)> {
+    fn forgotten(&self, now: CommitTime) -> Option<(i64, i64)> {
         let retain = self.retain_ms?;
         let events_retain = retain.max(self.horizon_ms.saturating_mul(2));
         Some((now.age.saturating_sub(events_retain), now.age.saturating_sub(retain)))
@@ -60,7 +65,7 @@ impl Limits {
 /// Waits for a day and keeps everything.
 impl Default for Limits {
     fn default() -> Self {
-        Self { horizon_ms: 24 * 60 * 60 * 1000, retain_ms: None, collected: 65_536 }
+        Self { horizon_ms: 24 * 60 * 60 * 1000, retain_ms: None, behind: 65_536 }
     }
 }
 
@@ -99,6 +104,8 @@ pub struct Store {
     path: PathBuf,
     /// None after a change that failed: what is in the database is read anew.
     memory: Option<Memory>,
+    /// The index of the write-ahead log. Dropped after the database.
+    _index: Option<File>,
 }
 
 /// What the writer knows without asking the database.
@@ -118,17 +125,19 @@ impl Memory {
 
 impl Store {
     /// Opens the database of a folder, or makes it. Whoever calls it holds the folder's lock.
-    pub fn open(folder: &Path) -> Result<Self, Trouble> {
+    pub fn open(folder: &Path) -> Result<Self, WriteError> {
         let path = schema::path(folder);
+        room::look(folder)?;
         let mut db = schema::open_to_write(&path)?;
         schema::migrate(&mut db, &path)?;
-        let memory = Memory::load(&db).map_err(|why| Trouble::with_database(why, &path))?;
-        Ok(Self { db, path, memory: Some(memory) })
+        let index = room::reserve(&path)?;
+        let memory = Memory::load(&db).map_err(|why| WriteError::with_database(why, &path))?;
+        Ok(Self { db, path, memory: Some(memory), _index: index })
     }
 
     /// Checks a database beside the one who writes it.
-    pub fn check(folder: &Path) -> Result<(), Trouble> {
-        let db = schema::open_to_read(folder).map_err(Trouble::Fatal)?;
+    pub fn check(folder: &Path) -> Result<(), WriteError> {
+        let db = schema::open_to_read(folder).map_err(WriteError::Fatal)?;
         schema::check(&db, &schema::path(folder))
     }
 
@@ -137,16 +146,16 @@ impl Store {
         &mut self,
         arrivals: &[Arrival],
         rejected: Rejected,
-        now: Moment,
+        now: CommitTime,
         limits: &Limits,
-    ) -> Result<Recorded, Trouble> {
+    ) -> Result<Recorded, WriteError> {
         self.change(|change| {
             change.state.age = now.age;
             change.state.account.rejected.labels += rejected.labels;
             change.state.account.rejected.predictions += rejected.predictions;
             let nothing_due = change.expire(now, limits)?;
             let recorded = change.record(arrivals, now)?;
-            change.collect(limits.collected)?;
+            change.collect(limits.behind)?;
             if nothing_due {
                 change.trim(now, limits)?;
             }
@@ -155,22 +164,37 @@ impl Store {
     }
 
     /// Notes how far a text file is certainly on disk.
-    pub fn note(&mut self, log: Log, file: &FileState) -> Result<(), Trouble> {
+    pub fn note(&mut self, log: Log, file: &FileState) -> Result<(), WriteError> {
         self.change(|change| log::save_file(change.db, log, file))
     }
 
+    /// Keeps what is wrong, and what is so no more, for whoever asks. What is known already costs nothing.
+    pub fn keep(&mut self, notes: &[Note]) -> Result<(), WriteError> {
+        let trouble = |why| WriteError::with_database(why, &self.path);
+        let news = notes.iter().map(|note| finding::is_new(&self.db, note));
+        if !news.collect::<rusqlite::Result<Vec<_>>>().map_err(trouble)?.contains(&true) {
+            return Ok(());
+        }
+        self.change(|change| notes.iter().try_for_each(|note| finding::save(change.db, note)))
+    }
+
+    /// What is known to be wrong.
+    pub fn findings(&self) -> Result<Vec<Finding>, WriteError> {
+        finding::load(&self.db).map_err(|why| WriteError::with_database(why, &self.path))
+    }
+
     /// The account as it is committed.
-    pub fn account(&mut self) -> Result<&Account, Trouble> {
+    pub fn account(&mut self) -> Result<&Account, WriteError> {
         Ok(&self.state()?.account)
     }
 
     /// The age that the last commit had.
-    pub fn age(&mut self) -> Result<i64, Trouble> {
+    pub fn age(&mut self) -> Result<i64, WriteError> {
         Ok(self.state()?.age)
     }
 
     /// Whether time alone asks for a commit.
-    pub fn is_due(&mut self, now: Moment, limits: &Limits) -> Result<bool, Trouble> {
+    pub fn is_due(&mut self, now: CommitTime, limits: &Limits) -> Result<bool, WriteError> {
         const AGE_KEPT_MS: i64 = 60_000;
         let state = self.state()?;
         let (over, first, age) = (state.horizon_over, state.first_event, state.age);
@@ -188,13 +212,13 @@ impl Store {
             let Some((events, scorings)) = limits.forgotten(now) else { return Ok(false) };
             Ok((first <= over && oldest("event", first)? <= events) || oldest("scoring", kept)? <= scorings)
         };
-        let due = ask().map_err(|why| Trouble::with_database(why, &self.path))?;
+        let due = ask().map_err(|why| WriteError::with_database(why, &self.path))?;
         // Where nothing was ever received, no age matters.
         Ok(due || (last > 0 && now.age - age >= AGE_KEPT_MS))
     }
 
     /// The number of the last entry of a log.
-    pub fn last(&mut self, log: Log) -> Result<i64, Trouble> {
+    pub fn last(&mut self, log: Log) -> Result<i64, WriteError> {
         let state = self.state()?;
         Ok(match log {
             Log::Labels => state.last_event,
@@ -203,7 +227,7 @@ impl Store {
     }
 
     /// The number of the oldest entry of a log that is kept.
-    pub fn first(&mut self, log: Log) -> Result<i64, Trouble> {
+    pub fn first(&mut self, log: Log) -> Result<i64, WriteError> {
         let state = self.state()?;
         Ok(match log {
             Log::Labels => state.first_event,
@@ -212,8 +236,8 @@ impl Store {
     }
 
     /// What is known of a text file; none where it was never made.
-    pub fn file(&self, log: Log) -> Result<Option<FileState>, Trouble> {
-        log::load_file(&self.db, log).map_err(|why| Trouble::with_database(why, &self.path))
+    pub fn file(&self, log: Log) -> Result<Option<FileState>, WriteError> {
+        log::load_file(&self.db, log).map_err(|why| WriteError::with_database(why, &self.path))
     }
 
     /// Calls `with` for each entry of a log after this one, in order, with its number and its line, until it
@@ -222,24 +246,27 @@ impl Store {
         &mut self,
         log: Log,
         after: i64,
-        with: impl FnMut(i64, &str) -> Result<bool, Trouble>,
-    ) -> Result<(), Trouble> {
+        with: impl FnMut(i64, &str) -> Result<bool, WriteError>,
+    ) -> Result<(), WriteError> {
         self.state()?;
         let Some(Memory { state, .. }) = &self.memory else { return Ok(()) };
         log::lines(&self.db, &self.path, &state.account, log, after, with)
     }
 
-    fn state(&mut self) -> Result<&State, Trouble> {
+    fn state(&mut self) -> Result<&State, WriteError> {
         let memory = match self.memory.take() {
             Some(memory) => memory,
-            None => Memory::load(&self.db).map_err(|why| Trouble::with_database(why, &self.path))?,
+            None => Memory::load(&self.db).map_err(|why| WriteError::with_database(why, &self.path))?,
         };
         Ok(&self.memory.insert(memory).state)
     }
 
-    fn change<T>(&mut self, work: impl FnOnce(&mut Change<'_>) -> rusqlite::Result<T>) -> Result<T, Trouble> {
+    fn change<T>(
+        &mut self,
+        work: impl FnOnce(&mut Change<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, WriteError> {
         self.state()?;
-        let trouble = |why| Trouble::with_database(why, &self.path);
+        let trouble = |why| WriteError::with_database(why, &self.path);
         let db = self.db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(trouble)?;
         let Some(Memory { state, mut collected }) = self.memory.take() else {
             return Err(damaged(&self.path, "it has no state"));
@@ -248,6 +275,7 @@ impl Store {
         let result = work(&mut change).map_err(trouble)?;
         let Changed { state, fresh, put_into_table } = change.finish().map_err(trouble)?;
         db.commit().map_err(trouble)?;
+        schema::copy_back(&self.db, &self.path)?;
         if put_into_table {
             collected = Collected::default();
         } else {

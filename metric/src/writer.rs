@@ -1,33 +1,40 @@
 //! Commits group after group, acknowledges what is committed, and brings the text files along.
 
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use shared::clock::Clock;
-use shared::readiness::{Condition, Readiness};
+use shared::message::Role;
+use shared::readiness::Readiness;
 use shared::service::Context;
 use shared::stop::Stop;
+use shared::transport::{Lookout, Seen, Waiting};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{error, info, warn};
 
+use crate::PREFETCH;
 use crate::account::Rejected;
-use crate::board::{self, Board};
+use crate::age::{Age, Reading};
 use crate::group::Group;
+use crate::hints;
+use crate::notices::Notices;
+use crate::patience::{Patience, passes_by_itself};
+use crate::prometheus;
 use crate::records::Records;
-use crate::store::{Contradiction, Limits, Moment, Recorded, Store, schema};
-use crate::trouble::Trouble;
+use crate::score_log::{self, ScoreLog};
+use crate::store::{CommitTime, Contradiction, Limits, Recorded, Store, schema};
+use crate::write_error::WriteError;
 
-/// How long to wait before something that failed is tried again.
-const AGAIN: Duration = Duration::from_secs(1);
 /// How often it is looked whether time alone has something to do.
 const TICK: Duration = Duration::from_secs(1);
-/// How long this process may be busy between two looks at the clock.
-const LONGEST_STEP_MS: i64 = 10_000;
+/// How often it is looked what waits in the queues.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// For how long the horizon's clock waits before that is said.
+const LONG_HELD_MS: i64 = 20_000;
 /// How many ticks the text files may be behind on disk.
 const SYNC_TICKS: u32 = 10;
 
@@ -36,37 +43,18 @@ pub(crate) struct Writer {
     /// None while a thread has them, and after a failure.
     records: Option<Records>,
     /// The check of a database that is too large to wait for.
-    checking: Option<JoinHandle<Result<(), Trouble>>>,
+    checking: Option<JoinHandle<Result<(), WriteError>>>,
     patience: Patience,
+    stop: Stop,
     limits: Limits,
-    age: Age,
-    board: Board,
-    rows: watch::Sender<u64>,
-}
-
-/// Counts the time in which both halves of a row could have been received.
-struct Age {
     clock: Clock,
     readiness: Readiness,
-    ms: i64,
-    seen: i64,
-}
-
-impl Age {
-    /// The present moment. What has passed since the last one counts if everything is ready, but no more than this
-    /// process can have worked: one that was stopped or starved received nothing meanwhile.
-    fn now(&mut self) -> Moment {
-        let steady = self.clock.steady_ms();
-        let passed = steady - self.seen;
-        if self.readiness.unmet().is_empty() {
-            self.ms += match self.clock {
-                Clock::System => passed.min(LONGEST_STEP_MS),
-                Clock::Manual(_) => passed,
-            };
-        }
-        self.seen = steady;
-        Moment { wall: self.clock.wall(), age: self.ms }
-    }
+    age: Age,
+    /// Whether it was said that the clock waits.
+    held_told: bool,
+    board: ScoreLog,
+    notices: Notices,
+    rows: watch::Sender<u64>,
 }
 
 impl Writer {
@@ -80,7 +68,7 @@ impl Writer {
     ) -> anyhow::Result<Option<Self>> {
         let Context { stop, readiness, .. } = context;
         let writable = readiness.condition("records can be written");
-        let mut patience = Patience { writable, stop: stop.clone(), told: false };
+        let mut patience = Patience::new(writable, stop.clone());
         let mut records = loop {
             let path = folder.to_owned();
             let opened = tokio::select! {
@@ -89,9 +77,9 @@ impl Writer {
                 () = stop.overdue() => return Ok(None),
             };
             match opened {
-                Ok(records) => break records,
+                Ok(records) => break records.with_clock(&clock),
                 // Somebody who has just started it sees this best where it ends.
-                Err(Trouble::Passing(why)) if !passes_by_itself(&why) => return Err(why),
+                Err(WriteError::Passing(why)) if !passes_by_itself(&why) => return Err(why),
                 Err(why) => {
                     if !patience.wait(why).await? {
                         return Ok(None);
@@ -102,26 +90,36 @@ impl Writer {
         let path = folder.to_owned();
         let large = !schema::is_checked_when_opened(&schema::path(folder));
         let checking = large.then(|| spawn_blocking(move || Store::check(&path)));
-        let account = records.account().map_err(Trouble::into_error)?;
-        info!("recording to {}: {}", folder.display(), board::summary(account));
-        board::export(account);
-        let ms = records.age().map_err(Trouble::into_error)?;
-        let age = Age { seen: clock.steady_ms(), clock, readiness: readiness.clone(), ms };
+        let account = records.account().map_err(WriteError::into_error)?;
+        info!("recording to {}: {}", folder.display(), score_log::summary(account));
+        prometheus::publish(account);
+        let notices = Notices::new(&mut records, &context.transport).map_err(WriteError::into_error)?;
+        let ms = records.age().map_err(WriteError::into_error)?;
         Ok(Some(Self {
             records: Some(records),
             checking,
             patience,
+            stop: stop.clone(),
             limits,
-            age,
-            board: Board::default(),
+            age: Age::from(ms, &clock),
+            held_told: false,
+            clock,
+            readiness: readiness.clone(),
+            board: ScoreLog::default(),
+            notices,
             rows,
         }))
     }
 
     /// Writes until there are no more groups, or a stop is requested while nothing can be written. That records can be
     /// written holds from here on.
-    pub(crate) async fn run(mut self, mut groups: mpsc::Receiver<Group>) -> anyhow::Result<()> {
+    pub(crate) async fn run(
+        mut self,
+        mut groups: mpsc::Receiver<Group>,
+        lookout: Lookout,
+    ) -> anyhow::Result<()> {
         self.patience.over();
+        let mut looks = look_again_and_again(lookout);
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut unsynced = 0;
@@ -131,12 +129,18 @@ impl Writer {
                     Some(group) => self.write(group).await?,
                     None => break,
                 },
+                Ok(()) = looks.changed() => {
+                    let seen = *looks.borrow_and_update();
+                    self.look(seen)?;
+                    true
+                }
                 checked = finished(&mut self.checking) => {
                     checked?;
                     true
                 }
                 _ = ticks.tick() => {
                     unsynced = (unsynced + 1) % SYNC_TICKS;
+                    self.hint()?;
                     self.tick(unsynced == 0).await?
                 }
             };
@@ -147,10 +151,54 @@ impl Writer {
         self.close().await
     }
 
+    /// The present moment.
+    fn now(&mut self) -> CommitTime {
+        let ready = self.readiness.unmet().is_empty();
+        let age = self.age.pass(self.clock.steady_ms(), ready);
+        CommitTime { wall: self.clock.wall(), age }
+    }
+
+    /// Takes in how the queues stand; none where nobody could look.
+    fn look(&mut self, seen: Option<Seen>) -> anyhow::Result<()> {
+        self.now();
+        self.notices.see(seen.map(|seen| seen.rows));
+        let (Some(records), Some(Seen { waiting, .. })) = (&mut self.records, seen) else {
+            self.age.cannot_look();
+            return Ok(());
+        };
+        let [labels, predictions] = hints::arrived(records.account().map_err(WriteError::into_error)?);
+        self.age.look(Reading { waiting, labels, predictions }, PREFETCH, self.limits.horizon_ms);
+        match self.age.held() {
+            Some((ms, owed)) if ms >= LONG_HELD_MS && !self.held_told => {
+                info!("the clock of --label-horizon waits, and nothing expires: {}", self.owed(owed));
+                self.held_told = true;
+            }
+            _ if self.age.is_clear() && std::mem::take(&mut self.held_told) => {
+                info!("nothing waits in the queues any more; the clock of --label-horizon goes on");
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Says what the clock waits for.
+    fn owed(&self, Waiting { features, labels, predictions }: Waiting) -> String {
+        let all = [
+            (features, Role::Features, "rows wait to be predicted in"),
+            (labels, Role::Label, "labels wait in"),
+            (predictions, Role::Prediction, "predictions wait in"),
+        ];
+        let name = |role| self.notices.queue(role);
+        let said = all.iter().filter(|(count, ..)| *count > 0);
+        let said = said.map(|(count, role, what)| format!("{count} {what} {}", name(*role)));
+        said.collect::<Vec<_>>().join(", ")
+    }
+
     /// Does what time asks for. Returns whether to go on.
     async fn tick(&mut self, sync: bool) -> anyhow::Result<bool> {
-        let (now, limits) = (self.age.now(), self.limits);
+        let (now, limits, notes) = (self.now(), self.limits, self.notices.notes());
         let due = move |records: &mut Records| {
+            records.keep(&notes)?;
             if sync {
                 records.sync()?;
             }
@@ -162,15 +210,22 @@ impl Writer {
         }
     }
 
+    /// Says what a person should know.
+    fn hint(&mut self) -> anyhow::Result<()> {
+        let Some(records) = &mut self.records else { return Ok(()) };
+        self.notices.look(records.account().map_err(WriteError::into_error)?, &self.clock);
+        Ok(())
+    }
+
     /// Commits a group, acknowledges it, writes its lines and tells of it. Returns whether to go on; where not, what was
     /// not committed is not acknowledged, and comes again.
     async fn write(&mut self, group: Group) -> anyhow::Result<bool> {
         let Group { arrivals, batches, asides, rejected, .. } = group;
-        let (now, limits) = (self.age.now(), self.limits);
+        let (now, limits) = (self.now(), self.limits);
         let commit = move |records: &mut Records| records.commit(&arrivals, rejected, now, &limits);
         let Some(recorded) = self.attempt(commit).await? else { return Ok(false) };
         if let Some(records) = &mut self.records {
-            board::export(records.account().map_err(Trouble::into_error)?);
+            prometheus::publish(records.account().map_err(WriteError::into_error)?);
         }
         for batch in batches {
             batch.ack().await;
@@ -186,7 +241,7 @@ impl Writer {
             warn!(row.id = %id, "one more model has predicted this row than are kept; its prediction is ignored");
         }
         if let Some(records) = &mut self.records {
-            let account = records.account().map_err(Trouble::into_error)?;
+            let account = records.account().map_err(WriteError::into_error)?;
             self.board.report(&scored, account, now.wall);
         }
         self.rows.send_modify(|rows| *rows += scored.len() as u64);
@@ -196,7 +251,7 @@ impl Writer {
     /// Lets a thread work on the records until it succeeds. Returns none where a stop was requested before it could.
     async fn attempt<T: Send + 'static>(
         &mut self,
-        work: impl Fn(&mut Records) -> Result<T, Trouble> + Send + Sync + 'static,
+        work: impl Fn(&mut Records) -> Result<T, WriteError> + Send + Sync + 'static,
     ) -> anyhow::Result<Option<T>> {
         let work = Arc::new(work);
         loop {
@@ -208,7 +263,7 @@ impl Writer {
             });
             let (records, result) = tokio::select! {
                 attempted = attempted => attempted?,
-                () = self.patience.stop.overdue() => return Ok(None),
+                () = self.stop.overdue() => return Ok(None),
             };
             self.records = Some(records);
             match result {
@@ -221,7 +276,7 @@ impl Writer {
                         return Ok(None);
                     }
                     // Not ready: what has passed does not count.
-                    self.age.now();
+                    self.now();
                 }
             }
         }
@@ -229,9 +284,9 @@ impl Writer {
 
     async fn close(mut self) -> anyhow::Result<()> {
         let Some(mut records) = self.records.take() else { return Ok(()) };
-        let (now, limits, patient) = (self.age.now(), self.limits, !self.patience.told);
+        let (now, limits, patient) = (self.now(), self.limits, !self.patience.is_told());
         let closed = spawn_blocking(move || {
-            info!("{}", board::summary(records.account()?));
+            info!("{}", score_log::summary(records.account()?));
             if patient {
                 records.commit(&[], Rejected::default(), now, &limits)?;
             }
@@ -239,62 +294,43 @@ impl Writer {
         });
         match closed.await? {
             // What was committed is safe; the next start writes the lines that are missing.
-            Err(Trouble::Passing(why)) => {
+            Err(WriteError::Passing(why)) => {
                 error!("{why:#}; the next start goes on from there");
                 Ok(())
             }
-            closed => closed.map_err(Trouble::into_error),
+            closed => closed.map_err(WriteError::into_error),
         }
     }
 }
 
-/// Whether space or a lock is missing, and not a right or a folder.
-fn passes_by_itself(why: &anyhow::Error) -> bool {
-    let kind = why.downcast_ref::<io::Error>().map(io::Error::kind);
-    kind.is_none_or(|kind| matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
-}
-
-/// Waits while nothing can be written.
-struct Patience {
-    writable: Condition,
-    stop: Stop,
-    /// Whether it was said what is wrong.
-    told: bool,
-}
-
-impl Patience {
-    /// Says once what is wrong and waits a while. Returns whether to try again.
-    ///
-    /// # Errors
-    /// What does not pass.
-    async fn wait(&mut self, why: Trouble) -> anyhow::Result<bool> {
-        match why {
-            Trouble::Fatal(why) => Err(why),
-            Trouble::Passing(why) => {
-                self.writable.set(false);
-                if !std::mem::replace(&mut self.told, true) {
-                    error!("{why:#}; nothing is taken from the queues until it can be written");
-                }
-                Ok(self.stop.sleep(AGAIN).await)
-            }
+/// Looks at the queues from time to time, in a task of its own, because an answer may take long. It ends when nobody
+/// wants to know any more.
+fn look_again_and_again(mut lookout: Lookout) -> watch::Receiver<Option<Seen>> {
+    let (sender, looks) = watch::channel(None);
+    tokio::spawn(async move {
+        let mut times = interval(LOOK_EVERY);
+        times.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let look = async {
+                times.tick().await;
+                lookout.look().await
+            };
+            let seen = tokio::select! {
+                seen = look => seen,
+                () = sender.closed() => return,
+            };
+            sender.send_replace(seen);
         }
-    }
-
-    /// It can be written.
-    fn over(&mut self) {
-        self.writable.set(true);
-        if std::mem::take(&mut self.told) {
-            info!("records can be written again");
-        }
-    }
+    });
+    looks
 }
 
 /// Resolves when the check of the database has found something, or nothing; never where there is none under way.
-async fn finished(checking: &mut Option<JoinHandle<Result<(), Trouble>>>) -> anyhow::Result<()> {
+async fn finished(checking: &mut Option<JoinHandle<Result<(), WriteError>>>) -> anyhow::Result<()> {
     let Some(check) = checking else { return std::future::pending().await };
     let checked = check.await;
     *checking = None;
-    checked?.map_err(Trouble::into_error)
+    checked?.map_err(WriteError::into_error)
 }
 
 fn warn_of(contradiction: &Contradiction) {

@@ -6,14 +6,15 @@
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use metric::account::Rejected;
 use metric::lines::METRIC_HEADER;
 use metric::records::Records;
-use metric::store::{Arrival, Limits, Moment, Said};
-use metric::trouble::Trouble;
-use shared::clock::Timestamp;
-use shared::message::Name;
+use metric::store::{Arrival, ArrivalKind, CommitTime, Kind, Limits, Reader};
+use metric::write_error::WriteError;
+use shared::clock::{Clock, Hand, Timestamp};
+use shared::message::RowId;
 
 const LABELS: &str = "labels_log.txt";
 const ROWS: &str = "metric_log.csv";
@@ -53,19 +54,19 @@ impl Case {
     }
 
     /// The halves of the next rows, and when they come.
-    fn arrivals(&mut self, rows: u32) -> (Vec<Arrival>, Moment) {
+    fn arrivals(&mut self, rows: u32) -> (Vec<Arrival>, CommitTime) {
         let mut arrivals = Vec::new();
         for row in self.next..self.next + rows {
-            let id = Name::parse(&format!("row-{row}")).ok();
-            for said in [Said::Label, Said::Prediction(metric::join::Model::default())] {
-                arrivals.push(Arrival { id: id.clone(), said, value: f64::from(row), published_at: None });
+            let id = RowId::parse(&format!("row-{row}")).ok();
+            for kind in [ArrivalKind::Label, ArrivalKind::Prediction(metric::join::ModelId::default())] {
+                arrivals.push(Arrival { id: id.clone(), kind, value: f64::from(row), published_at: None });
             }
         }
         self.next += rows;
-        (arrivals, Moment { wall: Timestamp(1_795_194_245_123), age: self.age })
+        (arrivals, CommitTime { wall: Timestamp(1_795_194_245_123), age: self.age })
     }
 
-    fn try_to_record(&mut self, rows: u32) -> Result<(), Trouble> {
+    fn try_to_record(&mut self, rows: u32) -> Result<(), WriteError> {
         let (arrivals, now) = self.arrivals(rows);
         let records = self.records.as_mut().unwrap();
         let recorded = records.commit(&arrivals, Rejected::default(), now, &self.limits)?;
@@ -94,6 +95,13 @@ impl Case {
         }
         assert_eq!(self.text(LABELS), labels);
         assert_eq!(self.text(ROWS), metric);
+    }
+
+    /// Which files are left alone because another program writes into them, what for, and since when.
+    fn left_alone(&self) -> Vec<(String, i64, Timestamp)> {
+        let findings = Reader::open(self.folder.path()).unwrap().findings().unwrap();
+        assert!(findings.iter().all(|finding| finding.kind == Kind::LeftAlone));
+        findings.into_iter().map(|finding| (finding.subject, finding.count, finding.since)).collect()
     }
 
     /// What was put aside.
@@ -229,6 +237,66 @@ fn a_foreign_edit_is_put_aside_and_a_whole_file_made() {
 }
 
 #[test]
+fn another_program_that_keeps_writing_makes_two_copies_and_then_waits() {
+    let hand = Hand::at(Timestamp(1_795_194_245_123));
+    let clock = Clock::Manual(Arc::clone(&hand));
+    for gone in [false, true] {
+        let mut case = Case::new();
+        case.records = case.records.take().map(|records| records.with_clock(&clock));
+        let start = clock.wall();
+        for _ in 0..50 {
+            append(&case.path(ROWS), "7,1,2,1\n");
+            case.record(1);
+            hand.advance(1000);
+        }
+        assert_eq!(case.aside().len(), 2);
+        assert!(case.text(LABELS).contains("row-49"), "the other file goes on");
+        // The third row met the third foreign line.
+        let since = Timestamp(start.0 + 2000);
+        assert_eq!(case.left_alone(), [(ROWS.to_owned(), 60, since)]);
+        case.records.as_mut().unwrap().sync().unwrap();
+        assert_eq!(case.left_alone().len(), 1);
+        assert!(!case.text(ROWS).contains("row-49"));
+        // It stops, or somebody takes the file away.
+        if gone {
+            fs::remove_file(case.path(ROWS)).unwrap();
+        } else {
+            hand.advance(60_000);
+        }
+        case.records.as_mut().unwrap().sync().unwrap();
+        assert_eq!(case.aside().len(), if gone { 2 } else { 3 });
+        assert_eq!(case.left_alone(), []);
+        assert!(case.text(ROWS).contains("row-49"));
+        case.record(1);
+        if !gone {
+            case.has(0..51);
+        }
+    }
+}
+
+#[test]
+fn a_start_completes_a_file_that_was_left_alone() {
+    for crashed in [false, true] {
+        let mut case = Case::new();
+        for _ in 0..5 {
+            append(&case.path(ROWS), "7,1,2,1\n");
+            case.record(1);
+        }
+        assert_eq!(case.aside().len(), 2);
+        if crashed {
+            case.crash()
+        } else {
+            case.stop()
+        }
+        assert_eq!(case.left_alone().len(), 1, "it is still not whole");
+        case.start();
+        assert_eq!(case.left_alone(), []);
+        case.record(1);
+        case.has(0..6);
+    }
+}
+
+#[test]
 fn an_edit_that_only_the_next_start_can_notice_is_put_aside_too() {
     let mut case = Case::new();
     case.record(4);
@@ -247,7 +315,7 @@ fn a_database_that_is_deleted_under_it_ends_it() {
         case.record(1);
         fs::remove_file(case.path(name)).unwrap();
         let why = case.try_to_record(1).unwrap_err();
-        assert!(matches!(why, Trouble::Fatal(_)));
+        assert!(matches!(why, WriteError::Fatal(_)));
         assert!(why.into_error().to_string().contains("was deleted or replaced while metric ran"));
     }
 }
@@ -264,7 +332,7 @@ fn lines_that_one_file_could_not_take_are_written_once_to_both() {
     let recorded = records.commit(&arrivals, Rejected::default(), now, &case.limits).unwrap();
     for _ in 0..2 {
         let why = records.show(&recorded.labels_log, &recorded.metric_log).unwrap_err();
-        assert!(matches!(why, Trouble::Passing(_)), "{why:?}");
+        assert!(matches!(why, WriteError::Passing(_)), "{why:?}");
     }
     fs::remove_dir(&csv).unwrap();
     fs::rename(&away, &csv).unwrap();
@@ -306,9 +374,9 @@ fn touching_a_file_or_copying_the_folder_changes_nothing() {
 fn only_one_metric_records_to_a_folder() {
     let mut case = Case::new();
     let why = Records::open(case.folder.path()).unwrap_err();
-    assert!(matches!(why, Trouble::Fatal(_)));
+    assert!(matches!(why, WriteError::Fatal(_)));
     let why = why.into_error().to_string();
-    assert!(why.contains("another metric works on") && why.contains("--logs"), "{why}");
+    assert!(why.contains("another metric uses") && why.contains("--logs"), "{why}");
     case.record(1);
     case.has(0..1);
     case.crash();

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use metric::MetricOptions;
-use metric::account::Account;
+use metric::account::{Account, Rejected};
 use metric::store::Reader;
 use shared::clock::{Clock, Hand, Timestamp};
-use shared::message::{Key, Label, Name, Outgoing, Prediction};
+use shared::message::{Key, Label, Name, Outgoing, Prediction, Role, RowId};
 use shared::readiness::Readiness;
 use shared::service::Context;
 use shared::stop::Stop;
@@ -45,19 +45,39 @@ impl Metric {
 
 /// Waits until the account, as somebody beside `metric` reads it, is as wanted.
 async fn account_is(folder: &Path, what: &str, wanted: impl Fn(&Account) -> bool) {
-    let start = Instant::now();
-    let mut account = None;
-    while start.elapsed() < Duration::from_secs(30) {
-        account = Reader::open(folder).and_then(|reader| reader.account()).ok();
-        if account.as_ref().is_some_and(&wanted) {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("waited for {what}: {account:?}");
+    let account = || Reader::open(folder).and_then(|reader| reader.account()).ok();
+    wait_for(what, || account().as_ref().is_some_and(&wanted), || format!("{:?}", account())).await;
 }
 
-fn prediction(id: &Name) -> Outgoing {
+/// Waits for what the database says: `metric` tells nobody else.
+async fn wait_for(what: &str, holds: impl Fn() -> bool, instead: impl Fn() -> String) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < Duration::from_secs(30), "waited for {what}: {}", instead());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Lets time pass in steps that the horizon's clock counts whole, whatever waited in a queue when it looked last, and
+/// waits until each is written down. Returns the age that it leads to.
+async fn pass(folder: &Path, hand: &Hand, before: i64, ms: i64) -> i64 {
+    let mut age = before;
+    while age < before + ms {
+        let step = (before + ms - age).min(7 * HOUR);
+        hand.advance(step);
+        age += step;
+        wait_for(&format!("the age {age}"), || age_of(folder) == age, || age_of(folder).to_string()).await;
+    }
+    age
+}
+
+/// The age that the database has.
+fn age_of(folder: &Path) -> i64 {
+    let db = rusqlite::Connection::open(folder.join("metric.db")).unwrap();
+    db.query_row("SELECT age FROM state", [], |row| row.get(0)).unwrap()
+}
+
+fn prediction(id: &RowId) -> Outgoing {
     let prediction = Prediction {
         key: Key::Property(id.clone()),
         value: 1.5,
@@ -69,7 +89,7 @@ fn prediction(id: &Name) -> Outgoing {
     prediction.encode("test", Timestamp(0))
 }
 
-fn label(id: &Name) -> Outgoing {
+fn label(id: &RowId) -> Outgoing {
     Label { key: Key::Property(id.clone()), value: 2.0, published_at: None }.encode("test", Timestamp(0))
 }
 
@@ -81,20 +101,21 @@ async fn labels_hours_late_across_restarts_are_joined_and_missing_ones_are_count
     let transport = Transport::in_memory();
     let hand = Hand::at(Timestamp(1_795_194_245_123));
     let publisher = transport.publisher("test", &Stop::default(), &Readiness::default());
-    let ids: Vec<Name> = (0..ROWS).map(|_| Name::unique()).collect();
+    let ids: Vec<RowId> = (0..ROWS).map(|_| RowId::unique()).collect();
 
     let metric = Metric::start(&transport, folder, &hand);
     publisher.publish(ids.iter().map(prediction).collect()).await.unwrap();
     account_is(folder, "the predictions", |account| account.predictions().received == ROWS as u64).await;
     metric.stop().await;
     // Six hours in which metric works, across three restarts. Somebody sets the clock meanwhile.
+    let mut age = 0;
     for (round, jump) in [-HOUR, HOUR, 0].into_iter().enumerate() {
         let metric = Metric::start(&transport, folder, &hand);
         // A repetition, which is one after a restart too, shows that it works.
         publisher.publish(vec![prediction(&ids[0])]).await.unwrap();
         let seen = |account: &Account| account.predictions().duplicates == round as u64 + 1;
         account_is(folder, "the repetition", seen).await;
-        hand.advance(2 * HOUR);
+        age = pass(folder, &hand, age, 2 * HOUR).await;
         hand.set_wall(Timestamp(1_795_194_245_123 + jump));
         metric.stop().await;
     }
@@ -110,12 +131,12 @@ async fn labels_hours_late_across_restarts_are_joined_and_missing_ones_are_count
     account_is(folder, "the missing ones to wait", pending).await;
 
     // A clock that is set forward by an hour, twenty minutes before the horizon, expires nothing.
-    hand.advance(17 * HOUR + HOUR * 2 / 3);
+    age = pass(folder, &hand, age, 17 * HOUR + HOUR * 2 / 3).await;
     hand.set_wall(Timestamp(1_795_194_245_123 + 100 * HOUR));
-    publisher.publish(vec![prediction(&Name::unique())]).await.unwrap();
+    publisher.publish(vec![prediction(&RowId::unique())]).await.unwrap();
     account_is(folder, "one more", |account| account.predictions().received == ROWS as u64 + 1).await;
     account_is(folder, "all to wait still", |account| account.predictions().pending() == missing + 1).await;
-    hand.advance(HOUR / 3);
+    pass(folder, &hand, age, HOUR / 3).await;
     account_is(folder, "what waits in vain to expire", |account| {
         let predictions = account.predictions();
         predictions.expired == missing && predictions.pending() == 1
@@ -134,4 +155,59 @@ async fn labels_hours_late_across_restarts_are_joined_and_missing_ones_are_count
     );
     let shown = std::fs::read_to_string(folder.join("metric_log.csv")).unwrap();
     assert_eq!(shown.lines().count() as u64, 1 + ROWS as u64 - missing);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_waits_for_a_model_holds_the_clock_in_memory_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let transport = Transport::in_memory();
+    let hand = Hand::at(Timestamp(1_795_194_245_123));
+    let (stop, readiness) = (Stop::default(), Readiness::default());
+    let publisher = transport.publisher("test", &stop, &readiness);
+    let [first, second, other] = [(); 3].map(|()| RowId::unique());
+    // Before metric starts, so that its first look finds it.
+    publisher.publish(vec![Outgoing { role: Role::Features, ..label(&first) }]).await.unwrap();
+    let metric = Metric::start(&transport, folder, &hand);
+    publisher.publish(vec![label(&first), label(&second)]).await.unwrap();
+    account_is(folder, "the labels", |account| account.labels.pending() == 2).await;
+    // A third of the horizon counts at the most: what had passed before the first look.
+    hand.advance(100 * HOUR);
+    publisher.publish(vec![label(&other)]).await.unwrap();
+    account_is(folder, "one more", |account| account.labels.pending() == 3).await;
+    assert!(age_of(folder) <= 8 * HOUR);
+    publisher.publish(vec![prediction(&first)]).await.unwrap();
+    account_is(folder, "the prediction", |account| account.labels.scored == 1).await;
+
+    // A model takes the row. From the look that finds the queue empty on, time counts.
+    let features = transport.subscription(Role::Features);
+    let mut model = transport.consumer("test", features, 1, &stop, &readiness);
+    model.take(1).await.unwrap().ack().await;
+    let goes_on = || {
+        hand.advance(HOUR);
+        age_of(folder) >= 24 * HOUR
+    };
+    wait_for("the clock to go on", goes_on, || age_of(folder).to_string()).await;
+    account_is(folder, "the others to expire", |account| account.labels.expired == 2).await;
+    metric.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_used_is_counted_where_it_came_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let transport = Transport::in_memory();
+    let publisher = transport.publisher("test", &Stop::default(), &Readiness::default());
+    let metric = Metric::start(&transport, folder, &Hand::at(Timestamp(0)));
+    let spoilt = |message: Outgoing| Outgoing { body: b"no JSON".to_vec(), ..message };
+    let id = RowId::unique();
+    publisher.publish(vec![spoilt(label(&id))]).await.unwrap();
+    account_is(folder, "the label", |account| account.rejected == Rejected { labels: 1, predictions: 0 })
+        .await;
+    publisher.publish(vec![spoilt(prediction(&id)), spoilt(prediction(&id))]).await.unwrap();
+    account_is(folder, "the predictions", |account| {
+        account.rejected == Rejected { labels: 1, predictions: 2 }
+    })
+    .await;
+    metric.stop().await;
 }

@@ -10,17 +10,17 @@ use std::fs::{self, OpenOptions};
 use std::path::Path;
 
 use metric::account::{Counts, Rejected};
-use metric::join::Model;
+use metric::join::ModelId;
 use metric::lines::METRIC_HEADER;
 use metric::records::Records;
-use metric::store::{Arrival, Limits, Moment, Said};
+use metric::store::{Arrival, ArrivalKind, CommitTime, Limits};
 use proptest::prelude::*;
 use shared::clock::Timestamp;
 use shared::message::{Name, RowId};
 
 const HORIZON: i64 = 100;
 /// Few halves are collected in memory, so that most cases have some there and some in the table.
-const LIMITS: Limits = Limits { horizon_ms: HORIZON, retain_ms: None, collected: 6 };
+const LIMITS: Limits = Limits { horizon_ms: HORIZON, retain_ms: None, behind: 6 };
 
 /// A message: which row (0 is anonymous), label or prediction of this model and version, and which value.
 #[derive(Debug, Clone, Copy)]
@@ -83,7 +83,7 @@ struct Naive {
 }
 
 impl Naive {
-    fn record(&mut self, messages: &[Message], now: Moment) {
+    fn record(&mut self, messages: &[Message], now: CommitTime) {
         self.expire(now.age);
         for message in messages {
             self.add(*message, now);
@@ -108,7 +108,7 @@ impl Naive {
         expired.into_iter().for_each(|model| self.counts(model).expired += 1);
     }
 
-    fn add(&mut self, message: Message, now: Moment) {
+    fn add(&mut self, message: Message, now: CommitTime) {
         let Message { row, model, .. } = message;
         let value = number(message.value);
         let line = |row: &str| match model {
@@ -183,25 +183,28 @@ fn name_of(row: u8) -> RowId {
     } else {
         format!("0193a0b2-7c1d-7e2f-8000-0000000000{row:02}")
     };
-    Name::parse(&text).unwrap()
+    RowId::parse(&text).unwrap()
 }
 
 fn arrival(message: &Message) -> Arrival {
     let name = |letter: char, number: u8| Name::parse(&format!("{letter}{number}")).ok();
-    let said = match message.model {
-        None => Said::Label,
+    let kind = match message.model {
+        None => ArrivalKind::Label,
         Some((model, version)) => {
-            Said::Prediction(Model { name: name('m', model), version: name('v', version) })
+            ArrivalKind::Prediction(ModelId { name: name('m', model), version: name('v', version) })
         }
     };
     let id = (message.row > 0).then(|| name_of(message.row));
-    Arrival { id, said, value: number(message.value), published_at: None }
+    Arrival { id, kind, value: number(message.value), published_at: None }
 }
 
 fn hold(records: &mut Records, folder: &Path, naive: &Naive) {
     let account = records.account().unwrap();
     assert_eq!(account.models().len(), naive.predictions.len());
     assert_eq!(account.labels, naive.labels);
+    let mut sum = Counts::default();
+    account.models().iter().for_each(|model| sum.add(&model.counts));
+    assert_eq!(account.predictions(), sum);
     for model in account.models() {
         let digit = |name: &Option<Name>| name.as_ref().unwrap().as_str().as_bytes()[1] - b'0';
         let key = (digit(&model.model.name), digit(&model.model.version));
@@ -228,7 +231,7 @@ fn run(steps: Vec<Step>) {
     let folder = folder.path();
     let mut naive = Naive::default();
     let mut records = Some(Records::open(folder).unwrap());
-    let mut now = Moment { wall: Timestamp(1_795_194_245_123), age: 0 };
+    let mut now = CommitTime { wall: Timestamp(1_795_194_245_123), age: 0 };
     for step in steps {
         match step {
             Step::Group(messages) => {
@@ -260,7 +263,7 @@ fn run(steps: Vec<Step>) {
                 records = Some(Records::open(folder).unwrap());
             }
             Step::Wait { ms, wall_jump } => {
-                now = Moment { wall: Timestamp(now.wall.0 + ms + wall_jump), age: now.age + ms };
+                now = CommitTime { wall: Timestamp(now.wall.0 + ms + wall_jump), age: now.age + ms };
             }
         }
         hold(records.as_mut().unwrap(), folder, &naive);
@@ -275,7 +278,7 @@ fn run_with_little_history(steps: Vec<Step>) {
     let folder = folder.path();
     let limits = Limits { retain_ms: Some(HORIZON), ..LIMITS };
     let mut records = Records::open(folder).unwrap();
-    let mut now = Moment { wall: Timestamp(1_795_194_245_123), age: 0 };
+    let mut now = CommitTime { wall: Timestamp(1_795_194_245_123), age: 0 };
     for step in steps {
         match step {
             Step::Group(messages) | Step::CrashInLines(messages, _) => {
@@ -293,7 +296,7 @@ fn run_with_little_history(steps: Vec<Step>) {
                 records = Records::open(folder).unwrap();
             }
             Step::Wait { ms, .. } => {
-                now = Moment { wall: Timestamp(now.wall.0 + 2 * ms), age: now.age + 2 * ms }
+                now = CommitTime { wall: Timestamp(now.wall.0 + 2 * ms), age: now.age + 2 * ms }
             }
         }
         let account = records.account().unwrap();

@@ -10,8 +10,10 @@ use crate::command::inspect::{self, InspectOptions};
 use crate::command::predict::{self, PredictOptions};
 use crate::onnx::trial;
 use crate::train::{self, TrainOptions};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use shared::admin::Healthcheck;
+use shared::cli;
+use shared::printable::lines;
 use shared::service::{self, ServiceOptions};
 use shared::transport::{AmqpOptions, Endpoint, Transport};
 
@@ -33,13 +35,13 @@ struct Cli {
 enum Command {
     /// Fits a regression to a table and writes the model file.
     Train(TrainOptions),
-    /// Says what a model file holds: what it was trained on, how good it is, which features matter.
+    /// Shows a model file: what it was trained on, how good it is, which features matter.
     Inspect(InspectOptions),
     /// Predicts the rows of a table: `model predict FILE < rows.csv > predictions.csv`.
     Predict(PredictOptions),
-    /// Makes every check that a swap would make. The exit code is 0 if the file can be used.
+    /// Runs every check that a swap would. The exit code is 0 if the file can be used.
     Check(CheckOptions),
-    /// Makes a model file of a linear scikit-learn model, without running anything that is in it.
+    /// Converts a linear scikit-learn model to a model file, without running anything in it.
     Convert(ConvertOptions),
     Healthcheck(Healthcheck),
     /// Tries an ONNX file that comes from standard input: what this program has done in a process of its own.
@@ -47,18 +49,23 @@ enum Command {
     TryOnnx,
 }
 
+/// Its flags and commands.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = cli::parse::<Cli>();
     let (name, done) = match cli.command {
         None => {
-            return service::main(
-                "model",
-                cli.service,
-                Endpoint::new(cli.amqp).map(Transport::Amqp),
-                |context| crate::run(context, cli.serve),
-            );
+            let transport = Endpoint::new(cli.amqp).map(Transport::Amqp);
+            let settings = cli.serve.settings();
+            return service::main("model", cli.service, transport, &settings, |context| {
+                crate::run(context, cli.serve)
+            });
         }
         Some(Command::Healthcheck(healthcheck)) => return healthcheck.run(),
         Some(Command::TryOnnx) => return trial::main(),
@@ -77,7 +84,7 @@ pub fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(why) => {
-            eprintln!("model {name} failed: {why:#}");
+            eprintln!("model {name} failed: {}", lines(&format!("{why:#}")));
             ExitCode::FAILURE
         }
     }
@@ -85,10 +92,8 @@ pub fn main() -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     #[test]
     fn flags_are_consistent() {
-        super::Cli::command().debug_assert();
+        super::command().debug_assert();
     }
 }

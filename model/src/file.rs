@@ -2,8 +2,10 @@
 //!
 //! `model-file.schema.json` in this package's folder documents every field.
 
+mod golden;
 mod layout;
 mod reference;
+mod training;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -13,24 +15,24 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Serializer;
 use sha2::{Digest as _, Sha256};
-use shared::scores::Scores;
+use shared::message::Cell;
+use shared::printable::quoted;
 
+use crate::content::Format;
+use crate::encode::Encoding;
 use crate::linear::{Linear, Scaling};
 
-use layout::Layout;
-pub use reference::{Histogram, Reference};
+pub use golden::Golden;
+use layout::JsonLayout;
+pub use reference::{Centre, Histogram, Reference, Residual};
+pub use training::{Candidate, CrossValidation, Holdout, SourceFile, TableSource, Training};
 
 /// What `format` says in files of ours.
 const FORMAT: &str = "pipeline-model";
-/// The version of the format that this program writes and reads.
-const FORMAT_VERSION: u32 = 2;
-/// How many golden rows a file is given at least, where there are as many rows.
-const GOLDEN_ROWS: usize = 5;
-/// How many it is given at the most.
-const MOST_GOLDEN_ROWS: usize = 50;
-/// How far a prediction may be from its golden row's, as a share of what it is summed up from: the same sum in another
-/// order, on another processor, differs by less, and a model with another weight by more.
-const GOLDEN_TOLERANCE: f64 = 1e-12;
+/// The version of the format that this program writes.
+const FORMAT_VERSION: u32 = 3;
+/// The oldest version that it reads.
+const OLDEST_VERSION: u32 = 2;
 
 /// A model with everything that is known about it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,15 +42,22 @@ pub struct ModelFile {
     format_version: u32,
     /// What kind of model it is.
     pub kind: Kind,
-    /// The features' names, in the order of the weights.
+    /// The features' names, in the order in which a row has them.
     pub features: Vec<String>,
     /// The label's name.
     pub target: String,
-    /// What is done to the features before they are weighted, if anything.
+    /// What stands for a missing cell, by the feature's name, in the feature's unit.
+    #[serde(default)]
+    pub fills: BTreeMap<String, f64>,
+    /// The categories of the features that have some, by the feature's name. The first one has no column: a row of it is 0
+    /// in all columns of the feature, which stand in the feature's place.
+    #[serde(default)]
+    pub categories: BTreeMap<String, Vec<String>>,
+    /// What is done to the encoded columns before they are weighted, if anything.
     pub scaling: Option<Scaling>,
-    /// One weight a feature, in the label's unit per the (scaled) feature's.
+    /// One weight an encoded column, in the label's unit per the (scaled) column's.
     pub coefficients: Vec<f64>,
-    /// The prediction where every (scaled) feature is zero, in the label's unit.
+    /// The prediction where every (scaled) column is zero, in the label's unit.
     pub intercept: f64,
     /// How and on what it was made.
     pub training: Training,
@@ -66,99 +75,6 @@ pub struct ModelFile {
 pub enum Kind {
     /// Intercept plus a weighted sum of the features.
     Linear,
-}
-
-/// How and on what a model was made.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Training {
-    /// The algorithm: `ols`, `ridge`, `lasso` or `elastic-net`, or the class of a model made elsewhere.
-    pub algorithm: String,
-    /// Its parameters: `penalty`, `l1_ratio`, or what the class has.
-    pub parameters: BTreeMap<String, f64>,
-    /// The libraries that fitted, with their versions.
-    pub libraries: BTreeMap<String, String>,
-    /// The table, if it is known.
-    pub data: Option<Source>,
-    /// The file that the model was converted from, if it was.
-    pub converted_from: Option<Source>,
-    /// How many rows training saw, if that is known.
-    pub rows: Option<usize>,
-    /// The seed of the split and of the folds.
-    pub seed: Option<u64>,
-    /// How the penalty was chosen, if it was.
-    pub cross_validation: Option<CrossValidation>,
-    /// When the file was made, in UTC.
-    pub made_at: String,
-}
-
-/// A file that a model was made from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Source {
-    /// The file's name, without its folder.
-    pub file: String,
-    /// Its SHA-256, in hex.
-    pub sha256: String,
-}
-
-impl Source {
-    /// A file with this content.
-    #[must_use]
-    pub fn of(path: &Path, bytes: &[u8]) -> Self {
-        let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Self { file, sha256: sha256(bytes) }
-    }
-}
-
-/// The penalties that were tried, each on rows that its fit had not seen.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CrossValidation {
-    /// Into how many parts the rows were split.
-    pub folds: usize,
-    /// What was tried, by falling penalty.
-    pub candidates: Vec<Candidate>,
-}
-
-/// One penalty, and its scores over all folds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Candidate {
-    /// The penalty; none for ordinary least squares.
-    pub penalty: Option<f64>,
-    /// How good.
-    pub scores: Holdout,
-}
-
-/// Scores on rows that training did not see.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Holdout {
-    /// How many rows.
-    pub rows: u64,
-    /// Mean absolute error, in the label's unit.
-    pub mae: f64,
-    /// Root mean squared error, in the label's unit.
-    pub rmse: f64,
-    /// Coefficient of determination; none where the labels do not differ.
-    pub r2: Option<f64>,
-}
-
-impl From<&Scores> for Holdout {
-    fn from(scores: &Scores) -> Self {
-        Self { rows: scores.count(), mae: scores.mae(), rmse: scores.rmse(), r2: scores.r2() }
-    }
-}
-
-/// A row with what the model says of it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Golden {
-    /// The features, in the order of the weights.
-    pub features: Vec<f64>,
-    /// The prediction, in the label's unit.
-    pub prediction: f64,
 }
 
 /// Why the text of a model file cannot be used.
@@ -186,15 +102,18 @@ struct Preamble {
 }
 
 impl ModelFile {
-    /// A linear model that knows nothing of how it was spread yet, and has no golden rows.
+    /// A linear model of encoded rows. It knows nothing of how they were spread yet, and has no golden rows, without which
+    /// the file cannot be read.
     #[must_use]
-    pub fn linear(features: Vec<String>, target: String, linear: &Linear, training: Training) -> Self {
+    pub fn linear(encoding: &Encoding, target: String, linear: &Linear, training: Training) -> Self {
         Self {
             format: FORMAT.to_owned(),
             format_version: FORMAT_VERSION,
             kind: Kind::Linear,
-            features,
+            features: encoding.features().to_vec(),
             target,
+            fills: encoding.fills(),
+            categories: encoding.categories(),
             scaling: linear.scaling().cloned(),
             coefficients: linear.coefficients(),
             intercept: linear.intercept(),
@@ -205,35 +124,24 @@ impl ModelFile {
         }
     }
 
-    /// The same with golden rows out of these, which are all predicted: the ones with the smallest and the largest
-    /// prediction and some between, and as many more as it takes, within bounds, for each feature to be other than zero in
-    /// one of them: else a change of its weight would not show.
-    #[must_use]
-    pub fn with_golden(mut self, rows: &[&[f64]], predictions: &[f64]) -> Self {
-        let mut order: Vec<usize> = (0..rows.len()).collect();
-        order.sort_by(|a, b| predictions[*a].total_cmp(&predictions[*b]));
-        let count = GOLDEN_ROWS.min(order.len());
-        let mut chosen: Vec<usize> =
-            (0..count).map(|i| order[i * (order.len() - 1) / (count - 1).max(1)]).collect();
-        let shows = |row: usize, column: usize| {
-            let x = rows[row][column];
-            self.scaling.as_ref().map_or(x, |scaling| scaling.apply(column, x)) != 0.0
-        };
-        let mut hidden: Vec<usize> = (0..self.features.len())
-            .filter(|column| !chosen.iter().any(|row| shows(*row, *column)))
-            .collect();
-        while chosen.len() < MOST_GOLDEN_ROWS && !hidden.is_empty() {
-            let shown = |row: &usize| hidden.iter().filter(|column| shows(*row, **column)).count();
-            let Some(best) = (0..rows.len()).max_by_key(shown).filter(|row| shown(row) > 0) else { break };
-            hidden.retain(|column| !shows(best, *column));
-            chosen.push(best);
-        }
-        let golden = |row: usize| Golden { features: rows[row].to_vec(), prediction: predictions[row] };
-        self.golden = chosen.into_iter().map(golden).collect();
-        self
+    /// The same with golden rows out of these raw rows of training, which the model predicts so.
+    ///
+    /// # Errors
+    /// A row that cannot be encoded.
+    pub fn with_golden(mut self, rows: &[&[Cell]]) -> Result<Self, String> {
+        self.golden = golden::choose(rows, &self.encoding()?, &self.predictor()?)?;
+        Ok(self)
     }
 
-    /// What predicts.
+    /// What is done to a raw row before it is weighed.
+    ///
+    /// # Errors
+    /// Fills and categories that contradict each other or the features.
+    pub fn encoding(&self) -> Result<Encoding, String> {
+        Encoding::new(&self.features, &self.fills, &self.categories)
+    }
+
+    /// What predicts encoded rows.
     ///
     /// # Errors
     /// A weight that is not finite.
@@ -241,82 +149,90 @@ impl ModelFile {
         Linear::new(self.scaling.clone(), &self.coefficients, self.intercept)
     }
 
-    /// Reads the text of a file and holds it to itself: lengths, numbers, golden rows. Returns what predicts, too.
+    /// What a file of an older format does not say, for people; none for one of today's.
+    #[must_use]
+    pub fn lacks(&self) -> Option<String> {
+        let golden =
+            if self.golden.is_empty() { "golden rows, by which damage would be noticed, nor " } else { "" };
+        (self.format_version < FORMAT_VERSION).then(|| {
+            format!(
+                "format {} has no {golden}out-of-fold errors, label mean and commonest shares, by which later rows are judged; \
+                 `model train` writes format {FORMAT_VERSION}, which does",
+                self.format_version
+            )
+        })
+    }
+
+    /// Reads the text of a file and holds it to itself: lengths, numbers, golden rows. Returns what encodes and predicts, too.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn parse(bytes: &[u8]) -> Result<(Self, Linear), ModelFileError> {
+    pub fn parse(bytes: &[u8]) -> Result<(Self, Encoding, Linear), ModelFileError> {
         let malformed =
             |why: serde_json::Error| ModelFileError::Malformed(format!("it is not a model file: {why}"));
         if let Ok(Preamble { format, format_version }) = serde_json::from_slice(bytes)
             && format == FORMAT
-            && format_version != FORMAT_VERSION
+            && !(OLDEST_VERSION..=FORMAT_VERSION).contains(&format_version)
         {
             return Err(ModelFileError::Version(format!(
-                "its format version is {format_version}, and this program reads {FORMAT_VERSION}; make it anew with `model \
-                 train` or `model convert`"
+                "its format version is {format_version}, and this program reads {OLDEST_VERSION} to {FORMAT_VERSION}; make it again with `model train` or `model convert`"
             )));
         }
         let model: Self = serde_json::from_slice(bytes).map_err(malformed)?;
         if model.format != FORMAT {
-            let why = format!("it is not a model file: its format is {:?}, not {FORMAT:?}", model.format);
+            let why =
+                format!("it is not a model file: its format is {}, not {FORMAT:?}", quoted(&model.format));
             return Err(ModelFileError::Malformed(why));
         }
-        model.check().map_err(ModelFileError::Inconsistent)?;
-        let linear = model.predictor().map_err(ModelFileError::Inconsistent)?;
-        model.check_golden(&linear).map_err(ModelFileError::Golden)?;
-        Ok((model, linear))
+        let inconsistent = ModelFileError::Inconsistent;
+        model.check_names().map_err(inconsistent)?;
+        let encoding = model.encoding().map_err(inconsistent)?;
+        model.check(encoding.columns().len()).map_err(inconsistent)?;
+        let linear = model.predictor().map_err(inconsistent)?;
+        if model.golden.is_empty() && model.format_version == FORMAT_VERSION {
+            let why = "it has no golden rows, by which damage to its weights would be noticed; make it again with `model train` or `model convert`";
+            return Err(ModelFileError::Golden(why.to_owned()));
+        }
+        golden::check(&model.golden, &encoding, &linear).map_err(ModelFileError::Golden)?;
+        Ok((model, encoding, linear))
     }
 
-    fn check(&self) -> Result<(), String> {
-        let features = self.features.len();
-        if features == 0 {
+    fn check_names(&self) -> Result<(), String> {
+        if self.features.is_empty() {
             return Err("it has no features".to_owned());
         }
         if let Some(name) = self.features.iter().find(|name| name.is_empty()) {
-            return Err(format!("it has a feature of the name {name:?}"));
+            return Err(format!("it has a feature called {name:?}"));
         }
         let mut names = BTreeSet::new();
         if let Some(name) = self.features.iter().find(|name| !names.insert(*name)) {
-            return Err(format!("it has the feature {name:?} twice"));
+            return Err(format!("it has the feature {} twice", quoted(name)));
         }
+        Ok(())
+    }
+
+    fn check(&self, columns: usize) -> Result<(), String> {
+        let features = self.features.len();
         let lengths = |what: &str, length: usize| {
-            if length == features {
-                Ok(())
-            } else {
-                Err(format!("it has {length} {what} for {features} features"))
+            if length == columns {
+                return Ok(());
             }
+            let of = if columns == features { "features" } else { "columns, as its features are encoded" };
+            Err(format!("it has {length} {what} for {columns} {of}"))
         };
         lengths("coefficients", self.coefficients.len())?;
         if let Some(Scaling { mean, scale }) = &self.scaling {
             lengths("means", mean.len())?;
             lengths("scales", scale.len())?;
             if let Some(scale) = scale.iter().find(|scale| **scale <= 0.0) {
-                return Err(format!("it has the scale {scale}; wanted are numbers above zero"));
+                return Err(format!("it has the scale {scale}; expected numbers above zero"));
             }
         }
-        for golden in &self.golden {
-            lengths("features in a golden row", golden.features.len())?;
+        if let Some(golden) = self.golden.iter().find(|golden| golden.features.len() != features) {
+            let got = golden.features.len();
+            return Err(format!("it has {features} features, but a golden row has {got}"));
         }
-        self.reference.as_ref().map_or(Ok(()), |reference| reference.check(features))
-    }
-
-    fn check_golden(&self, linear: &Linear) -> Result<(), String> {
-        let rows: Vec<&[f64]> = self.golden.iter().map(|golden| &*golden.features).collect();
-        for (number, (golden, says)) in self.golden.iter().zip(linear.predict(&rows)).enumerate() {
-            let wanted = golden.prediction;
-            let near = GOLDEN_TOLERANCE * linear.magnitude(&golden.features).max(wanted.abs());
-            // Written so that what is no number is not near.
-            let agrees = (says - wanted).abs() <= near;
-            if !agrees {
-                return Err(format!(
-                    "it predicts {says} for its golden row {}, where {wanted} is right: its weights were changed or \
-                     damaged after it was made",
-                    number + 1
-                ));
-            }
-        }
-        Ok(())
+        self.reference.as_ref().map_or(Ok(()), |reference| reference.check(columns))
     }
 
     /// The file's text.
@@ -325,20 +241,41 @@ impl ModelFile {
     /// The library's.
     pub fn to_json(&self) -> serde_json::Result<Vec<u8>> {
         let mut json = Vec::new();
-        self.serialize(&mut Serializer::with_formatter(&mut json, Layout::default()))?;
+        self.serialize(&mut Serializer::with_formatter(&mut json, JsonLayout::default()))?;
         json.push(b'\n');
         Ok(json)
     }
 
-    /// Writes the file so that a reader sees the old one or the whole new one, also after a power cut.
+    /// The file's text, once it is certain that this program serves it: it was read back, and is not too large.
     ///
     /// # Errors
-    /// What the file system says.
+    /// Why it would be refused.
+    pub fn servable(&self) -> Result<Vec<u8>, String> {
+        let text = self.to_json().map_err(|why| why.to_string())?;
+        let (size, most) = (text.len() as u64, Format::Json.most_bytes());
+        if size > most {
+            return Err(format!(
+                "its {} columns would make a file of {:.1} MiB, above the limit of {} MiB; leave columns out with --drop",
+                self.coefficients.len(),
+                size as f64 / 1024.0 / 1024.0,
+                most / 1024 / 1024
+            ));
+        }
+        Self::parse(&text).map_err(|why| why.to_string())?;
+        Ok(text)
+    }
+
+    /// Writes the file so that a reader sees the old one or the whole new one, also after a power cut. What could not be
+    /// served is not written.
+    ///
+    /// # Errors
+    /// Why it would be refused, or what the file system says.
     pub fn write(&self, path: &Path) -> io::Result<()> {
+        let text = self.servable().map_err(io::Error::other)?;
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(format!(".{}.tmp", std::process::id()));
         let temporary = path.with_file_name(name);
-        let written = write_durably(&temporary, &self.to_json()?).and_then(|()| fs::rename(&temporary, path));
+        let written = write_durably(&temporary, &text).and_then(|()| fs::rename(&temporary, path));
         if written.is_err() {
             _ = fs::remove_file(&temporary);
         }

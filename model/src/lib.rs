@@ -4,19 +4,24 @@
 //! - [`train`]: fits a model and says how good it is on rows that it has not seen.
 //! - [`mod@file`]: the model file, written whole; [`pickle`] and [`onnx`]: files that others wrote.
 //! - [`load`]: from a file's [`content`] to a [`predictor`], through every check, or to a [`refusal`]. What predicts is [`linear`] or [`onnx`], and
-//!   [`inputs`] is what it wants of a row.
+//!   [`inputs`] is what it wants of a row, and [`encode`] what becomes of a row first.
+//! - `maker`: what other libraries save by themselves; `advice`: the lines that make files for us of what is not read.
 //! - [`swap`]: looks after the file and replaces the model that serves.
 //! - [`serve`]: takes rows from their queue in micro-batches and publishes predictions.
 //! - [`cli`]: the command line; [`command`]: what its commands do.
 
+mod advice;
 pub mod cli;
 pub mod command;
 pub mod content;
+pub mod encode;
 pub mod file;
 pub mod inputs;
 pub mod linear;
 pub mod load;
+mod maker;
 pub mod onnx;
+mod options;
 pub mod pickle;
 pub mod predictor;
 pub mod refusal;
@@ -25,4 +30,5 @@ pub mod swap;
 pub mod train;
 mod watch;
 
-pub use serve::{AnswerOptions, ServeOptions, run};
+pub use options::{AnswerOptions, ServeOptions};
+pub use serve::run;

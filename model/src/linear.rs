@@ -39,7 +39,7 @@ impl Linear {
     /// A weight or an intercept that is not finite.
     pub fn new(scaling: Option<Scaling>, coefficients: &[f64], intercept: f64) -> Result<Self, String> {
         if let Some(weight) = coefficients.iter().chain([&intercept]).find(|weight| !weight.is_finite()) {
-            return Err(format!("it has the weight {weight}; wanted are finite numbers"));
+            return Err(format!("it has the weight {weight}; expected finite numbers"));
         }
         // The library has no constructor from weights; its own serialised form is the way in.
         let regression = serde_json::from_value(json!({
@@ -89,6 +89,32 @@ impl Linear {
             Some(scaling) => {
                 Array2::from_shape_fn(shape, |(row, column)| scaling.apply(column, rows[row][column]))
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn by_hand() {
+        let scaling = Scaling { mean: vec![1.0, 2.0], scale: vec![2.0, 4.0] };
+        for (scaling, predicted, magnitude) in [(None, -42.0, 72.0), (Some(scaling), -11.0, 23.0)] {
+            let linear = Linear::new(scaling.clone(), &[3.0, -5.0], -7.0).unwrap();
+            assert_eq!((linear.coefficients(), linear.intercept()), (vec![3.0, -5.0], -7.0));
+            assert_eq!(linear.scaling(), scaling.as_ref());
+            assert_eq!(linear.predict(&[&[5.0, 10.0]]), [predicted]);
+            assert_eq!(linear.magnitude(&[5.0, 10.0]), magnitude);
+            assert_eq!(linear.predict(&[&[5.0, 10.0], &[1.0, 2.0]])[0], predicted);
+        }
+    }
+
+    #[test]
+    fn weights_are_finite_numbers() {
+        for (weight, intercept) in [(f64::NAN, 0.0), (f64::INFINITY, 0.0), (1.0, f64::NAN)] {
+            let why = Linear::new(None, &[1.0, weight], intercept).unwrap_err();
+            assert!(why.ends_with("expected finite numbers"), "{why}");
         }
     }
 }

@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use shared::message::Name;
+use shared::printable::quoted;
 
 use crate::content::{Content, Format, Unread};
 use crate::file::{ModelFile, ModelFileError, sha256};
 use crate::inputs::Inputs;
 use crate::linear::Linear;
+use crate::maker;
 use crate::onnx::{self, OnnxError};
 use crate::pickle;
 use crate::predictor::{Engine, Predictor};
@@ -28,9 +30,20 @@ pub enum About {
     /// A model file of ours.
     File(Box<ModelFile>),
     /// A linear model of scikit-learn's.
-    Pickle(Box<pickle::Linear>),
+    Pickle(Box<pickle::PickledLinear>),
     /// A model in ONNX.
     Onnx(onnx::About),
+}
+
+impl About {
+    /// What a file of an older format of ours does not say, for people.
+    #[must_use]
+    pub fn lacks(&self) -> Option<String> {
+        match self {
+            Self::File(model) => model.lacks(),
+            Self::Pickle(_) | Self::Onnx(_) => None,
+        }
+    }
 }
 
 /// Loads models.
@@ -70,6 +83,9 @@ impl Loader {
     /// # Errors
     /// The reason and what is wrong.
     pub fn parse(&self, bytes: &[u8], format: Format) -> Result<Loaded, Failure> {
+        if let Some(said) = maker::way_out(bytes) {
+            return Err((reason::OTHER_LIBRARY, said));
+        }
         if let (Format::Onnx, Some(program)) = (format, &self.trial) {
             onnx::trial::by(program, bytes).map_err(onnx_failure)?;
         }
@@ -82,7 +98,7 @@ fn parse(bytes: &[u8], format: Format) -> Result<Loaded, Failure> {
     let version = Name::parse(&sha256(bytes)[..12]).map_err(|why| (reason::INCONSISTENT, why))?;
     let (engine, inputs, about) = match format {
         Format::Json => {
-            let (model, linear) = ModelFile::parse(bytes).map_err(|why| {
+            let (model, encoding, linear) = ModelFile::parse(bytes).map_err(|why| {
                 let reason = match &why {
                     ModelFileError::Malformed(_) => reason::MALFORMED,
                     ModelFileError::Version(_) => reason::VERSION,
@@ -94,7 +110,7 @@ fn parse(bytes: &[u8], format: Format) -> Result<Loaded, Failure> {
             let ranges = model.reference.as_ref().and_then(|reference| {
                 reference.features.iter().map(crate::file::Histogram::range).collect::<Option<Vec<_>>>()
             });
-            let inputs = Inputs::named(model.features.clone()).within(ranges);
+            let inputs = Inputs::encoded(encoding).within(ranges).of_target(model.target.clone());
             (Engine::Linear(linear), inputs, About::File(Box::new(model)))
         }
         Format::Pickle => {
@@ -128,29 +144,39 @@ fn onnx_failure(why: OnnxError) -> Failure {
 ///
 /// # Errors
 /// A weight that is not finite.
-pub fn linear(read: &pickle::Linear) -> Result<Linear, String> {
+pub fn linear(read: &pickle::PickledLinear) -> Result<Linear, String> {
     Linear::new(read.scaling.clone(), &read.coefficients, read.intercept)
 }
 
 /// What to do with a file that is of another format than its name says.
 fn hint(bytes: &[u8]) -> &'static str {
     match bytes {
-        [0x80, 2..=5, ..] => {
-            "; it looks like a pickle: give it a name that ends in .pkl, or use `model convert`"
-        }
-        [8, 1..=20, ..] => "; it looks like ONNX: give it a name that ends in .onnx",
+        [0x80, 2..=5, ..] => "; it looks like a pickle: rename it to end in .pkl, or use `model convert`",
+        [8, 1..=20, ..] => "; it looks like ONNX: rename it to end in .onnx",
         _ => "",
     }
 }
 
-/// Whether a model may take the place of the one that serves, whose rows it will get.
+/// Whether a model may take the place of the one that serves, whose rows and labels it will get.
 ///
 /// # Errors
-/// A refusal that names both models' features.
+/// A refusal that names both models' features or labels.
 pub fn fits(path: &Path, next: &Inputs, serving: &Inputs) -> Result<(), Refusal> {
-    let Some(difference) = next.difference(serving) else { return Ok(()) };
-    let why = format!("{difference} the model that serves; restart the service to change the features");
-    Err(Refusal { path: path.to_owned(), reason: reason::FEATURES, why })
+    let refuse = |reason, why| Err(Refusal { path: path.to_owned(), reason, why });
+    if let Some((has, wanted)) = next.difference(serving) {
+        let why =
+            format!("{has}, the serving model expects {wanted}; restart the service to change the features");
+        return refuse(reason::FEATURES, why);
+    }
+    if let Some((ours, theirs)) = next.other_target(serving) {
+        let why = format!(
+            "it predicts {}, the serving model predicts {}; restart the service to change the label",
+            quoted(ours),
+            quoted(theirs)
+        );
+        return refuse(reason::TARGET, why);
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -184,9 +210,9 @@ mod tests {
             ("large.json", "it is larger than 16 MiB (too_large)"),
             ("empty.json", "it is empty (empty)"),
             ("none.json", "No such file or directory (os error 2) (unreadable)"),
-            ("model.txt", "wanted is a name that ends in .json, .onnx, .pkl or .joblib (unknown_format)"),
+            ("model.txt", "the name must end in .json, .onnx, .pkl or .joblib (unknown_format)"),
             ("pickle.json", "use `model convert` (malformed)"),
-            ("forest.json", "give it a name that ends in .onnx (malformed)"),
+            ("forest.json", "rename it to end in .onnx (malformed)"),
         ] {
             let said = refusal(&path(name));
             assert!(said.starts_with(&format!("{} cannot be used: ", path(name).display())), "{said}");
@@ -200,8 +226,20 @@ mod tests {
         assert!(fits(Path::new("m.json"), &names("a,b"), &Inputs::unnamed(2)).is_ok());
         let refusal = fits(Path::new("m.json"), &names("b,a"), &names("a,b")).unwrap_err();
         assert_eq!(refusal.reason, "other_features");
-        let wanted =
-            "its feature 1 is \"b\", where \"a\" is wanted by the model that serves; restart the service";
+        let wanted = "its feature 1 is \"b\", the serving model expects \"a\"; restart the service";
         assert!(refusal.why.starts_with(wanted), "{refusal}");
+    }
+
+    #[test]
+    fn a_model_of_another_label_does_not_take_over() {
+        let model = |target: &str| Inputs::named(vec!["area".to_owned()]).of_target(target);
+        let (path, price) = (Path::new("m.json"), model("price"));
+        assert!(fits(path, &model("price"), &price).is_ok());
+        assert!(fits(path, &Inputs::unnamed(1), &price).is_ok(), "a pickle does not say its label");
+        assert_eq!(
+            fits(path, &model("rent"), &price).unwrap_err().to_string(),
+            "m.json cannot be used: it predicts \"rent\", the serving model predicts \"price\"; restart the \
+             service to change the label (other_target)"
+        );
     }
 }

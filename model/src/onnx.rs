@@ -2,6 +2,8 @@
 //!
 //! The runtime is a shared library of its own, loaded when the first such model is: whoever has none needs none.
 
+pub(crate) mod beside;
+mod message;
 mod runtime;
 mod shape;
 pub(crate) mod trial;
@@ -13,7 +15,7 @@ use ort::value::{PrimitiveTensorElementType, Tensor};
 use shared::message::{Rejection, Row};
 
 use crate::inputs::Inputs;
-use shape::{Layout, Precision};
+use shape::{Precision, Signature, narrow};
 
 /// The entry of a file's metadata that names the features: as the header `x-feature-names` does.
 const FEATURE_NAMES: &str = "feature_names";
@@ -66,7 +68,7 @@ impl OnnxError {
 pub struct Session {
     // The library wants to be alone with a session while it runs.
     session: Mutex<ort::session::Session>,
-    layout: Layout,
+    layout: Signature,
 }
 
 /// What an ONNX file says of itself.
@@ -76,7 +78,7 @@ pub struct About {
     pub producer: Option<String>,
     /// What it says to people.
     pub description: Option<String>,
-    /// In how many bits it computes: `float32` or `float64`.
+    /// What numbers it takes: `float32`, `float64`, `int32`, `int64`, or `mixed numbers`.
     pub precision: &'static str,
 }
 
@@ -88,11 +90,12 @@ impl Session {
     pub fn load(bytes: &[u8]) -> Result<(Self, Inputs, About), OnnxError> {
         let unusable = |why: ort::Error| OnnxError::Unusable(runtime::first_line(why.message()));
         let session = runtime::session(bytes)?;
-        let layout = Layout::of(session.inputs(), session.outputs()).map_err(OnnxError::Unusable)?;
+        let layout = Signature::of(session.inputs(), session.outputs()).map_err(OnnxError::Unusable)?;
         let (about, listed) = {
             let metadata = session.metadata().map_err(unusable)?;
             let text = |text: Option<String>| text.filter(|text| !text.is_empty());
-            let precision = layout.precision.name();
+            let same = layout.precisions.windows(2).all(|pair| pair[0] == pair[1]);
+            let precision = if same { layout.precision(0).name() } else { "mixed numbers" };
             let about = About {
                 producer: text(metadata.producer()),
                 description: text(metadata.description()),
@@ -120,29 +123,39 @@ impl Session {
 
     /// Predicts some rows, alone and together: what fails on each of them would fail on every row that comes.
     fn probe(&self) -> Result<(), PredictError> {
-        let rows: Vec<Vec<f64>> = [0.0, 1.0, 0.25].map(|value| vec![value; self.layout.features]).into();
+        let last =
+            if self.layout.precisions.iter().any(|precision| precision.is_whole()) { 2.0 } else { 0.25 };
+        let rows: Vec<Vec<f64>> = [0.0, 1.0, last].map(|value| vec![value; self.layout.features]).into();
         let rows: Vec<&[f64]> = rows.iter().map(Vec::as_slice).collect();
         self.predict(&rows[..1])?;
         let predictions = self.predict(&rows)?;
         if predictions.iter().any(|prediction| prediction.is_finite()) {
             return Ok(());
         }
-        Err(PredictError(format!("it predicts {} for rows of zeros and for rows of ones", predictions[0])))
+        Err(PredictError(format!(
+            "it predicts {} both for rows of zeros and for rows of ones",
+            predictions[0]
+        )))
     }
 
-    /// Whether a row survives the model's precision.
+    /// Whether a row survives the model's precision. `name` is what a feature is called.
     ///
     /// # Errors
     /// The feature that does not.
-    pub fn check(&self, row: &[f64]) -> Result<(), Rejection> {
-        let Precision::Float32 = self.layout.precision else { return Ok(()) };
-        match row.iter().position(|value| !narrow(*value).is_finite()) {
-            None => Ok(()),
-            Some(column) => {
-                let detail = format!("feature {} is {}, beyond the model's 32 bits", column + 1, row[column]);
-                Err(Rejection::new(Rejection::NOT_FINITE, detail))
+    pub fn check(&self, row: &[f64], name: impl Fn(usize) -> String) -> Result<(), Rejection> {
+        for (column, value) in row.iter().enumerate() {
+            let precision = self.layout.precision(column);
+            let feature = || format!("feature {} ({}) is {value}", column + 1, name(column));
+            if precision.is_whole() && value.fract() != 0.0 {
+                let detail = format!("{}, but the model takes whole numbers there", feature());
+                return Err(Rejection::new(Rejection::NOT_WHOLE, detail));
+            }
+            if !precision.holds(*value) {
+                let detail = format!("{}, beyond the model's {}", feature(), precision.name());
+                return Err(Rejection::new(Rejection::NOT_FINITE, detail));
             }
         }
+        Ok(())
     }
 
     /// Predicts rows as long as there are features.
@@ -153,14 +166,10 @@ impl Session {
         if rows.is_empty() {
             return Ok(Vec::new());
         }
-        let ran = match self.layout.precision {
-            Precision::Float32 => self.run(rows, narrow),
-            Precision::Float64 => self.run(rows, |value| value),
-        };
-        let predictions = ran.map_err(|why| PredictError(runtime::first_line(why.message())))?;
+        let predictions = self.run(rows).map_err(|why| PredictError(runtime::first_line(why.message())))?;
         if predictions.len() != rows.len() {
             let why = format!(
-                "it answers {} rows with {} numbers; wanted is one a row",
+                "it answers {} rows with {} numbers; expected one per row",
                 rows.len(),
                 predictions.len()
             );
@@ -169,23 +178,19 @@ impl Session {
         Ok(predictions)
     }
 
-    fn run<T: PrimitiveTensorElementType + Clone + std::fmt::Debug + 'static>(
-        &self,
-        rows: &[&[f64]],
-        convert: impl Fn(f64) -> T,
-    ) -> ort::Result<Vec<f64>> {
-        let tensor = |shape: [usize; 2], values: Vec<T>| {
-            Tensor::from_array((shape, values)).map(|tensor| SessionInputValue::from(tensor.into_dyn()))
-        };
-        let inputs = if self.layout.names.is_some() {
-            let column = |column: usize| rows.iter().map(|row| convert(row[column])).collect();
-            (0..self.layout.features)
-                .map(|c| tensor([rows.len(), 1], column(c)))
-                .collect::<ort::Result<Vec<_>>>()?
-        } else {
-            let values = rows.iter().flat_map(|row| row.iter().map(|value| convert(*value))).collect();
-            vec![tensor([rows.len(), self.layout.features], values)?]
-        };
+    fn run(&self, rows: &[&[f64]]) -> ort::Result<Vec<f64>> {
+        let width = if self.layout.names.is_some() { 1 } else { self.layout.features };
+        let inputs = self.layout.precisions.iter().enumerate().map(|(input, precision)| {
+            let values = rows.iter().flat_map(|row| &row[input * width..][..width]).copied();
+            let shape = [rows.len(), width];
+            match precision {
+                Precision::Float32 => tensor(shape, values.map(narrow).collect()),
+                Precision::Float64 => tensor(shape, values.collect()),
+                Precision::Int32 => tensor(shape, values.map(whole_32).collect()),
+                Precision::Int64 => tensor(shape, values.map(whole_64).collect()),
+            }
+        });
+        let inputs = inputs.collect::<ort::Result<Vec<_>>>()?;
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         let outputs = session.run(&inputs[..])?;
         let output = &outputs[&*self.layout.output];
@@ -196,10 +201,19 @@ impl Session {
     }
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "a 32 bit model takes 32 bits; too large becomes infinite"
-)]
-fn narrow(value: f64) -> f32 {
-    value as f32
+fn tensor<T: PrimitiveTensorElementType + Clone + std::fmt::Debug + 'static>(
+    shape: [usize; 2],
+    values: Vec<T>,
+) -> ort::Result<SessionInputValue<'static>> {
+    Tensor::from_array((shape, values)).map(|tensor| SessionInputValue::from(tensor.into_dyn()))
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "`check` lets nothing pass that is not in it")]
+fn whole_32(value: f64) -> i32 {
+    value as i32
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "`check` lets nothing pass that is not in it")]
+fn whole_64(value: f64) -> i64 {
+    value as i64
 }

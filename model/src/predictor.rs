@@ -1,6 +1,6 @@
 //! A model ready to predict: rows of numbers in, predictions out, whatever kind of file it came from.
 
-use shared::message::{Name, Rejection, Row};
+use shared::message::{Features, Name, Rejection, scorable};
 
 use crate::inputs::Inputs;
 use crate::linear::Linear;
@@ -56,13 +56,13 @@ impl Predictor {
         matches!(self.engine, Engine::Onnx(_))
     }
 
-    /// Holds a row to what the model wants.
+    /// What the model predicts from: a row's features in its order. `names` is what the row's producer said they are.
     ///
     /// # Errors
-    /// The reason why it cannot be predicted.
-    pub fn check(&self, row: &Row) -> Result<(), Rejection> {
-        self.inputs.check(row)?;
-        self.check_numbers(&row.features)
+    /// The reason why the row cannot be predicted.
+    pub fn vector(&self, features: Features, names: Option<&str>) -> Result<Vec<f64>, Rejection> {
+        let vector = self.inputs.vector(features, names)?;
+        self.check_numbers(&vector).map(|()| vector)
     }
 
     /// Holds numbers to what the engine can take.
@@ -72,26 +72,22 @@ impl Predictor {
     pub fn check_numbers(&self, features: &[f64]) -> Result<(), Rejection> {
         match &self.engine {
             Engine::Linear(_) => Ok(()),
-            Engine::Onnx(session) => session.check(features),
+            Engine::Onnx(session) => session.check(features, |column| self.inputs.column(column)),
         }
     }
 
-    /// As [`Predictor::predict`]; where that fails, each row alone, so that a row only fails by itself. A prediction that is
-    /// not finite is a failure too.
+    /// As [`Predictor::predict`]; where that fails, each row alone, so that a row only fails by itself. A prediction that
+    /// cannot be scored is a failure too.
     #[must_use]
     pub fn predict_each(&self, rows: &[&[f64]]) -> Vec<Result<f64, Rejection>> {
-        let finite = |value: f64| {
-            let refused = || Rejection::new(Rejection::NOT_FINITE, format!("the model predicts {value}"));
-            if value.is_finite() { Ok(value) } else { Err(refused()) }
-        };
         match self.predict(rows) {
-            Ok(values) => values.into_iter().map(finite).collect(),
+            Ok(values) => values.into_iter().map(|value| scorable("the prediction", value)).collect(),
             Err(why) if rows.len() == 1 => vec![Err(Rejection::new(Rejection::FAILED, why))],
             Err(_) => rows.iter().flat_map(|row| self.predict_each(&[row])).collect(),
         }
     }
 
-    /// Predicts rows that passed [`Predictor::check`]: one prediction each, in their order, in the label's unit. A
+    /// Predicts what [`Predictor::vector`] gave: one prediction each, in their order, in the label's unit. A
     /// linear model's prediction of a row does not depend on the rows beside it. Finite features can still give a
     /// prediction that is not finite.
     ///

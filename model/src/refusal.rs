@@ -3,6 +3,11 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use shared::printable::within;
+
+/// The longest words that are shown, in characters. Lines to be pasted are among them.
+const LONGEST: usize = 1000;
+
 /// A failed check: its code out of [`reason`] or of a reader's own, and its words.
 pub type Failure = (&'static str, String);
 
@@ -19,7 +24,9 @@ pub struct Refusal {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} cannot be used: {} ({})", self.path.display(), self.why, self.reason)
+        // Some of the words are the file's own.
+        let why = within(&self.why, LONGEST);
+        write!(f, "{} cannot be used: {why} ({})", self.path.display(), self.reason)
     }
 }
 
@@ -39,6 +46,8 @@ pub mod reason {
     pub const CHANGING: &str = "changing";
     /// Its name ends in nothing that we know.
     pub const UNKNOWN_FORMAT: &str = "unknown_format";
+    /// It is a model that another library saved in a form of its own.
+    pub const OTHER_LIBRARY: &str = "other_library";
     /// It is not what its name says.
     pub const MALFORMED: &str = "malformed";
     /// It is of a format version that this program does not read.
@@ -59,6 +68,29 @@ pub mod reason {
     pub const INTERNAL: &str = "internal";
     /// It wants other features than the model that serves.
     pub const FEATURES: &str = "other_features";
+    /// It predicts another label than the model that serves.
+    pub const TARGET: &str = "other_target";
+    /// All of these.
+    pub const ALL: [&str; 18] = [
+        UNREADABLE,
+        NOT_A_FILE,
+        TOO_LARGE,
+        EMPTY,
+        CHANGING,
+        UNKNOWN_FORMAT,
+        OTHER_LIBRARY,
+        MALFORMED,
+        VERSION,
+        INCONSISTENT,
+        GOLDEN,
+        NO_RUNTIME,
+        UNSUPPORTED,
+        UNTRIED,
+        HARMFUL,
+        INTERNAL,
+        FEATURES,
+        TARGET,
+    ];
 
     /// Whether the machine may be to blame, and not the file: then the same content deserves another try.
     #[must_use]

@@ -1,22 +1,20 @@
 //! Takes rows from their queue in micro-batches and publishes a prediction for each.
 
-use std::path::PathBuf;
-
 use anyhow::Context as _;
-use clap::Args;
-use clap::builder::BoolishValueParser;
 use futures_util::StreamExt as _;
 use futures_util::stream::{FuturesOrdered, FuturesUnordered};
 use shared::clock::Timestamp;
-use shared::message::{Name, Outgoing, Prediction, Rejection, Role, Row};
+use shared::message::{Key, Outgoing, Prediction, Rejection, Role, Row};
+use shared::metrics::Counter;
 use shared::service;
 use shared::transport::{Batch, Burial, DeadLetter, Delivery, Error, Publisher};
 use tokio::task::{self, JoinSet};
-use tracing::debug;
+use tracing::{Instrument as _, Span, debug};
 
 use crate::load::Loader;
+use crate::options::{AnswerOptions, ServeOptions};
 use crate::predictor::Predictor;
-use crate::swap::{Keeper, Serving};
+use crate::swap::{ModelKeeper, Serving};
 
 /// The service's name in its messages' property `app_id`.
 const APP: &str = "model";
@@ -27,32 +25,15 @@ const DEPTH: usize = 3;
 /// How many rows are held unacknowledged at the most: those under way and as many waiting.
 const PREFETCH: u16 = 1536;
 
-/// Which model is served, and how.
-#[derive(Args, Debug, Clone)]
-#[command(next_help_heading = "Model")]
-pub struct ServeOptions {
-    /// The model file: .json, or made elsewhere: .onnx, .pkl or .joblib. It may be replaced at any time.
-    #[arg(long, env = "MODEL", value_name = "FILE", default_value = "data/model.json")]
-    pub model: PathBuf,
-
-    /// How rows are answered.
-    #[command(flatten)]
-    pub answers: AnswerOptions,
-}
-
-/// How rows are answered.
-#[derive(Args, Debug, Clone)]
-#[command(next_help_heading = "Model")]
-pub struct AnswerOptions {
-    /// What predictions name as their model, besides its version.
-    #[arg(long, env = "MODEL_NAME", value_name = "NAME", default_value = "model")]
-    pub model_name: Name,
-
-    /// Refuses rows with a feature beyond what the model was trained on, which are otherwise predicted and counted. Only
-    /// files that `model train` has written know that range.
-    #[arg(long, env = "STRICT", value_parser = BoolishValueParser::new())]
-    pub strict: bool,
-}
+/// The models that are shown are as many as `metric` shows.
+static PREDICTIONS: Counter<2> =
+    Counter::new("pipeline_predictions_total", "Rows that this process has predicted.", ["model", "version"])
+        .of_latest(20);
+static OUT_OF_RANGE: Counter<3> = Counter::new(
+    "pipeline_out_of_range_total",
+    "Features beyond what the model was trained on, in rows that were predicted nevertheless.",
+    ["model", "version", "feature"],
+);
 
 /// Serves until a stop is requested; then finishes the batches that are under way. Without a valid model, takes nothing
 /// and waits for one.
@@ -63,21 +44,30 @@ pub async fn run(context: service::Context, options: ServeOptions) -> anyhow::Re
     let service::Context { transport, stop, readiness } = context;
     let has_model = readiness.condition("a valid model");
     let (keeper, mut serving) =
-        Keeper::new(&options.model, &options.answers.model_name, Loader::of_this_program());
+        ModelKeeper::new(&options.model, &options.answers.model_name, Loader::of_this_program());
     // Aborted when this function ends.
     let mut keeping = JoinSet::new();
     keeping.spawn(keeper.keep());
     tokio::select! {
         there = serving.wait_for(Option::is_some) => {
-            there.context("whoever looks after the model file has ended")?;
+            there.context("the task that watches the model file has ended")?;
         }
         () = stop.requested() => return Ok(()),
     }
     // Not before there is a model: what a consumer holds, no other model can take.
     let publisher = transport.publisher(APP, &stop, &readiness);
+    let has_place = readiness.condition("a queue for predictions");
+    has_model.set(true);
+    tokio::select! {
+        there = publisher.has_place(Role::Prediction) => there?,
+        () = stop.requested() => {
+            publisher.close().await;
+            return Ok(());
+        }
+    }
     let rows = transport.subscription(Role::Features);
     let mut consumer = transport.consumer(APP, rows, PREFETCH, &stop, &readiness);
-    has_model.set(true);
+    has_place.set(true);
     let server = Server { serving, options: options.answers, publisher };
 
     let mut flight = FuturesOrdered::new();
@@ -105,7 +95,10 @@ pub async fn run(context: service::Context, options: ServeOptions) -> anyhow::Re
             },
             () = stop.requested(), if flight.is_empty() && letters.is_empty() => break Ok(()),
             taken = consumer.take(BATCH), if taking => match taken {
-                Ok(batch) => flight.push_back(server.answer(batch)),
+                Ok(batch) => {
+                    let span = batch.span();
+                    flight.push_back(server.answer(batch).instrument(span));
+                }
                 Err(why) => break Err(why),
             },
         }
@@ -138,8 +131,11 @@ impl Server {
         let now = Timestamp::now();
         let (Answers { predictions, rejected }, batch) = if predictor.is_slow() {
             let options = self.options.clone();
-            let stepped =
-                task::spawn_blocking(move || (step(&predictor, &options, &batch.deliveries, now), batch));
+            let span = Span::current();
+            let stepped = task::spawn_blocking(move || {
+                let _entered = span.enter();
+                (step(&predictor, &options, &batch.deliveries, now), batch)
+            });
             match stepped.await {
                 Ok(stepped) => stepped,
                 // What it took goes back to its queue, since the batch went with it.
@@ -176,18 +172,19 @@ pub fn step(
     let name = &options.model_name;
     let mut answers = Answers { predictions: Vec::with_capacity(deliveries.len()), rejected: Vec::new() };
     let mut rows = Vec::with_capacity(deliveries.len());
+    let mut vectors = Vec::with_capacity(deliveries.len());
     for (index, delivery) in deliveries.iter().enumerate() {
-        let row = Row::decode(delivery).and_then(|row| predictor.check(&row).map(|()| row));
-        let row = row.and_then(|row| survivable(delivery).map(|()| row));
-        match row.and_then(|row| within(predictor, options, &row.features).map(|()| row)) {
-            Ok(row) => rows.push((row, index)),
+        match read(predictor, options, delivery) {
+            Ok((asked, vector)) => {
+                rows.push((asked, index));
+                vectors.push(vector);
+            }
             Err(rejection) => answers.rejected.push((index, delivery.reject(rejection, APP))),
         }
     }
-    let vectors: Vec<&[f64]> = rows.iter().map(|(row, _)| &*row.features).collect();
+    let vectors: Vec<&[f64]> = vectors.iter().map(Vec::as_slice).collect();
     let values = predictor.predict_each(&vectors);
-    drop(vectors);
-    for ((row, index), value) in rows.into_iter().zip(values) {
+    for ((asked, index), value) in rows.into_iter().zip(values) {
         let value = match value {
             Ok(value) => value,
             Err(rejection) => {
@@ -196,42 +193,64 @@ pub fn step(
             }
         };
         let prediction = Prediction {
-            key: row.key,
+            key: asked.key.under(&options.predictions_key),
             value,
             model: Some(name.clone()),
             model_version: Some(predictor.version().clone()),
             published_at: Some(now),
-            features_published_at: row.published_at,
+            features_published_at: asked.published_at,
         };
         answers.predictions.push(prediction.encode(APP, now));
     }
     answers.rejected.sort_by_key(|(index, _)| *index);
     let predicted = answers.predictions.len() as u64;
-    metrics::counter!("pipeline_predictions_total", "model" => name.to_string()).increment(predicted);
+    PREDICTIONS.add([name.as_str(), predictor.version().as_str()], predicted);
     debug!("predicted {predicted} of {} rows", deliveries.len());
     answers
+}
+
+/// What an answer repeats of its question.
+struct Asked {
+    key: Key,
+    published_at: Option<Timestamp>,
+}
+
+/// What a row asks, and the vector to predict from.
+fn read(
+    predictor: &Predictor,
+    options: &AnswerOptions,
+    delivery: &Delivery,
+) -> Result<(Asked, Vec<f64>), Rejection> {
+    let inputs = predictor.inputs();
+    let row = match inputs.encoding().filter(|encoding| encoding.textual().is_some()) {
+        Some(encoding) => Row::decode_by_name(delivery, encoding.features()),
+        None => Row::decode(delivery, inputs.names()),
+    };
+    let Row { key, features, names, published_at } = row?;
+    let vector = predictor.vector(features, names.as_deref())?;
+    survivable(delivery)?;
+    check_ranges(predictor, options, &vector)?;
+    Ok((Asked { key, published_at }, vector))
 }
 
 /// Refuses a row that was handed out again and again, lately with no other, and that nobody was done with.
 fn survivable(delivery: &Delivery) -> Result<(), Rejection> {
     if delivery.is_deadly() {
-        let detail =
-            "it was delivered ten times and nobody was done with it, though the last times it came alone";
+        let detail = "delivered ten times and never finished, the last times alone";
         return Err(Rejection::new(Rejection::CRASHES, detail));
     }
     Ok(())
 }
 
 /// Counts the features that are beyond what the model was trained on, or refuses the row where that is wanted.
-fn within(predictor: &Predictor, options: &AnswerOptions, features: &[f64]) -> Result<(), Rejection> {
+fn check_ranges(predictor: &Predictor, options: &AnswerOptions, features: &[f64]) -> Result<(), Rejection> {
     for outside in predictor.inputs().outside(features) {
         if options.strict {
             return Err(Rejection::new(Rejection::RANGE, outside));
         }
-        debug!("predicting beyond the model's range: {outside}");
-        let model = options.model_name.to_string();
-        metrics::counter!("pipeline_out_of_range_total", "model" => model, "feature" => outside.name)
-            .increment(1);
+        debug!("predicting outside the trained range: {outside}");
+        let (model, version) = (options.model_name.as_str(), predictor.version().as_str());
+        OUT_OF_RANGE.add([model, version, &outside.name], 1);
     }
     Ok(())
 }

@@ -10,34 +10,48 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use shared::message::Name;
+use shared::metrics::Counter;
 use tokio::sync::watch;
 use tokio::task;
 use tracing::{debug, info, warn};
 
-use crate::content::{Content, Digest, Identity, Unread};
-use crate::load::{self, Loaded, Loader};
+use crate::content::{Content, Digest, ModelStamp, Unread};
+use crate::load::{self, About, Loaded, Loader};
 use crate::predictor::Predictor;
 use crate::refusal::{Refusal, reason};
 use crate::watch::{Wake, Watch};
+
+static SWAPS: Counter<1> = Counter::new(
+    "pipeline_model_swaps_total",
+    "Model files that took the place of the one that served.",
+    ["model"],
+);
+static REFUSED: Counter<2> = Counter::new(
+    "pipeline_model_refused_total",
+    "Model files that failed a check, so that nothing changed.",
+    ["model", "reason"],
+);
 
 /// The model that serves, as soon as there is one.
 pub type Serving = watch::Receiver<Option<Arc<Predictor>>>;
 
 /// Looks after a model file.
 #[derive(Debug)]
-pub struct Keeper {
+pub struct ModelKeeper {
     path: PathBuf,
     name: Name,
     loader: Loader,
     serving: watch::Sender<Option<Arc<Predictor>>>,
-    sight: Sight,
+    last_look: LastLook,
 }
 
 /// What is known of the file.
-#[derive(Debug, Clone, Copy, Default)]
-struct Sight {
+#[derive(Debug, Clone, Default)]
+struct LastLook {
     /// Its state at the last look.
     last: Option<State>,
+    /// The other file with its weights, where it had one when it was read last.
+    weights: Option<PathBuf>,
     judged: Option<Judged>,
 }
 
@@ -56,12 +70,12 @@ struct Judged {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Absent(io::ErrorKind),
-    There(Identity),
+    There(ModelStamp),
 }
 
 /// What a look at the file came to.
 #[derive(Debug)]
-enum Look {
+enum Found {
     /// Nothing new, or nothing finished.
     Nothing,
     /// There is no file any more, or none yet.
@@ -70,17 +84,21 @@ enum Look {
     Judged(Box<Result<Loaded, Refusal>>),
 }
 
-impl Keeper {
+impl ModelKeeper {
     /// Looks after this file. The name is for people.
     #[must_use]
     pub fn new(path: &Path, name: &Name, loader: Loader) -> (Self, Serving) {
         let (serving, receiver) = watch::channel(None);
-        for reason in [reason::MALFORMED, reason::UNREADABLE] {
-            // So that a rate has something to rise from.
-            metrics::counter!("pipeline_model_refused_total", "model" => name.to_string(), "reason" => reason).absolute(0);
-        }
+        SWAPS.add([name.as_str()], 0);
+        reason::ALL.iter().for_each(|reason| REFUSED.add([name.as_str(), reason], 0));
         (
-            Self { path: path.to_owned(), name: name.clone(), loader, serving, sight: Sight::default() },
+            Self {
+                path: path.to_owned(),
+                name: name.clone(),
+                loader,
+                serving,
+                last_look: LastLook::default(),
+            },
             receiver,
         )
     }
@@ -91,11 +109,11 @@ impl Keeper {
         // What is there at the start was hardly put there this moment; if it was, the next look says better.
         let mut wake = Wake::Finished;
         loop {
-            let (path, loader, sight) = (self.path.clone(), self.loader.clone(), self.sight);
-            let looked = task::spawn_blocking(move || sight.look(&path, &loader, wake)).await;
+            let (path, loader, last_look) = (self.path.clone(), self.loader.clone(), self.last_look.clone());
+            let looked = task::spawn_blocking(move || last_look.look(&path, &loader, wake)).await;
             match looked {
-                Ok((sight, look)) => {
-                    self.sight = sight;
+                Ok((last_look, look)) => {
+                    self.last_look = last_look;
                     self.act(look);
                 }
                 // The model that serves is not concerned.
@@ -105,11 +123,11 @@ impl Keeper {
         }
     }
 
-    fn act(&mut self, look: Look) {
+    fn act(&mut self, look: Found) {
         match look {
-            Look::Nothing => {}
-            Look::Gone => warn!("there is no model at {}; {}", self.path.display(), self.meanwhile()),
-            Look::Judged(judged) => match judged.and_then(|loaded| self.admit(loaded)) {
+            Found::Nothing => {}
+            Found::Gone => warn!("there is no model at {}; {}", self.path.display(), self.meanwhile()),
+            Found::Judged(judged) => match judged.and_then(|loaded| self.admit(loaded)) {
                 Ok(()) => {}
                 Err(refusal) => {
                     self.count_refusal(refusal.reason);
@@ -121,95 +139,113 @@ impl Keeper {
 
     /// Has a model that passed its checks serve, unless it wants other rows than the one that serves.
     fn admit(&mut self, loaded: Loaded) -> Result<(), Refusal> {
-        let next = loaded.predictor;
+        let Loaded { predictor: next, about } = loaded;
         let (path, name) = (self.path.display(), &self.name);
         let before = self.serving.borrow().clone();
         let Some(before) = before else {
             info!(model.version = %next.version(), "serving {path}: {name}@{}, {}", next.version(), next.inputs());
+            self.say_lack(&about);
             self.serving.send_replace(Some(Arc::new(next)));
             return Ok(());
         };
         if next.version() == before.version() {
-            debug!("{path} has the content of {name}@{}, which serves already", next.version());
+            debug!("{path} has the content of {name}@{}, which is already serving", next.version());
             return Ok(());
         }
         load::fits(&self.path, next.inputs(), before.inputs())?;
         let next = next.named_as(&before);
-        if before.inputs().knows_ranges() && !next.inputs().knows_ranges() {
-            warn!("{path} does not say what it was trained on: from now on, no row is beyond its range");
+        if let Some(rows) = next.inputs().narrower(before.inputs()) {
+            warn!("{path} now serves and refuses some rows that the model before predicted: {rows}");
         }
-        info!(model.version = %next.version(), "swapped {path}: {name}@{} serves, after {name}@{}", next.version(), before.version());
+        if before.inputs().knows_ranges() && !next.inputs().knows_ranges() {
+            warn!("{path} does not say its trained range: no row counts as out of range from now on");
+        }
+        info!(model.version = %next.version(), "swapped {path}: {name}@{} now serves, replacing {name}@{}", next.version(), before.version());
+        self.say_lack(&about);
         self.serving.send_replace(Some(Arc::new(next)));
-        metrics::counter!("pipeline_model_swaps_total", "model" => self.name.to_string()).increment(1);
+        SWAPS.add([self.name.as_str()], 1);
         Ok(())
     }
 
+    fn say_lack(&self, about: &About) {
+        if let Some(lacks) = about.lacks() {
+            info!("{} serves, but {lacks}", self.path.display());
+        }
+    }
+
     fn count_refusal(&self, reason: &'static str) {
-        metrics::counter!("pipeline_model_refused_total", "model" => self.name.to_string(), "reason" => reason).increment(1);
+        REFUSED.add([self.name.as_str(), reason], 1);
     }
 
     fn meanwhile(&self) -> String {
         match &*self.serving.borrow() {
-            Some(serving) => format!("{}@{} goes on serving", self.name, serving.version()),
-            None => "waiting for a model, and taking no rows until then".to_owned(),
+            Some(serving) => format!("{}@{} keeps serving", self.name, serving.version()),
+            None => "waiting for a model, taking no rows until then".to_owned(),
         }
     }
 }
 
-impl Sight {
+impl LastLook {
     /// Looks at the file, and judges its content when that is new and whole. Whole it is when the kernel said that its
-    /// writer has finished, and otherwise when nothing has changed since the last look.
-    fn look(self, path: &Path, loader: &Loader, wake: Wake) -> (Self, Look) {
+    /// writer has finished, and otherwise when nothing has changed since the last look: of two files, the kernel tells of
+    /// one alone.
+    fn look(self, path: &Path, loader: &Loader, wake: Wake) -> (Self, Found) {
         let state = match fs::metadata(path) {
-            Ok(metadata) => State::There(Identity::from(&metadata)),
+            Ok(metadata) => State::There(ModelStamp::of(&metadata, self.weights.as_deref())),
             Err(why) => State::Absent(why.kind()),
         };
-        let seen = Self { last: Some(state), ..self };
-        let whole = wake == Wake::Finished || self.last == Some(state);
-        let known = self.judged.filter(|judged| judged.state == state);
+        let whole = (wake == Wake::Finished && self.weights.is_none()) || self.last == Some(state);
+        let (judged, seen) = (self.judged, Self { last: Some(state), ..self });
+        let known = judged.filter(|judged| judged.state == state);
         if !whole || (wake == Wake::Clock && known.is_some_and(|judged| judged.confirmed)) {
-            return (seen, Look::Nothing);
+            return (seen, Found::Nothing);
         }
         let again = wake == Wake::Clock && known.is_some();
-        let with =
-            |state, digest, confirmed| Self { judged: Some(Judged { state, digest, confirmed }), ..seen };
+        let with = |weights, state, digest, confirmed| Self {
+            judged: Some(Judged { state, digest, confirmed }),
+            weights,
+            ..seen.clone()
+        };
         if state == State::Absent(io::ErrorKind::NotFound) {
-            return (with(state, None, again), if known.is_some() { Look::Nothing } else { Look::Gone });
+            return (
+                with(None, state, None, again),
+                if known.is_some() { Found::Nothing } else { Found::Gone },
+            );
         }
         let refuse = |(reason, why)| Refusal { path: path.to_owned(), reason, why };
         match Content::read(path) {
             // Its writer will finish, or stop changing it.
-            Err(Unread { failure: (reason::CHANGING, _), .. }) => (seen, Look::Nothing),
-            Err(Unread { identity, failure }) => {
+            Err(Unread { failure: (reason::CHANGING, _), .. }) => (seen, Found::Nothing),
+            Err(Unread { stamp, failure }) => {
                 // What was opened may have come after what was looked at.
-                let opened = identity.map_or(state, State::There);
-                let said = self.judged.is_some_and(|judged| judged.state == opened);
-                let look = if said { Look::Nothing } else { Look::judged(Err(refuse(failure))) };
+                let opened = stamp.map_or(state, |model| State::There(model.into()));
+                let said = judged.is_some_and(|judged| judged.state == opened);
+                let look = if said { Found::Nothing } else { Found::judged(Err(refuse(failure))) };
                 // Tried again at each look, silently: what cannot be read now may be readable soon.
-                (with(opened, None, false), look)
+                (with(None, opened, None, false), look)
             }
             Ok(content) => {
-                let opened = State::There(content.identity);
-                if self.judged.is_some_and(|judged| judged.digest == Some(content.digest)) {
-                    return (with(opened, Some(content.digest), again), Look::Nothing);
+                let opened = State::There(content.stamp);
+                if judged.is_some_and(|judged| judged.digest == Some(content.digest)) {
+                    return (with(content.weights, opened, Some(content.digest), again), Found::Nothing);
                 }
                 let parse = || loader.parse(&content.bytes, content.format);
                 // A file that finds a defect of ours is refused like any other, once.
                 let parsed = panic::catch_unwind(AssertUnwindSafe(parse)).unwrap_or_else(|_| {
-                    let why = "this program panics on it, which is a defect of ours: please report it";
+                    let why = "this program panics on it, which is a bug: please report it";
                     Err((reason::INTERNAL, why.to_owned()))
                 });
                 // Where the machine may be to blame, the next writer's end is another try; the clock is none, for a trial
                 // is long.
                 let passing = parsed.as_ref().is_err_and(|(reason, _)| reason::may_pass(reason));
                 let digest = (!passing).then_some(content.digest);
-                (with(opened, digest, passing), Look::judged(parsed.map_err(refuse)))
+                (with(content.weights, opened, digest, passing), Found::judged(parsed.map_err(refuse)))
             }
         }
     }
 }
 
-impl Look {
+impl Found {
     fn judged(result: Result<Loaded, Refusal>) -> Self {
         Self::Judged(Box::new(result))
     }

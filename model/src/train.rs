@@ -1,114 +1,37 @@
 //! Fits a model to a table and says how good it is on rows that it has not seen.
 
 pub mod columns;
+mod design;
 pub mod fit;
+pub mod learn;
+mod options;
 pub(crate) mod report;
 pub mod validate;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::io::{self, Read as _};
+use std::path::Path;
 
 use anyhow::{Context as _, anyhow, bail, ensure};
-use clap::Args;
+use clap::ValueEnum as _;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use shared::clock::Timestamp;
-use shared::dataset::{Columns, Dataset};
+use shared::message::{Cell, scorable};
+use shared::printable::piece;
 use shared::scores::Scores;
+use shared::table::{Columns, Labels, Table};
 
 use crate::content::Format;
-use crate::file::{Holdout, ModelFile, Reference, Source, Training};
-use fit::{Algorithm, Recipe, fit};
-use validate::{Choice, choose};
+use crate::file::{Holdout, ModelFile, Reference, Residual, TableSource, Training, sha256};
+use crate::linear::Linear;
+use fit::{Algorithm, fit};
+use validate::{Choice, Errors, choose};
 
+pub use design::Design;
+pub use options::TrainOptions;
 pub use report::report;
-
-/// What to train from, how, and where to.
-#[derive(Args, Debug, Clone)]
-pub struct TrainOptions {
-    /// CSV file with a header; every cell a number.
-    #[arg(long, env = "DATA", value_name = "FILE", default_value = "data/diabetes.csv")]
-    pub data: PathBuf,
-
-    /// Which columns are what.
-    #[command(flatten)]
-    pub columns: Columns,
-
-    /// The model file to write.
-    #[arg(long, env = "MODEL", value_name = "FILE", default_value = "data/model.json")]
-    pub model: PathBuf,
-
-    /// How to fit.
-    #[arg(long, value_enum, default_value_t = Algorithm::Ols)]
-    pub algorithm: Algorithm,
-
-    /// How much large weights cost: what scikit-learn calls alpha. Several, with commas between, for --cross-validate to
-    /// choose from. [default: 1, or those that --cross-validate tries]
-    #[arg(long, value_name = "NUMBER", value_delimiter = ',', value_parser = parse_penalty)]
-    pub penalty: Vec<f64>,
-
-    /// Elastic net: the share of the penalty that is on the weights' sizes; the rest is on their squares.
-    #[arg(long, value_name = "SHARE", default_value_t = 0.5, value_parser = parse_l1_ratio)]
-    pub l1_ratio: f64,
-
-    /// Standardises the features inside the model, so that a penalty weighs all of them alike.
-    #[arg(long)]
-    pub scale: bool,
-
-    /// Chooses the penalty: fits each one to K - 1 of K parts of the rows in turn, and keeps the one that predicts the
-    /// parts left out best.
-    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(2..=1000))]
-    pub cross_validate: Option<u64>,
-
-    /// Share of the rows to hold out from training, to say how good the model is on rows it has not seen.
-    #[arg(long, value_name = "SHARE", default_value_t = 0.2, value_parser = parse_share)]
-    pub holdout: f64,
-
-    /// Seed of the split into training and hold-out rows, and of the parts of --cross-validate.
-    #[arg(long, value_name = "NUMBER", default_value_t = 42)]
-    pub seed: u64,
-}
-
-impl TrainOptions {
-    /// What `model train` does without flags, with these files and columns.
-    #[must_use]
-    pub fn plain(data: &Path, columns: Columns, model: &Path) -> Self {
-        Self {
-            data: data.to_owned(),
-            columns,
-            model: model.to_owned(),
-            algorithm: Algorithm::Ols,
-            penalty: Vec::new(),
-            l1_ratio: 0.5,
-            scale: false,
-            cross_validate: None,
-            holdout: 0.2,
-            seed: 42,
-        }
-    }
-
-    fn recipe(&self, penalty: f64) -> Recipe {
-        Recipe { algorithm: self.algorithm, penalty, l1_ratio: self.l1_ratio, scale: self.scale }
-    }
-}
-
-fn parse_share(text: &str) -> Result<f64, String> {
-    parse_number(text, "wanted is a number from 0 to 0.9", |share| (0.0..=0.9).contains(&share))
-}
-
-fn parse_l1_ratio(text: &str) -> Result<f64, String> {
-    let wanted = "wanted is a number above 0 and up to 1; with 0 it is `--algorithm ridge`";
-    parse_number(text, wanted, |ratio| ratio > 0.0 && ratio <= 1.0)
-}
-
-fn parse_penalty(text: &str) -> Result<f64, String> {
-    parse_number(text, "wanted is a finite number above 0", |penalty| penalty > 0.0 && penalty.is_finite())
-}
-
-fn parse_number(text: &str, wanted: &str, good: impl Fn(f64) -> bool) -> Result<f64, String> {
-    text.trim().parse().ok().filter(|number| good(*number)).ok_or_else(|| wanted.to_owned())
-}
 
 /// A model as it was written, and what only its training knows.
 #[derive(Debug)]
@@ -119,14 +42,16 @@ pub struct Trained {
     pub seen: Holdout,
     /// The penalties that could not be fitted to all parts, and why.
     pub unfitted: Vec<(f64, String)>,
+    /// What was found by looking at the table, left out of it, filled and encoded: a line each.
+    pub notes: Vec<String>,
 }
 
 /// Trains and writes the model file.
 ///
 /// # Errors
-/// A table that cannot be used or fitted, or a file that cannot be written.
+/// A table that cannot be used or fitted, or a file that cannot be written or would be refused.
 pub fn train(options: &TrainOptions) -> anyhow::Result<Trained> {
-    let TrainOptions { data, columns, model: path, holdout, seed, .. } = options;
+    let TrainOptions { data, columns, dialect, model: path, holdout, seed, .. } = options;
     if options.algorithm == Algorithm::Ols && !options.penalty.is_empty() {
         bail!("ordinary least squares has no penalty; choose --algorithm ridge, lasso or elastic-net");
     }
@@ -135,41 +60,104 @@ pub fn train(options: &TrainOptions) -> anyhow::Result<Trained> {
         "several penalties need --cross-validate, which chooses one"
     );
     let is_json = Format::of(path) == Some(Format::Json);
-    ensure!(is_json, "cannot write {}: a model file's name ends in .json", path.display());
-    let bytes = std::fs::read(data).with_context(|| format!("cannot read {}", data.display()))?;
-    let table = Dataset::parse(&bytes, data, columns)?;
+    ensure!(is_json, "cannot write {}: the name of a model file must end in .json", path.display());
+    let name = if is_standard(data) { STANDARD.to_owned() } else { data.display().to_string() };
+    let bytes = read(data).with_context(|| format!("cannot read {name}"))?;
+    let table = Table::parse(&*bytes, &name, dialect, columns, Labels::Required)?;
+    refuse_extreme(&table, &name)?;
     let (seen, unseen) = split(table.rows.len(), *holdout, *seed);
-    let unfit = || format!("cannot fit {}", data.display());
-    let Choice { recipe, cross_validation, unfitted } = choose(&table, &seen, options).with_context(unfit)?;
-    let linear = fit(&table, &seen, &recipe).with_context(unfit)?;
+    let unfit = || format!("cannot fit {name}");
+    let encoding = learn::encoding(&table, &seen, columns.missing).with_context(unfit)?;
+    learn::refuse_constant(&encoding).with_context(unfit)?;
+    let design = Design::of(&table, &seen, &encoding);
+    let Choice { recipe, cross_validation, errors, unfitted } =
+        choose(&table, &seen, options).with_context(unfit)?;
+    let linear = fit(&design, &recipe).with_context(unfit)?;
+
+    let mut notes = table.notes.clone();
+    notes.extend(learn::notes(&table, &seen, &encoding, columns.missing));
+    let held_out = Design::of(&table, &unseen, &encoding);
+    if held_out.rows.len() < unseen.len() {
+        let unknown = unseen.len() - held_out.rows.len();
+        notes.push(format!(
+            "{unknown} held-out rows have a category that no training row has, and are not scored"
+        ));
+    }
+    let residual = match errors {
+        Ok(errors) => errors.map(|Errors { errors, folds }| Residual::of(&errors, folds)),
+        Err(why) => {
+            notes.push(format!("no part of the rows can be held out of the fit, so its errors on new rows are unknown: {why:#}"));
+            None
+        }
+    };
+    let predictions = linear.predict(&design.vectors());
     let training = Training {
         algorithm: recipe.algorithm.to_string(),
         parameters: recipe.parameters(),
         libraries: libraries(recipe.algorithm),
-        data: Some(Source::of(data, &bytes)),
+        data: Some(source(data, &bytes, &table, columns)),
         converted_from: None,
         rows: Some(seen.len()),
         seed: Some(*seed),
         cross_validation,
         made_at: Timestamp::now().to_string(),
     };
-    let (rows, labels) = table.select(&seen);
-    let predictions = linear.predict(&rows);
-    let scores = |labels: &[f64], predictions: &[f64]| {
-        Holdout::from(&Scores::of(labels.iter().copied().zip(predictions.iter().copied())))
-    };
-    let mut model = ModelFile::linear(table.features.clone(), table.target.clone(), &linear, training)
-        .with_golden(&rows, &predictions);
-    model.reference = Some(Reference::of(&rows, &labels, &predictions));
-    model.holdout = (!unseen.is_empty()).then(|| {
-        let (rows, labels) = table.select(&unseen);
-        scores(&labels, &linear.predict(&rows))
-    });
-    let seen = scores(&labels, &predictions);
-    // Read back before it is written: what we write, we must be able to serve.
-    ModelFile::parse(&model.to_json()?).map_err(|why| anyhow!("the model cannot be written down: {why}"))?;
+    let golden: Vec<&[Cell]> = seen.iter().map(|row| &*table.rows[*row]).collect();
+    let mut model = ModelFile::linear(&encoding, columns.label().to_owned(), &linear, training)
+        .with_golden(&golden)
+        .map_err(|why| anyhow!(why))?;
+    model.reference = Some(Reference::of(&design.vectors(), &design.labels, &predictions, residual));
+    model.holdout = (!held_out.rows.is_empty()).then(|| scores(&held_out, &linear));
     model.write(path).with_context(|| format!("cannot write the model file {}", path.display()))?;
-    Ok(Trained { model, seen, unfitted })
+    Ok(Trained { model, seen: scores(&design, &linear), unfitted, notes })
+}
+
+/// What a table is called that has no file.
+const STANDARD: &str = "standard input";
+
+fn is_standard(data: &Path) -> bool {
+    data == Path::new("-")
+}
+
+fn read(data: &Path) -> io::Result<Vec<u8>> {
+    if !is_standard(data) {
+        return std::fs::read(data);
+    }
+    let mut bytes = Vec::new();
+    io::stdin().lock().read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// How good a model is on these rows.
+fn scores(design: &Design, linear: &Linear) -> Holdout {
+    let predictions = linear.predict(&design.vectors());
+    Holdout::from(&Scores::of(design.labels.iter().copied().zip(predictions)))
+}
+
+/// Refuses labels that `metric` would refuse.
+fn refuse_extreme(table: &Table, name: &str) -> anyhow::Result<()> {
+    for (label, line) in table.labels.iter().zip(&table.lines) {
+        scorable("the label", *label).map_err(|why| {
+            let target = piece(table.target.as_deref().unwrap_or_default());
+            let why = why.detail;
+            anyhow!("{name}, line {line}, column {target}: {why}; use another unit for the column, or leave the row out")
+        })?;
+    }
+    Ok(())
+}
+
+/// Where the rows came from.
+fn source(data: &Path, bytes: &[u8], table: &Table, columns: &Columns) -> TableSource {
+    TableSource {
+        file: match data.file_name() {
+            Some(name) if !is_standard(data) => name.to_string_lossy().into_owned(),
+            _ => STANDARD.to_owned(),
+        },
+        sha256: sha256(bytes),
+        rows: Some(table.rows.len()),
+        missing: columns.missing.to_possible_value().map(|way| way.get_name().to_owned()),
+        notes: table.notes.clone(),
+    }
 }
 
 /// The libraries that fit, with their versions.
@@ -202,6 +190,8 @@ pub fn split(rows: usize, holdout: f64, seed: u64) -> (Vec<usize>, Vec<usize>) {
 
 #[cfg(test)]
 mod tests {
+    use shared::table::Dialect;
+
     use super::*;
 
     #[test]
@@ -217,20 +207,25 @@ mod tests {
     }
 
     #[test]
+    fn a_label_that_could_not_be_scored_is_refused_with_its_place() {
+        let table = |label: &str| {
+            let text = format!("t,price\n1e300,1\n\n2,{label}\n");
+            let columns = Columns::target("price");
+            Table::parse(text.as_bytes(), "t.csv", &Dialect::default(), &columns, Labels::Required).unwrap()
+        };
+        assert!(refuse_extreme(&table("-1e15"), "t.csv").is_ok(), "features may be larger");
+        assert_eq!(
+            refuse_extreme(&table("-1e16"), "t.csv").unwrap_err().to_string(),
+            "t.csv, line 4, column price: the label is -1e16; scored are numbers up to 1e15; use another unit for the column, or leave the row out"
+        );
+    }
+
+    #[test]
     fn the_versions_are_those_of_the_lock_file() {
         let lock = include_str!("../../Cargo.lock");
         for library in ["linfa", "linfa-linear", "linfa-elasticnet"] {
             let entry = format!("name = \"{library}\"\nversion = \"{LINFA}\"\n");
             assert!(lock.contains(&entry), "{library} has another version than {LINFA}");
         }
-    }
-
-    #[test]
-    fn numbers_out_of_their_limits_are_refused() {
-        assert!(parse_share("0.9").is_ok() && parse_share("0.91").is_err() && parse_share("NaN").is_err());
-        assert!(parse_l1_ratio("1").is_ok() && parse_l1_ratio("0").is_err());
-        assert!(
-            parse_penalty("1e-9").is_ok() && parse_penalty("0").is_err() && parse_penalty("inf").is_err()
-        );
     }
 }

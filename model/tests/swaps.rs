@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use model::encode::Encoding;
 use model::file::{ModelFile, sha256};
 use model::linear::Linear;
 use model::load::Loader;
-use model::swap::Keeper;
-use shared::message::Name;
+use model::swap::ModelKeeper;
+use shared::message::{Cell, Name};
 
 const SWAPS: u32 = 3000;
 
@@ -20,16 +21,16 @@ const SWAPS: u32 = 3000;
 fn file(number: u32) -> Vec<u8> {
     let linear = Linear::new(None, &[f64::from(number) / 2.0, 0.0], f64::from(number) / 2.0).unwrap();
     let training = serde_json::json!({"algorithm": "ols", "parameters": {}, "libraries": {}, "made_at": ""});
-    let names = vec!["a".to_owned(), "b".to_owned()];
-    let file = ModelFile::linear(names, "y".to_owned(), &linear, serde_json::from_value(training).unwrap());
-    file.with_golden(&[&[1.0, 1.0]], &[f64::from(number)]).to_json().unwrap()
+    let names = Encoding::plain(vec!["a".to_owned(), "b".to_owned()]);
+    let file = ModelFile::linear(&names, "y".to_owned(), &linear, serde_json::from_value(training).unwrap());
+    file.with_golden(&[&[1.0, 1.0].map(Cell::Number)]).unwrap().to_json().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_thousand_swaps_fail_no_prediction() {
     let folder = tempfile::tempdir().unwrap();
     let (path, new) = (folder.path().join("model.json"), folder.path().join("new"));
-    let (keeper, mut serving) = Keeper::new(&path, &Name::parse("model").unwrap(), Loader::default());
+    let (keeper, mut serving) = ModelKeeper::new(&path, &Name::parse("model").unwrap(), Loader::default());
     let keeping = tokio::spawn(keeper.keep());
     let files: Vec<Vec<u8>> = (0..=SWAPS).map(file).collect();
     let versions: Vec<String> = files.iter().map(|bytes| sha256(bytes)[..12].to_owned()).collect();

@@ -1,22 +1,24 @@
 //! The three services in one process, and the commands of an administrator.
 
+pub mod cli;
 pub mod topology;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 use features::FeaturesOptions;
 use metric::MetricOptions;
+use model::encode::Encoding;
 use model::inputs::Inputs;
 use model::load::Loader;
 use model::train::{self, TrainOptions};
 use model::{AnswerOptions, ServeOptions};
 use shared::clock::Clock;
-use shared::dataset::Dataset;
 use shared::service::Context;
 use shared::stop::Stop;
+use shared::table::Table;
 use shared::transport::Error;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -28,9 +30,9 @@ pub struct PipelineOptions {
     #[command(flatten)]
     features: FeaturesOptions,
 
-    /// The model file. Where there is none, one is trained from the data.
+    /// The model file. If it is missing, a model is trained from the data.
     /// [default: model.json beside data/diabetes.csv, NAME.model.json beside another NAME.csv]
-    #[arg(long, env = "MODEL", value_name = "FILE", help_heading = "Model")]
+    #[arg(long, value_name = "FILE", help_heading = "Model")]
     model: Option<PathBuf>,
 
     #[command(flatten)]
@@ -40,6 +42,17 @@ pub struct PipelineOptions {
     metric: MetricOptions,
 }
 
+impl PipelineOptions {
+    /// What matters of them, for the first line of the log.
+    #[must_use]
+    pub fn settings(&self) -> String {
+        let Self { features, model, answers, metric } = self;
+        let model = model.clone().unwrap_or_else(|| default_model(&features.data));
+        let (rows, answers, records) = (features.settings(), answers.settings(), metric.settings());
+        format!("{rows}; model file {}{answers}; {records}", model.display())
+    }
+}
+
 /// Runs the three services until all rows are recorded, where there is an end of them, or a stop is requested.
 /// Rows that are under way then are finished first, where the transport can tell.
 ///
@@ -47,8 +60,13 @@ pub struct PipelineOptions {
 /// The first service's that fails, or a model that does not fit the data.
 pub async fn run(context: Context, options: PipelineOptions) -> anyhow::Result<()> {
     let PipelineOptions { features, model, answers, metric } = options;
-    let model = model.unwrap_or_else(|| default_model(&features.data));
-    prepare_model(&features, &model)?;
+    let model = if features.is_stream() {
+        model_for_stream(&features, model)?
+    } else {
+        let model = model.unwrap_or_else(|| default_model(&features.data));
+        prepare_model(&features, &model)?;
+        model
+    };
     let serve = ServeOptions { model, answers };
 
     let rows = watch::Sender::new(0);
@@ -75,17 +93,22 @@ pub async fn run(context: Context, options: PipelineOptions) -> anyhow::Result<(
             ended?.map(|()| 0)
         }
     };
-    let mut result = match published {
-        Err(why) => Err(why),
-        Ok(published) => tokio::select! {
+    let drains = context.transport.can_drain();
+    // On a broker, rows that others left in the queues count too.
+    let enough = published.as_ref().ok().filter(|_| !drains).copied();
+    // What came before a bad line is recorded where nobody else has it.
+    let finished = if published.is_ok() || drains {
+        tokio::select! {
             () = context.transport.drained() => Ok(()),
-            // On a broker, rows that others left in the queues count too.
-            _ = recorded.wait_for(|rows| *rows >= published) => Ok(()),
-            () = context.stop.requested(), if !context.transport.can_drain() => Ok(()),
+            _ = recorded.wait_for(|rows| enough.is_some_and(|enough| *rows >= enough)) => Ok(()),
+            () = context.stop.requested(), if !drains => Ok(()),
             () = context.stop.overdue() => Ok(()),
             Some(ended) = rest.join_next() => ended?,
-        },
+        }
+    } else {
+        Ok(())
     };
+    let mut result = first_failure(published.map(drop), finished);
     rest_stop.request();
     while let Some(ended) = rest.join_next().await {
         result = first_failure(result, ended?);
@@ -114,33 +137,128 @@ fn default_model(data: &Path) -> PathBuf {
     data.with_extension("model.json")
 }
 
+/// The model for rows of a stream, which can train none.
+fn model_for_stream(features: &FeaturesOptions, model: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+    match model {
+        Some(model) if model.exists() => Ok(model),
+        Some(model) => bail!(
+            "there is no model at {}, and a stream cannot train one; train it from a table: model train --data TABLE.csv --model {}",
+            model.display(),
+            model.display()
+        ),
+        None => bail!(
+            "--data {} is a stream, which cannot train a model; name a model file with --model",
+            features.data.display()
+        ),
+    }
+}
+
 /// Trains a model where there is none, and checks that one which is there was made for these columns.
 fn prepare_model(features: &FeaturesOptions, model: &Path) -> anyhow::Result<()> {
     let data = &features.data;
     if !model.exists() {
         info!("no model at {}: training one from {}", model.display(), data.display());
-        let options = TrainOptions::plain(data, features.columns.clone(), model);
+        let plain = TrainOptions::plain(data, features.columns.clone(), model);
+        let options = TrainOptions { dialect: features.dialect().clone(), ..plain };
         let trained = train::train(&options)?;
         for line in train::report(&trained, model).lines() {
             info!("{line}");
         }
         return Ok(());
     }
-    let columns = Inputs::named(Dataset::read(data, &features.columns)?.features);
+    let table = Table::read(data, features.dialect(), &features.columns, features.labels())?;
     let loaded = Loader::of_this_program().load(model)?;
-    let wants = loaded.predictor.inputs();
-    ensure!(
-        wants.fits(&columns),
-        "{} wants {wants}, but {} has {columns}; name another file with --model, and one is trained",
-        model.display(),
-        data.display(),
-    );
+    fits(loaded.predictor.inputs(), &table).map_err(|why| {
+        let (model, data) = (model.display(), data.display());
+        anyhow!("{model} does not fit {data}: {why}; to train a new model, name another file with --model")
+    })
+}
+
+/// Whether a model predicts the label of a table from its features.
+fn fits(wants: &Inputs, table: &Table) -> Result<(), String> {
+    if let (Some(label), None) = (wants.target(), &table.target)
+        && table.features.iter().any(|name| name == label)
+    {
+        return Err(format!(
+            "it predicts {label:?}, which is a feature of the table as long as --target does not name it; say so with --target {label}"
+        ));
+    }
+    let has = Inputs::named(table.features.clone());
+    if wants.count() != has.count() || wants.names().is_some_and(|names| names != table.features) {
+        return Err(format!("it expects {wants}, the table has {has}"));
+    }
+    if let (Some(predicts), Some(label)) = (wants.target(), table.target.as_deref())
+        && predicts != label
+    {
+        return Err(format!("it predicts {predicts:?}, the table's label is {label:?}"));
+    }
+    let categories = wants.encoding().map(Encoding::categories).unwrap_or_default();
+    for (place, name) in table.features.iter().enumerate() {
+        match (categories.contains_key(name), table.one_hot.contains(&place)) {
+            (true, false) => {
+                return Err(format!("{name:?} is a category in the model; add --one-hot {name}"));
+            }
+            (false, true) => {
+                return Err(format!("{name:?} is a number in the model, but --one-hot makes it a category"));
+            }
+            _ => {}
+        }
+    }
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use shared::table::{Columns, Dialect, Labels};
+
     use super::*;
+
+    #[test]
+    fn a_model_fits_a_table_of_its_features_kinds_and_label() {
+        let table = |text: &str, columns: &Columns| {
+            Table::parse(text.as_bytes(), "t.csv", &Dialect::default(), columns, Labels::Required).unwrap()
+        };
+        let plain = Columns { drop: vec!["z".to_owned()], ..Columns::target("y") };
+        let plain = table("a,b,y,z\n1,2,3,4\n", &plain);
+        let one_hot = Columns { one_hot: vec!["b".to_owned()], ..Columns::target("y") };
+        let coded = table("a,b,y\n1,2,3\n", &one_hot);
+        let any = Columns::default();
+        let unnamed =
+            Table::parse(&b"a,b,y\n1,2,3\n"[..], "t.csv", &Dialect::default(), &any, Labels::IfThere)
+                .unwrap();
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let numbers = Inputs::named(names(&["a", "b"]));
+        let categories = [("b".to_owned(), names(&["1", "2"]))].into();
+        let coding =
+            Inputs::encoded(Encoding::new(&names(&["a", "b"]), &BTreeMap::new(), &categories).unwrap());
+        for (wants, table, want) in [
+            (numbers.clone().of_target("y"), &plain, None),
+            (numbers.clone(), &plain, None),
+            (Inputs::unnamed(2), &plain, None),
+            (coding.clone(), &coded, None),
+            (numbers.clone().of_target("z"), &plain, Some("it predicts \"z\", the table's label is \"y\"")),
+            (Inputs::unnamed(3), &plain, Some("it expects 3 features, the table has 2 features (a, b)")),
+            (
+                Inputs::named(names(&["b", "a"])),
+                &plain,
+                Some("it expects 2 features (b, a), the table has 2 features (a, b)"),
+            ),
+            (
+                numbers.clone().of_target("y"),
+                &unnamed,
+                Some(
+                    "it predicts \"y\", which is a feature of the table as long as --target does not name it; say so with \
+                     --target y",
+                ),
+            ),
+            (coding, &plain, Some("\"b\" is a category in the model; add --one-hot b")),
+            (numbers, &coded, Some("\"b\" is a number in the model, but --one-hot makes it a category")),
+        ] {
+            assert_eq!(fits(&wants, table).err().as_deref(), want);
+        }
+    }
 
     #[test]
     fn each_table_has_its_own_model_file() {

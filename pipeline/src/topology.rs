@@ -8,23 +8,23 @@ use shared::service::exit;
 use shared::transport::administration::{self, Rights};
 use shared::transport::{AmqpOptions, Endpoint, Error};
 
-/// Makes the exchanges and queues that are missing, as a user that may. With them in place, the services need no right to
-/// make anything.
+/// Creates missing exchanges and queues, as a user that may. With them in place, the services need no right to create
+/// anything.
 #[derive(Args, Debug)]
 pub struct Topology {
-    /// Prints what would be made, and changes nothing.
+    /// Print what would be created, and change nothing.
     #[arg(long, conflicts_with_all = ["delete", "rights"])]
     print: bool,
 
-    /// Removes them: only queues without messages and consumers, and exchanges to which nothing else is bound.
+    /// Delete them: only queues without messages and consumers, and exchanges that nothing else is bound to.
     #[arg(long, conflicts_with = "rights")]
     delete: bool,
 
-    /// Removes queues with their messages.
+    /// Delete queues even with messages and consumers.
     #[arg(long, requires = "delete")]
     force: bool,
 
-    /// Prints which rights each service needs, as commands for rabbitmqctl.
+    /// Print the rights that each service needs, as rabbitmqctl commands.
     #[arg(long)]
     rights: bool,
 

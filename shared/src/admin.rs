@@ -2,26 +2,38 @@
 //!
 //! - `GET /live`: 200 while the process runs.
 //! - `GET /ready`: 200 when it does its job, else 503 with what is missing, a line each.
-//! - `GET /metrics`: the counters, in Prometheus' text format.
+//! - `GET /metrics`: the numbers, in Prometheus' text format.
+
+mod healthcheck;
 
 use std::fmt;
-use std::io::{Read as _, Write as _};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
-use std::process::ExitCode;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
-use std::sync::OnceLock;
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
-use clap::Args;
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tracing::info;
 
+pub use self::healthcheck::Healthcheck;
+use crate::http::{Limits, Listener, Server};
+use crate::metrics;
 use crate::readiness::Readiness;
+
+/// What the endpoint takes: short questions of a few people and programs.
+pub(crate) const LIMITS: Limits = Limits {
+    connections: 256,
+    new_per_second: 2000,
+    header_bytes: 16 << 10,
+    header: Duration::from_secs(5),
+    body_bytes: 1 << 10,
+    request: Duration::from_secs(10),
+    answer: Duration::from_secs(10),
+    idle: Duration::from_secs(60),
+};
 
 /// Where the endpoint listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +60,7 @@ impl FromStr for Listen {
         }
         text.parse()
             .map(Self::On)
-            .map_err(|_| "wanted is ADDRESS:PORT, such as 127.0.0.1:9100, or off".to_owned())
+            .map_err(|_| "expected ADDRESS:PORT, such as 127.0.0.1:9100, or off".to_owned())
     }
 }
 
@@ -61,17 +73,20 @@ impl fmt::Display for Listen {
     }
 }
 
-/// Starts to serve in the background.
+/// Starts to serve in the background; nothing is returned where it is off.
 ///
 /// # Errors
 /// The address cannot be listened on.
-pub async fn serve(name: &'static str, listen: Listen, readiness: Readiness) -> anyhow::Result<()> {
-    let Listen::On(address) = listen else { return Ok(()) };
-    let metrics = recorder()?;
-    let listener = tokio::net::TcpListener::bind(address).await.with_context(|| {
+pub async fn serve(
+    name: &'static str,
+    listen: Listen,
+    readiness: Readiness,
+) -> anyhow::Result<Option<Server>> {
+    let Listen::On(address) = listen else { return Ok(None) };
+    let listener = Listener::bind("the admin endpoint", address, LIMITS).await.with_context(|| {
         format!("the admin endpoint cannot listen on {address}; choose another with --admin-addr, or `off`")
     })?;
-    let address = listener.local_addr().context("the admin endpoint has no address")?;
+    let address = listener.address().context("the admin endpoint has no address")?;
     info!("{name} serves /live, /ready and /metrics on http://{address}");
     let ready = async move || {
         let unmet = readiness.unmet();
@@ -81,69 +96,18 @@ pub async fn serve(name: &'static str, listen: Listen, readiness: Readiness) -> 
         let lines = unmet.iter().map(|what| format!("not yet: {what}\n")).collect();
         (StatusCode::SERVICE_UNAVAILABLE, lines)
     };
-    let scrape = async move || {
-        metrics.run_upkeep();
-        ([(CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.render())
-    };
+    let scrape = async || ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics::encode());
     let routes = Router::new()
         .route("/live", get(async || "live\n"))
         .route("/ready", get(ready))
-        .route("/metrics", get(scrape));
-    tokio::spawn(async move { axum::serve(listener, routes).await });
-    Ok(())
-}
-
-/// The process's counters. They are one set, also where several services share a process.
-fn recorder() -> anyhow::Result<PrometheusHandle> {
-    static HANDLE: OnceLock<Result<PrometheusHandle, String>> = OnceLock::new();
-    let handle =
-        HANDLE.get_or_init(|| PrometheusBuilder::new().install_recorder().map_err(|why| why.to_string()));
-    handle.clone().map_err(|why| anyhow::anyhow!("cannot set up the metrics: {why}"))
-}
-
-/// Asks the running service whether it is ready: exit code 0 or 1. For images that have no shell and no curl.
-#[derive(Args, Debug)]
-pub struct Healthcheck {
-    /// The service's admin endpoint.
-    #[arg(long, env = "ADMIN_ADDR")]
-    admin_addr: Listen,
-}
-
-impl Healthcheck {
-    /// Asks, and says on standard error what is missing.
-    #[must_use]
-    pub fn run(&self) -> ExitCode {
-        match ask(self.admin_addr, "/ready") {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(why) => {
-                eprintln!("{why:#}");
-                ExitCode::FAILURE
-            }
-        }
-    }
-}
-
-fn ask(listen: Listen, path: &str) -> anyhow::Result<()> {
-    const PATIENCE: Duration = Duration::from_secs(2);
-    let Listen::On(mut address) = listen else { anyhow::bail!("the admin endpoint is off") };
-    ensure!(address.port() != 0, "give the service's own address with --admin-addr or ADMIN_ADDR");
-    if address.ip().is_unspecified() {
-        address.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    }
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)
-        .with_context(|| format!("nothing answers on {address}"))?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).with_context(|| format!("no answer from {address}"))?;
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-    let status = head.split(' ').nth(1).unwrap_or("none");
-    ensure!(status == "200", "{}", body.trim());
-    Ok(())
+        .route("/metrics", get(scrape))
+        .fallback(async || (StatusCode::NOT_FOUND, "here are /live, /ready and /metrics\n"));
+    Ok(Some(listener.serve(routes).context("the admin endpoint cannot start")?))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::healthcheck::ask;
     use super::*;
 
     #[test]
@@ -153,19 +117,13 @@ mod tests {
         assert!("9100".parse::<Listen>().unwrap_err().contains("ADDRESS:PORT"));
     }
 
-    #[test]
-    fn a_healthcheck_needs_to_know_where() {
-        assert!(ask(Listen::Off, "/ready").is_err());
-        assert!(ask(Listen::default(), "/ready").unwrap_err().to_string().contains("ADMIN_ADDR"));
-    }
-
     #[tokio::test(flavor = "multi_thread")]
     async fn ready_says_what_is_missing() {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let listen = Listen::On(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
         let readiness = Readiness::default();
         let model = readiness.condition("model loaded");
-        serve("test", listen, readiness).await.unwrap();
+        let server = serve("test", listen, readiness).await.unwrap().unwrap();
         let ask = move |path| tokio::task::spawn_blocking(move || ask(listen, path));
         assert!(ask("/live").await.unwrap().is_ok());
         let why = ask("/ready").await.unwrap().unwrap_err().to_string();
@@ -173,5 +131,9 @@ mod tests {
         model.set(true);
         assert!(ask("/ready").await.unwrap().is_ok());
         assert!(ask("/metrics").await.unwrap().is_ok());
+        let why = ask("/").await.unwrap().unwrap_err().to_string();
+        assert_eq!(why, "here are /live, /ready and /metrics");
+        server.stop(Duration::from_secs(1)).await;
+        assert!(ask("/live").await.unwrap().unwrap_err().to_string().contains("nothing answers"));
     }
 }

@@ -2,17 +2,27 @@
 //!
 //! - [`message`]: what travels between the services, and its form on the wire.
 //! - [`transport`]: moves messages, on RabbitMQ or in memory, under one set of rules.
+//! - [`cli`]: reads the flags of a program and their variables.
 //! - [`service`]: starts a service, reports on it and stops it; [`owner`]: as whom, in a container.
-//! - [`dataset`]: a table of numbers read from CSV; [`scores`]: how far predictions are off.
+//! - [`http`]: the ports that a service opens; [`admin`] is one.
+//! - [`metrics`]: the numbers that Prometheus reads.
+//! - [`printable`]: text from outside, made fit to be read.
+//! - [`table`]: reads tables, as people have them; [`scores`]: how far predictions are off.
 
 pub mod admin;
+pub mod cli;
 pub mod clock;
-pub mod dataset;
+pub mod http;
 pub mod message;
+pub mod metrics;
 pub mod owner;
+pub mod printable;
+pub mod quota;
 pub mod readiness;
 pub mod scores;
 pub mod service;
+mod signals;
 pub mod stop;
+pub mod table;
 pub mod telemetry;
 pub mod transport;

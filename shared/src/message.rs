@@ -1,11 +1,14 @@
 //! What travels between the services: a row of features, its label, a prediction.
 //!
-//! Three body shapes are read. Bare, `[0.1, 0.2]` or `151.0`, with the id in the message's properties;
-//! wrapped, `{"id": ..., "body": ...}`, as later versions of the Python exercise send; and bare without any
-//! id, which can be predicted and logged but never joined. An answer leaves in the shape its question had.
+//! A body is bare, `[0.1, 0.2]` or `151.0`, with the id in the message's properties or without any, which can be predicted and
+//! logged but never joined; or wrapped, `{"id": ..., KEY: ...}`, as later versions of the Python exercise send. A row's features may
+//! also come by name, with or without an id among them. An answer has its id where its question had it.
 
+mod body_key;
+mod cell;
 mod feature_names;
 mod id;
+mod name;
 mod outgoing;
 mod reject;
 mod wire;
@@ -14,7 +17,10 @@ use std::sync::Arc;
 
 use crate::clock::Timestamp;
 
-pub use id::{Name, RowId};
+pub use body_key::BodyKey;
+pub use cell::{Cell, Features};
+pub use id::RowId;
+pub use name::Name;
 pub use outgoing::{HeaderValue, Outgoing};
 pub use reject::Rejection;
 pub use wire::{Incoming, MAX_BODY};
@@ -57,6 +63,8 @@ pub enum Key {
         id: RowId,
         /// The id's JSON: a string or a number.
         raw: Box<str>,
+        /// The key of the value beside it, where the message leaves. Where one was read, it is the usual one.
+        under: BodyKey,
     },
     /// No id at all.
     Anonymous,
@@ -67,7 +75,16 @@ impl Key {
     #[must_use]
     pub fn wrapped(id: RowId) -> Self {
         let raw = format!("\"{id}\"").into();
-        Self::Body { id, raw }
+        Self::Body { id, raw, under: BodyKey::default() }
+    }
+
+    /// The same with the value under this key, where the id travels in the body.
+    #[must_use]
+    pub fn under(self, key: &BodyKey) -> Self {
+        match self {
+            Self::Body { id, raw, .. } => Self::Body { id, raw, under: key.clone() },
+            other => other,
+        }
     }
 
     /// The row's id, if it has one.
@@ -89,13 +106,31 @@ impl Key {
     }
 }
 
+/// The largest label or prediction, in size. A sum of millions of errors of that size, squared too, is still a number.
+pub const LARGEST_VALUE: f64 = 1e15;
+
+/// Holds a label or a prediction to what can be scored. `what` is it called in an error.
+///
+/// # Errors
+/// It is not finite, or beyond [`LARGEST_VALUE`].
+pub fn scorable(what: &str, value: f64) -> Result<f64, Rejection> {
+    if !value.is_finite() {
+        return Err(Rejection::new(Rejection::NOT_FINITE, format!("{what} is {value}")));
+    }
+    if value.abs() > LARGEST_VALUE {
+        let detail = format!("{what} is {value:e}; scored are numbers up to {LARGEST_VALUE:e}");
+        return Err(Rejection::new(Rejection::EXTREME, detail));
+    }
+    Ok(value)
+}
+
 /// A row of features.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
     /// Which row this is.
     pub key: Key,
-    /// The feature vector: finite numbers.
-    pub features: Vec<f64>,
+    /// What the model predicts from.
+    pub features: Features,
     /// The features' names as their sender spelt them, if it did: see [`Row::parse_names`].
     pub names: Option<Arc<str>>,
     /// When it was published, if its sender said.
@@ -128,4 +163,32 @@ pub struct Prediction {
     pub published_at: Option<Timestamp>,
     /// When its row was published, if that is known.
     pub features_published_at: Option<Timestamp>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Text files, metrics and the queues of every release have them.
+    #[test]
+    fn roles_have_the_names_of_the_exercises_queues() {
+        assert_eq!(Role::ALL.map(Role::name), ["Features", "y_true", "y_predict"]);
+    }
+
+    #[test]
+    fn a_key_tells_its_row_and_keeps_how_it_was_said() {
+        let id = RowId::parse("row-1").unwrap();
+        let body = "y_pred".parse::<BodyKey>().unwrap();
+        for (key, has_id) in
+            [(Key::Property(id.clone()), true), (Key::wrapped(id.clone()), true), (Key::Anonymous, false)]
+        {
+            let wanted = has_id.then_some(&id);
+            assert_eq!((key.id(), key.clone().into_id().as_ref()), (wanted, wanted), "{key:?}");
+            let Key::Body { id: of_body, raw, under } = key.clone().under(&body) else {
+                assert_eq!(key.clone().under(&body), key);
+                continue;
+            };
+            assert_eq!((of_body, &*raw, &under), (id.clone(), "\"row-1\"", &body));
+        }
+    }
 }

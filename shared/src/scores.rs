@@ -148,9 +148,39 @@ mod tests {
     }
 
     #[test]
+    fn sums_keep_what_is_far_smaller_than_they_are() {
+        // Each small residual is half of the last bit of the sums, and alone would be rounded away.
+        let small = 1000;
+        let mut scores = Scores::default();
+        scores.add(9_007_199_254_740_992.0, 0.0);
+        (0..small).for_each(|_| scores.add(1.0, 0.0));
+        let count = f64::from(small) + 1.0;
+        assert_eq!(scores.mae(), (9_007_199_254_740_992.0 + f64::from(small)) / count);
+    }
+
+    #[test]
     fn r2_needs_labels_that_differ() {
         assert_eq!(Scores::of([(5.0, 4.0)]).r2(), None);
         assert_eq!(Scores::of([(5.0, 4.0), (5.0, 6.0)]).r2(), None);
         assert!(Scores::default().mae().is_nan());
+    }
+
+    #[test]
+    fn a_sum_has_what_rounding_would_lose_in_whatever_order() {
+        for terms in [[1.0, 1e16, -1e16], [1e16, 1.0, -1e16], [-1e16, 1e16, 1.0], [1e16, -1e16, 1.0]] {
+            let mut sum = Sum::default();
+            terms.into_iter().for_each(|term| sum.add(term));
+            assert_eq!(sum.total(), 1.0, "{terms:?}");
+        }
+        // Eleven errors, of which the plain sum has the first one only.
+        let scores = Scores::of([(1e16, 0.0)].into_iter().chain([(1.0, 0.0); 10]));
+        assert_eq!(scores.mae(), (1e16 + 10.0) / 11.0);
+    }
+
+    #[test]
+    fn labels_far_from_zero_have_the_same_r2() {
+        let pairs = [(1.0, 2.0), (2.0, 2.0), (6.0, 3.0)];
+        let far = Scores::of(pairs.map(|(y_true, y_pred)| (y_true + 1e9, y_pred + 1e9)));
+        assert_eq!(far.r2(), Scores::of(pairs).r2());
     }
 }

@@ -4,14 +4,14 @@ use std::future::Future;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use crate::admin;
 use crate::readiness::Readiness;
-use crate::stop::Stop;
+use crate::signals::Signals;
+use crate::stop::{Order, Orders, Stop};
 use crate::telemetry::{self, TelemetryOptions};
 use crate::transport::{self, Transport};
 
@@ -30,7 +30,7 @@ pub struct Context {
 #[derive(Args, Debug, Clone)]
 pub struct ServiceOptions {
     /// Where /live, /ready and /metrics are served: an address with a port, or `off`.
-    #[arg(long, env = "ADMIN_ADDR", value_name = "ADDR", default_value_t, help_heading = "Service")]
+    #[arg(long, value_name = "ADDR", default_value_t, help_heading = "Service")]
     pub admin_addr: admin::Listen,
 
     #[command(flatten)]
@@ -48,12 +48,17 @@ pub mod exit {
 /// How long after [`Stop::GRACE`] a service may still take to let go, before the process ends without it.
 const LETTING_GO: Duration = Duration::from_millis(2500);
 
-/// Runs a service until it is done, fails, or is told to stop by SIGINT or SIGTERM. A second signal makes it
-/// let go at once.
+/// How long answers of the admin endpoint that have begun may take at the end.
+const LAST_ANSWERS: Duration = Duration::from_millis(300);
+
+/// Runs a service until it is done, fails, or is told to stop by SIGTERM, SIGINT or SIGHUP. A second signal makes it
+/// let go at once, unless it is the same order: see [`Orders`]. `settings` is what matters of its flags, without secrets, for
+/// the first line of the log.
 pub fn main<F>(
     name: &'static str,
     options: ServiceOptions,
     transport: anyhow::Result<Transport>,
+    settings: &str,
     run: impl FnOnce(Context) -> F,
 ) -> ExitCode
 where
@@ -70,8 +75,8 @@ where
     let result = runtime.block_on(async {
         let context =
             Context { transport: transport?, stop: Stop::default(), readiness: Readiness::default() };
-        let version = env!("CARGO_PKG_VERSION");
-        info!(version, "{name} {version} starts");
+        let (version, admin) = (env!("CARGO_PKG_VERSION"), options.admin_addr);
+        info!(version, "{name} {version} starts: {settings}; {}; admin {admin}", context.transport);
         supervise(name, &options, context, run).await
     });
     // Ends what is left: a blocked connection's thread must not hold up the exit.
@@ -100,32 +105,48 @@ async fn supervise<F>(
 where
     F: Future<Output = anyhow::Result<()>>,
 {
-    admin::serve(name, options.admin_addr, context.readiness.clone()).await?;
+    let admin = admin::serve(name, options.admin_addr, context.readiness.clone()).await?;
     let stop = context.stop.clone();
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen to SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen to SIGINT")?;
+    let mut signals = Signals::new()?;
+    let fate = match context.transport {
+        Transport::Amqp(_) => "unacknowledged messages go back to their queues",
+        Transport::Memory(_) => "what is not recorded ends with this process",
+    };
     let orders = async {
-        let mut next = async || {
-            tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        let (mut orders, start) = (Orders::default(), Instant::now());
+        let mut next = async |wanted: Order| {
+            loop {
+                signals.next().await;
+                if orders.heard(start.elapsed()) == wanted {
+                    return;
+                }
+            }
         };
-        next().await;
+        next(Order::Stop).await;
         info!("{name} stops: it finishes what it holds");
         stop.request();
         tokio::select! {
-            () = tokio::time::sleep(Stop::GRACE) => warn!("{name} could not finish in {:?} and lets go", Stop::GRACE),
-            () = next() => warn!("{name} was told again to stop and lets go"),
+            () = tokio::time::sleep(Stop::GRACE) => {
+                warn!("not finished in {:?}: abandoning work in flight; {fate}", Stop::GRACE);
+            }
+            () = next(Order::GiveUp) => warn!("second stop signal: abandoning work in flight; {fate}"),
         }
         stop.give_up();
         tokio::time::sleep(LETTING_GO).await;
     };
-    tokio::select! {
+    let result = tokio::select! {
         result = run(context) => match result {
             // Whoever was stopped before it could finish has lost nothing: what it held went back.
             Err(why) if stop.is_requested() && is_stopped(&why) => Ok(()),
             result => result,
         },
-        () = orders => anyhow::bail!("it did not let go in {LETTING_GO:?}"),
+        () = orders => Err(anyhow::anyhow!("it did not let go in {LETTING_GO:?}")),
+    };
+    // It answers until there is nothing more to tell.
+    if let Some(admin) = admin {
+        admin.stop(LAST_ANSWERS).await;
     }
+    result
 }
 
 fn is_stopped(why: &anyhow::Error) -> bool {

@@ -1,5 +1,6 @@
 //! What a process says: lines for people on a terminal, JSON otherwise.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::LazyLock;
 
@@ -12,37 +13,48 @@ use tracing_subscriber::EnvFilter;
 #[command(next_help_heading = "Log")]
 pub struct TelemetryOptions {
     /// Form of the log lines.
-    #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = Format::Auto)]
-    log_format: Format,
+    #[arg(long, value_enum, default_value_t = LogFormat::Auto)]
+    log_format: LogFormat,
 
     /// What is logged: a level, or levels by module, such as `info,metric=debug`.
-    #[arg(long, env = "RUST_LOG", value_name = "FILTER", default_value = "info")]
+    #[arg(long, value_name = "FILTER", default_value = "info")]
     log: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
+enum LogFormat {
     /// Text on a terminal, JSON otherwise.
     Auto,
     Text,
     Json,
 }
 
+/// The target of all spans: what a connection or a batch is, by which the JSON log can be filtered. A connection's is at
+/// level info, a batch's at level debug.
+pub const SPANS: &str = "spans";
+
 /// Starts the log on standard output. A second call changes nothing.
 pub fn init(options: &TelemetryOptions) {
-    // The client library logs whole messages and every failure that we report ourselves.
-    let quiet = |filter: &str| EnvFilter::try_new(format!("lapin=off,{filter}"));
+    let terminal = io::stdout().is_terminal();
+    let json = match options.log_format {
+        LogFormat::Auto => !terminal,
+        LogFormat::Text => false,
+        LogFormat::Json => true,
+    };
+    // The client library logs whole messages and every failure that we report ourselves. Spans are for programs: people
+    // read in each line's words whom it is about.
+    let always = if json { "lapin=off".to_owned() } else { format!("lapin=off,{SPANS}=off") };
+    let quiet = |filter: &str| EnvFilter::try_new(format!("{always},{filter}"));
     let filter = quiet(&options.log).unwrap_or_else(|why| {
         eprintln!("the log filter {:?} cannot be read ({why}); logging at level info", options.log);
-        EnvFilter::new("lapin=off,info")
+        EnvFilter::new(format!("{always},info"))
     });
-    let terminal = io::stdout().is_terminal();
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Lines::default);
-    _ = match (options.log_format, terminal) {
-        (Format::Json, _) | (Format::Auto, false) => {
-            builder.json().flatten_event(true).with_current_span(false).try_init()
-        }
-        (Format::Text, _) | (Format::Auto, true) => builder.with_ansi(terminal).compact().try_init(),
+    _ = if json {
+        // One object to filter by: the innermost span.
+        builder.json().flatten_event(true).with_span_list(false).try_init()
+    } else {
+        builder.with_ansi(terminal).compact().try_init()
     };
 }
 
@@ -94,7 +106,46 @@ impl Write for Lines {
 
 impl Drop for Lines {
     fn drop(&mut self) {
+        let line = one_line(&self.0);
         // A reader that went away, such as `head`, is no reason to stop the pipeline.
-        BARS.suspend(|| _ = io::stdout().lock().write_all(&self.0));
+        BARS.suspend(|| _ = io::stdout().lock().write_all(&line));
+    }
+}
+
+/// One event as one line, whatever is in it: nothing that came from outside looks like an event of its own.
+fn one_line(event: &[u8]) -> Cow<'_, [u8]> {
+    let text = event.strip_suffix(b"\n").unwrap_or(event);
+    if !text.iter().any(|byte| matches!(byte, b'\n' | b'\r')) {
+        return event.into();
+    }
+    let mut line = Vec::with_capacity(event.len() + 8);
+    for byte in text {
+        match byte {
+            b'\n' => line.extend(br"\n"),
+            b'\r' => line.extend(br"\r"),
+            other => line.push(*other),
+        }
+    }
+    line.push(b'\n');
+    line.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_one_line() {
+        for (event, line) in [
+            ("INFO metric: recording\n", "INFO metric: recording\n"),
+            (
+                "WARN a key `x\n2026-11-25 ERROR metric: lost`\n",
+                "WARN a key `x\\n2026-11-25 ERROR metric: lost`\n",
+            ),
+            ("WARN x\r\n\n", "WARN x\\r\\n\n"),
+            ("", ""),
+        ] {
+            assert_eq!(one_line(event.as_bytes()), line.as_bytes(), "{event:?}");
+        }
     }
 }

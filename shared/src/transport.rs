@@ -8,8 +8,12 @@
 //!   what was left out said.
 
 mod amqp;
+mod batch;
+mod delivery;
+pub mod lookout;
 pub mod memory;
 pub mod queues;
+mod said;
 
 /// What the fuzz targets reach.
 #[cfg(fuzzing)]
@@ -19,16 +23,23 @@ pub mod fuzzing {
     pub use super::amqp::guard::watch::Finding;
 }
 
+use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
-use crate::message::{Incoming, Name, Outgoing, Rejection, Role};
+use crate::message::{Outgoing, Role};
 use crate::readiness::{Condition, Readiness};
 use crate::stop::Stop;
 
 pub use amqp::administration;
 pub use amqp::{AmqpOptions, Endpoint};
+pub use batch::{Aside, Batch};
+pub use delivery::{DeadLetter, Delivery};
+pub use lookout::{Look, Lookout, Seen, Waiting};
 pub use queues::{QueueKind, QueueName, QueueOptions, Queues, Subscription};
+
+use batch::{Receipt, partition};
+use delivery::{Content, reject_from_zero, shown_id};
 
 /// Why a transport cannot go on. Everything that can heal, heals inside.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -59,15 +70,6 @@ pub enum Transport {
     Memory(memory::Broker),
 }
 
-/// A delivery that cannot be used, with the reason.
-#[derive(Debug)]
-pub struct DeadLetter {
-    subscription: Arc<Subscription>,
-    content: Content,
-    rejection: Rejection,
-    service: &'static str,
-}
-
 /// What became of a dead letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Burial {
@@ -77,84 +79,16 @@ pub enum Burial {
     GivenBack,
 }
 
-/// One message as a queue delivered it.
-#[derive(Debug)]
-pub struct Delivery {
-    subscription: Arc<Subscription>,
-    redelivered: bool,
-    deadly: bool,
-    content: Content,
-}
-
-#[derive(Debug, Clone)]
-enum Content {
-    Amqp(Arc<amqp::Content>),
-    Memory(Arc<Outgoing>),
-}
-
-impl Delivery {
-    /// Whether the queue has delivered it before. Publishers' duplicates are not marked.
-    #[must_use]
-    pub fn redelivered(&self) -> bool {
-        self.redelivered
-    }
-
-    /// Whether it was delivered again and again, lately alone, without an end: see [`Rejection::CRASHES`].
-    #[must_use]
-    pub fn is_deadly(&self) -> bool {
-        self.deadly
-    }
-
-    /// Turns it into a letter for the dead-letter queue. The delivery itself is to be acknowledged after the letter's
-    /// publish is confirmed.
-    #[must_use]
-    pub fn reject(&self, rejection: Rejection, service: &'static str) -> DeadLetter {
-        let role = self.subscription.role.name();
-        metrics::counter!("pipeline_rejected_total", "queue" => role, "reason" => rejection.reason)
-            .increment(1);
-        let id = self.message_id().unwrap_or("-").chars().take(Name::MAX_LEN).collect::<String>();
-        tracing::warn!(
-            queue = %self.subscription.queue,
-            row.id = %id.escape_debug(),
-            "message goes to {}: {rejection}",
-            self.subscription.dead()
-        );
-        let (subscription, content) = (Arc::clone(&self.subscription), self.content.clone());
-        DeadLetter { subscription, content, rejection, service }
-    }
-
-    fn content(&self) -> &dyn Incoming {
-        match &self.content {
-            Content::Amqp(content) => &**content,
-            Content::Memory(message) => &**message,
+/// What matters of it to a person, without secrets.
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Amqp(endpoint) = self else { return f.write_str("queues in memory") };
+        let queues = endpoint.queues();
+        write!(f, "RabbitMQ at {endpoint}, {} queues", queues.kind())?;
+        for role in Role::ALL.into_iter().filter(|role| queues.name(*role).as_str() != role.name()) {
+            write!(f, ", {role} in {}", queues.name(role), role = role.name())?;
         }
-    }
-}
-
-impl Incoming for Delivery {
-    fn body(&self) -> &[u8] {
-        self.content().body()
-    }
-    fn message_id(&self) -> Option<&str> {
-        self.content().message_id()
-    }
-    fn correlation_id(&self) -> Option<&str> {
-        self.content().correlation_id()
-    }
-    fn content_type(&self) -> Option<&str> {
-        self.content().content_type()
-    }
-    fn int_header(&self, name: &str) -> Option<i64> {
-        self.content().int_header(name)
-    }
-    fn text_header(&self, name: &str) -> Option<&str> {
-        self.content().text_header(name)
-    }
-    fn list_header(&self, name: &str) -> Option<Vec<&str>> {
-        self.content().list_header(name)
-    }
-    fn finding(&self) -> Option<Rejection> {
-        self.content().finding()
+        Ok(())
     }
 }
 
@@ -196,6 +130,7 @@ impl Transport {
         stop: &Stop,
         readiness: &Readiness,
     ) -> Consumer {
+        reject_from_zero(&subscription);
         match self {
             Self::Amqp(endpoint) => {
                 let consumer = amqp::Consumer::shared(endpoint, app, subscription, prefetch, stop, readiness);
@@ -217,6 +152,7 @@ impl Transport {
         stop: &Stop,
         readiness: &Readiness,
     ) -> [Consumer; N] {
+        subscriptions.iter().for_each(reject_from_zero);
         match self {
             Self::Amqp(endpoint) => {
                 amqp::Consumer::sole(endpoint, app, subscriptions, prefetch, stop, readiness)
@@ -293,6 +229,18 @@ impl Publisher {
         }
     }
 
+    /// Waits until messages of a role have a queue to go to, so that nothing is taken that cannot be answered. A queue that
+    /// nobody makes for some seconds is made in its consumer's place, where we may.
+    ///
+    /// # Errors
+    /// As [`Publisher::publish`].
+    pub async fn has_place(&self, role: Role) -> Result<(), Error> {
+        match self {
+            Self::Amqp(publisher) => publisher.has_place(role).await,
+            Self::Memory(..) => Ok(()),
+        }
+    }
+
     /// Whether so many letters wait that nothing more should be taken.
     #[must_use]
     pub fn is_overfull(&self) -> bool {
@@ -332,6 +280,15 @@ impl Consumer {
         }
     }
 
+    /// Looks at the queues by this consumer's connection, as long as that is kept.
+    #[must_use]
+    pub fn lookout(&self) -> Lookout {
+        match self {
+            Self::Amqp(consumer) => Lookout::Amqp(consumer.lookout()),
+            Self::Memory(consumer) => Lookout::Memory(consumer.broker()),
+        }
+    }
+
     /// Closes the connection, within a second. What is not acknowledged goes back to the queue.
     pub async fn close(self) {
         match self {
@@ -341,78 +298,19 @@ impl Consumer {
     }
 }
 
-/// Deliveries that are acknowledged together. Dropped without that, they go back to their queue: on RabbitMQ when
-/// the consumer's next batch is taken or acknowledged.
-#[derive(Debug)]
-#[must_use = "deliveries that are not acknowledged go back to their queue"]
-pub struct Batch {
-    /// The deliveries in the queue's order; at least one.
-    pub deliveries: Vec<Delivery>,
-    receipt: Receipt,
-}
-
-#[derive(Debug)]
-enum Receipt {
-    Amqp(amqp::Receipt),
-    Memory(memory::Receipt),
-}
-
-impl Batch {
-    /// Tells the queue that these deliveries' effects are safe. Where the connection they came by is gone,
-    /// that cannot be told any more: they will come again.
-    pub async fn ack(self) {
-        match self.receipt {
-            Receipt::Amqp(receipt) => receipt.ack().await,
-            Receipt::Memory(receipt) => receipt.ack(),
-        }
-    }
-}
-
-impl Batch {
-    /// Splits off the deliveries at these indices, in ascending order, which take longer. The acknowledgements of
-    /// others, also of later batches, do not wait for them. What they brought is not kept by this.
-    pub fn set_aside(&mut self, indices: &[usize]) -> Vec<Aside> {
-        let (_, rest) = partition(std::mem::take(&mut self.deliveries), indices);
-        self.deliveries = rest;
-        match &mut self.receipt {
-            Receipt::Amqp(receipt) => {
-                receipt.set_aside(indices).into_iter().map(|receipt| Aside(Receipt::Amqp(receipt))).collect()
-            }
-            Receipt::Memory(receipt) => receipt
-                .set_aside(indices)
-                .into_iter()
-                .map(|receipt| Aside(Receipt::Memory(receipt)))
-                .collect(),
-        }
-    }
-}
-
-/// One delivery that was set aside. Dropped without an acknowledgement, it goes back to its queue.
-#[derive(Debug)]
-#[must_use = "a delivery that is not acknowledged goes back to its queue"]
-pub struct Aside(Receipt);
-
-impl Aside {
-    /// As [`Batch::ack`].
-    pub async fn ack(self) {
-        match self.0 {
-            Receipt::Amqp(receipt) => receipt.ack().await,
-            Receipt::Memory(receipt) => receipt.ack(),
-        }
-    }
-}
-
-/// Splits items into those at these ascending indices and the others.
-fn partition<T>(items: Vec<T>, indices: &[usize]) -> (Vec<T>, Vec<T>) {
-    let mut chosen = Vec::with_capacity(indices.len());
-    let mut rest = Vec::with_capacity(items.len() - indices.len());
-    for (index, item) in items.into_iter().enumerate() {
-        if indices.binary_search(&index).is_ok() { chosen.push(item) } else { rest.push(item) }
-    }
-    (chosen, rest)
-}
-
 /// A condition of readiness that holds while a connection is up.
 fn connection_condition(readiness: &Readiness, role: &str) -> Condition {
     readiness.condition(format!("connected to RabbitMQ, {role}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transport_shows_without_its_password() {
+        let endpoint = Endpoint::from_url("amqp://user:S3cret@[::1]:5673/v", QueueKind::Classic).unwrap();
+        assert_eq!(Transport::Amqp(endpoint).to_string(), "RabbitMQ at amqp://[::1]:5673/v, classic queues");
+        assert_eq!(Transport::in_memory().to_string(), "queues in memory");
+    }
 }

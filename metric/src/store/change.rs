@@ -8,12 +8,12 @@ use rusqlite::{CachedStatement, Transaction, params};
 use shared::clock::Timestamp;
 use shared::message::RowId;
 
-use super::key::Key;
 use super::known::{Collected, Finder, Half};
 use super::log::load_file;
 use super::state::{State, source};
-use super::{Arrival, Contradiction, Limits, Log, Moment, Recorded, Said};
-use crate::join::{LabelHalf, Outcome, PredictionHalf, Row, Scored};
+use super::stored_id::StoredId;
+use super::{Arrival, ArrivalKind, CommitTime, Contradiction, Limits, Log, Recorded};
+use crate::join::{LabelHalf, Outcome, PredictionHalf, RowState, Scored};
 use crate::lines::{self, Event};
 
 /// How many events a commit looks at to expire or to trim them, so that none takes long.
@@ -27,7 +27,7 @@ pub(super) struct Change<'a> {
     /// The models whose accounts have changed.
     touched: BTreeSet<usize>,
     /// The halves that are new.
-    fresh: Vec<(Key, Half)>,
+    fresh: Vec<(StoredId, Half)>,
     /// They and the collected ones are in the table.
     put_into_table: bool,
 }
@@ -35,7 +35,7 @@ pub(super) struct Change<'a> {
 /// What is different when the transaction is committed.
 pub(super) struct Changed {
     pub(super) state: State,
-    pub(super) fresh: Vec<(Key, Half)>,
+    pub(super) fresh: Vec<(StoredId, Half)>,
     /// What was collected is in the table now, and so are the fresh ones.
     pub(super) put_into_table: bool,
 }
@@ -66,7 +66,7 @@ impl<'a> Change<'a> {
     }
 
     /// Takes in messages, in their order.
-    pub(super) fn record(&mut self, arrivals: &[Arrival], now: Moment) -> rusqlite::Result<Recorded> {
+    pub(super) fn record(&mut self, arrivals: &[Arrival], now: CommitTime) -> rusqlite::Result<Recorded> {
         let mut joining = Joining {
             finder: Finder::new(self.db, self.collected)?,
             insert_event: self
@@ -92,7 +92,7 @@ impl<'a> Change<'a> {
     ///
     /// Events are looked at in the order in which they came, each once, so nothing has to be kept for it. One that has
     /// met nothing when it came, and that no later one has met, has waited in vain.
-    pub(super) fn expire(&mut self, now: Moment, limits: &Limits) -> rusqlite::Result<bool> {
+    pub(super) fn expire(&mut self, now: CommitTime, limits: &Limits) -> rusqlite::Result<bool> {
         let mut events = self.db.prepare_cached(
             "SELECT seq, age, source, id, met FROM event WHERE seq > ?1 ORDER BY seq LIMIT ?2",
         )?;
@@ -105,13 +105,13 @@ impl<'a> Change<'a> {
                 return Ok(true);
             }
             self.state.horizon_over = seq;
-            let Some(key) = event.get::<_, Option<Key>>(3)? else { continue };
+            let Some(key) = event.get::<_, Option<StoredId>>(3)? else { continue };
             if event.get(4)? || finder.was_met(&key, seq, source)? {
                 continue;
             }
             expired.execute([seq, now.wall.0])?;
             let number = usize::try_from(source - 1).ok();
-            self.state.account.counts_mut(number).expired += 1;
+            self.state.account.count(number, |counts| counts.expired += 1);
             self.touched.extend(number);
         }
         Ok(self.state.horizon_over == self.state.last_event)
@@ -121,7 +121,7 @@ impl<'a> Change<'a> {
     ///
     /// An event stays for two horizons: until then, a half that it has met may still meet others, and its repetition,
     /// taken for a new one, would be scored once more.
-    pub(super) fn trim(&mut self, now: Moment, limits: &Limits) -> rusqlite::Result<()> {
+    pub(super) fn trim(&mut self, now: CommitTime, limits: &Limits) -> rusqlite::Result<()> {
         let Some((newest_event, newest_scoring)) = limits.forgotten(now) else { return Ok(()) };
         let events = self.older(Log::Labels, "event", self.state.first_event, newest_event)?;
         if events >= self.state.first_event {
@@ -146,7 +146,7 @@ impl<'a> Change<'a> {
         let mut events = self.db.prepare_cached("SELECT id, seq FROM event WHERE seq <= ?1")?;
         let mut rows = events.query([last])?;
         while let Some(event) = rows.next()? {
-            if let Some(key) = event.get::<_, Option<Key>>(0)? {
+            if let Some(key) = event.get::<_, Option<StoredId>>(0)? {
                 known.execute(params![key, event.get::<_, i64>(1)?])?;
             }
         }
@@ -183,24 +183,24 @@ struct Joining<'a> {
     insert_scoring: CachedStatement<'a>,
     state: &'a mut State,
     touched: &'a mut BTreeSet<usize>,
-    fresh: &'a mut Vec<(Key, Half)>,
+    fresh: &'a mut Vec<(StoredId, Half)>,
     /// The rows that this group speaks of: halves that meet in it are not looked for in the database.
-    rows: HashMap<&'a RowId, Row>,
-    now: Moment,
+    rows: HashMap<&'a RowId, RowState>,
+    now: CommitTime,
     recorded: Recorded,
 }
 
 impl<'a> Joining<'a> {
     fn add(&mut self, arrival: &'a Arrival) -> rusqlite::Result<()> {
-        let number = match &arrival.said {
-            Said::Label => None,
-            Said::Prediction(model) => Some(self.state.account.number(model)),
+        let number = match &arrival.kind {
+            ArrivalKind::Label => None,
+            ArrivalKind::Prediction(model) => Some(self.state.account.number(model)),
         };
         self.touched.extend(number);
         let value = arrival.value;
         let at = arrival.published_at.unwrap_or(self.now.wall);
         let Some(id) = &arrival.id else {
-            self.state.account.counts_mut(number).anonymous += 1;
+            self.state.account.count(number, |counts| counts.anonymous += 1);
             return self.insert_event(arrival, number, at, false);
         };
         let row = match self.rows.entry(id) {
@@ -218,24 +218,24 @@ impl<'a> Joining<'a> {
         if !label_was_scored && row.label.is_some_and(|label| label.scored) {
             self.state.account.labels.scored += 1;
         }
-        let counts = self.state.account.counts_mut(number);
+        let account = &mut self.state.account;
         let scored = match outcome {
             Outcome::New(scored) => scored,
             Outcome::Late => {
-                counts.late += 1;
+                account.count(number, |counts| counts.late += 1);
                 Vec::new()
             }
             Outcome::Duplicate => {
-                counts.duplicates += 1;
+                account.count(number, |counts| counts.duplicates += 1);
                 return Ok(());
             }
             Outcome::Crowded => {
-                counts.crowded += 1;
+                account.count(number, |counts| counts.crowded += 1);
                 self.recorded.crowded.push(id.clone());
                 return Ok(());
             }
             Outcome::Conflict(first) => {
-                counts.conflicts += 1;
+                account.count(number, |counts| counts.conflicts += 1);
                 let label = number.is_none();
                 self.recorded.contradictions.push(Contradiction {
                     id: id.clone(),
@@ -246,7 +246,7 @@ impl<'a> Joining<'a> {
                 return Ok(());
             }
         };
-        counts.received += 1;
+        account.count(number, |counts| counts.received += 1);
         self.insert_event(arrival, number, at, !scored.is_empty())?;
         scored.into_iter().try_for_each(|row| self.insert_scored(row))
     }
@@ -261,7 +261,7 @@ impl<'a> Joining<'a> {
         let Arrival { id, value, .. } = arrival;
         self.state.last_event += 1;
         let (seq, source) = (self.state.last_event, number.map_or(0, source));
-        let key = id.as_ref().map(Key::from);
+        let key = id.as_ref().map(StoredId::from);
         self.insert_event.execute(params![
             seq,
             self.now.wall.0,
@@ -282,14 +282,12 @@ impl<'a> Joining<'a> {
     fn insert_scored(&mut self, row: Scored) -> rusqlite::Result<()> {
         let number = self.state.account.number(&row.model);
         self.touched.insert(number);
-        let account = self.state.account.model_mut(number);
-        account.counts.scored += 1;
-        account.scores.add(row.y_true, row.y_pred);
+        self.state.account.score(number, row.y_true, row.y_pred);
         self.state.last_scoring += 1;
         self.insert_scoring.execute(params![
             self.state.last_scoring,
             self.now.age,
-            Key::from(&row.id),
+            StoredId::from(&row.id),
             row.y_true,
             row.y_pred,
             source(number),

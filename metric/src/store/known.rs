@@ -6,13 +6,13 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{CachedStatement, Connection, Row as SqlRow, params};
+use rusqlite::{CachedStatement, Connection, Row, params};
 use shared::clock::Timestamp;
 use shared::message::RowId;
 
-use super::key::Key;
 use super::state::{State, model_of};
-use crate::join::{LabelHalf, PredictionHalf, Row};
+use super::stored_id::StoredId;
+use crate::join::{LabelHalf, PredictionHalf, RowState};
 
 /// A half as it is known by its row.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,7 +26,7 @@ pub(super) struct Half {
 
 impl Half {
     /// Reads it from columns in the order of its fields, from this one on.
-    fn read(row: &SqlRow<'_>, first: usize) -> rusqlite::Result<Self> {
+    fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<Self> {
         Ok(Self {
             seq: row.get(first)?,
             source: row.get(first + 1)?,
@@ -40,7 +40,7 @@ impl Half {
 /// The halves that are not in the table yet.
 #[derive(Debug, Default)]
 pub(super) struct Collected {
-    halves: HashMap<Key, Vec<Half>>,
+    halves: HashMap<StoredId, Vec<Half>>,
 }
 
 impl Collected {
@@ -58,15 +58,15 @@ impl Collected {
     }
 
     /// Adds one, newer than all others.
-    pub(super) fn add(&mut self, key: Key, half: Half) {
+    pub(super) fn add(&mut self, key: StoredId, half: Half) {
         self.halves.entry(key).or_default().push(half);
     }
 
     /// Puts these and further ones into the table, in its order.
-    pub(super) fn put_into_table(&self, db: &Connection, fresh: &[(Key, Half)]) -> rusqlite::Result<()> {
+    pub(super) fn put_into_table(&self, db: &Connection, fresh: &[(StoredId, Half)]) -> rusqlite::Result<()> {
         let collected =
             self.halves.iter().flat_map(|(key, halves)| halves.iter().map(move |half| (key, half)));
-        let mut all: Vec<(&Key, &Half)> =
+        let mut all: Vec<(&StoredId, &Half)> =
             collected.chain(fresh.iter().map(|(key, half)| (key, half))).collect();
         all.sort_unstable_by_key(|(key, half)| (*key, half.seq));
         let mut insert = db.prepare_cached("INSERT INTO known VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
@@ -76,7 +76,7 @@ impl Collected {
         Ok(())
     }
 
-    fn of(&self, key: &Key) -> &[Half] {
+    fn of(&self, key: &StoredId) -> &[Half] {
         self.halves.get(key).map_or(&[], Vec::as_slice)
     }
 }
@@ -95,7 +95,7 @@ impl<'a> Finder<'a> {
     }
 
     /// All halves of a row, oldest first.
-    fn halves(&mut self, key: &Key) -> rusqlite::Result<Vec<Half>> {
+    fn halves(&mut self, key: &StoredId) -> rusqlite::Result<Vec<Half>> {
         let mut halves = Vec::new();
         let mut rows = self.table.query([key])?;
         while let Some(row) = rows.next()? {
@@ -106,9 +106,9 @@ impl<'a> Finder<'a> {
     }
 
     /// What is known of a row.
-    pub(super) fn row(&mut self, id: &RowId, state: &State) -> rusqlite::Result<Row> {
-        let mut row = Row::default();
-        for Half { seq, source, value, at, met } in self.halves(&Key::from(id))? {
+    pub(super) fn row(&mut self, id: &RowId, state: &State) -> rusqlite::Result<RowState> {
+        let mut row = RowState::default();
+        for Half { seq, source, value, at, met } in self.halves(&StoredId::from(id))? {
             let expired = seq <= state.horizon_over;
             match model_of(&state.account, source)? {
                 None => row.label = Some(LabelHalf { value, at, expired, scored: met }),
@@ -125,7 +125,7 @@ impl<'a> Finder<'a> {
     }
 
     /// Whether a half that met nothing when it came, and whose horizon was not over since, was met by a later one.
-    pub(super) fn was_met(&mut self, key: &Key, seq: i64, source: i64) -> rusqlite::Result<bool> {
+    pub(super) fn was_met(&mut self, key: &StoredId, seq: i64, source: i64) -> rusqlite::Result<bool> {
         let other = |half: &Half| half.seq > seq && half.met && (half.source == 0) != (source == 0);
         Ok(self.halves(key)?.iter().any(other))
     }

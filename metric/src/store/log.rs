@@ -6,12 +6,12 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use shared::clock::Timestamp;
 use shared::message::RowId;
 
-use super::key::Key;
 use super::state::model_of;
+use super::stored_id::StoredId;
 use crate::account::Account;
 use crate::join::Scored;
 use crate::lines::{self, Event, METRIC_HEADER};
-use crate::trouble::Trouble;
+use crate::write_error::WriteError;
 
 /// A text file that shows a part of the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,9 +92,9 @@ pub(super) fn lines(
     account: &Account,
     log: Log,
     after: i64,
-    mut with: impl FnMut(i64, &str) -> Result<bool, Trouble>,
-) -> Result<(), Trouble> {
-    let trouble = |why| Trouble::with_database(why, path);
+    mut with: impl FnMut(i64, &str) -> Result<bool, WriteError>,
+) -> Result<(), WriteError> {
+    let trouble = |why| WriteError::with_database(why, path);
     let sql = match log {
         Log::Labels => "SELECT seq, source, id, value, received FROM event WHERE seq > ?1 ORDER BY seq",
         Log::Metric => {
@@ -118,7 +118,7 @@ pub(super) fn lines(
 fn write_line(text: &mut String, row: &Row<'_>, account: &Account, log: Log) -> rusqlite::Result<i64> {
     match log {
         Log::Labels => {
-            let id = row.get::<_, Option<Key>>(2)?.map(RowId::from);
+            let id = row.get::<_, Option<StoredId>>(2)?.map(RowId::from);
             let model = model_of(account, row.get(1)?)?;
             let (received, value) = (Timestamp(row.get(4)?), row.get(3)?);
             lines::event(text, Event { received, id: id.as_ref(), model: model.as_deref(), value });
@@ -132,7 +132,7 @@ pub(super) fn read_scored(row: &Row<'_>, account: &Account) -> rusqlite::Result<
     let source = row.get(1)?;
     let model = model_of(account, source)?;
     Ok(Scored {
-        id: row.get::<_, Key>(2)?.into(),
+        id: row.get::<_, StoredId>(2)?.into(),
         y_true: row.get(3)?,
         y_pred: row.get(4)?,
         model: model.ok_or(rusqlite::Error::IntegralValueOutOfRange(1, source))?,

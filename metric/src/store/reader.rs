@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params, params_from_iter};
 use shared::clock::Timestamp;
+use shared::transport::Queues;
 
+use super::finding::{self, Finding};
 use super::log::read_scored;
 use super::schema;
 use super::state::State;
 use crate::account::Account;
-use crate::join::{Model, Scored};
-use crate::trouble::Trouble;
+use crate::join::{ModelId, Scored};
+use crate::write_error::WriteError;
 
 /// Which scored rows are wanted.
 #[derive(Debug, Clone, Default)]
@@ -19,7 +21,7 @@ pub struct Selection {
     /// Those whose later half was published at this time or after it.
     pub since: Option<Timestamp>,
     /// Those of this model's name, and of this version if it is given.
-    pub model: Option<Model>,
+    pub model: Option<ModelId>,
 }
 
 /// The database, opened by somebody who reads beside the writer.
@@ -44,7 +46,23 @@ impl Reader {
     /// A database that cannot be read.
     pub fn account(&self) -> anyhow::Result<Account> {
         let read = || Ok(State::load(&*self.db.unchecked_transaction()?)?.account);
-        read().map_err(|why| Trouble::with_database(why, &self.path).into_error())
+        read().map_err(|why| WriteError::with_database(why, &self.path).into_error())
+    }
+
+    /// What is wrong, as far as the one who writes knows, or knew last.
+    ///
+    /// # Errors
+    /// A database that cannot be read.
+    pub fn findings(&self) -> anyhow::Result<Vec<Finding>> {
+        finding::load(&self.db).map_err(|why| WriteError::with_database(why, &self.path).into_error())
+    }
+
+    /// What the queues were called when metric was last started on a broker, if it ever was.
+    ///
+    /// # Errors
+    /// A database that cannot be read.
+    pub fn queues(&self) -> anyhow::Result<Option<Queues>> {
+        finding::queues(&self.db).map_err(|why| WriteError::with_database(why, &self.path).into_error())
     }
 
     /// The next scored rows after the one with this number, in order, `limit` at the most, with the number of the last
@@ -91,6 +109,6 @@ impl Reader {
             }
             Ok(Some((until, scored)))
         };
-        read().map_err(|why| Trouble::with_database(why, &self.path).into_error())
+        read().map_err(|why| WriteError::with_database(why, &self.path).into_error())
     }
 }

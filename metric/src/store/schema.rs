@@ -1,13 +1,14 @@
 //! Opens the database, makes it or brings it up to date.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::hooks::Wal;
-use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use crate::trouble::{Trouble, damaged};
+use crate::write_error::{WriteError, damaged};
 
 /// The file's name in the records' folder.
 pub const FILE: &str = "metric.db";
@@ -17,7 +18,7 @@ const APPLICATION: i32 = 0x6d74_7263;
 
 /// What leads from each version of the schema to the next one, from the empty database on. The steps that have been
 /// released are never changed.
-const STEPS: [&str; 2] = [include_str!("1.sql"), include_str!("2.sql")];
+const STEPS: [&str; 3] = [include_str!("1.sql"), include_str!("2.sql"), include_str!("3.sql")];
 
 /// How long to wait for another program that holds a lock.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -35,8 +36,8 @@ pub fn path(folder: &Path) -> PathBuf {
 ///
 /// # Errors
 /// A database of another program or of a later version, a damaged one, or one that cannot be written.
-pub fn open_to_write(path: &Path) -> Result<Connection, Trouble> {
-    let trouble = |why| Trouble::with_database(why, path);
+pub fn open_to_write(path: &Path) -> Result<Connection, WriteError> {
+    let trouble = |why| WriteError::with_database(why, path);
     let checked = is_checked_when_opened(path);
     let mut db = Connection::open(path).map_err(trouble)?;
     db.busy_timeout(PATIENCE).map_err(trouble)?;
@@ -58,12 +59,12 @@ pub fn open_to_write(path: &Path) -> Result<Connection, Trouble> {
         db.pragma_update(None, "cache_size", -44_000)?;
         // What a process left in the log whose sync failed may be in memory alone: it is written once more.
         db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
-        db.wal_hook(Some(copy_back))?;
+        db.wal_hook(Some(note_length))?;
         db.pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0))
     };
     let mode = set_up().map_err(trouble)?;
     if mode != "wal" {
-        return Err(Trouble::Fatal(anyhow::anyhow!(
+        return Err(WriteError::Fatal(anyhow::anyhow!(
             "{} is on a file system that SQLite cannot keep a write-ahead log on; give metric another folder with --logs",
             path.display()
         )));
@@ -85,26 +86,40 @@ pub fn is_checked_when_opened(path: &Path) -> bool {
 ///
 /// # Errors
 /// What it has found.
-pub fn check(db: &Connection, path: &Path) -> Result<(), Trouble> {
+pub fn check(db: &Connection, path: &Path) -> Result<(), WriteError> {
     let verdict: String = db
         .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
-        .map_err(|why| Trouble::with_database(why, path))?;
+        .map_err(|why| WriteError::with_database(why, path))?;
     if verdict == "ok" { Ok(()) } else { Err(damaged(path, verdict.trim())) }
 }
 
-/// Called after each commit with the length of the write-ahead log: copies it back into the database when it is long.
+thread_local! {
+    /// How many pages the write-ahead log had after this thread's last commit.
+    static LENGTH: Cell<i32> = const { Cell::new(0) };
+}
+
+/// Called by SQLite after each commit, in the thread that commits. Whatever it returned would say that the commit has
+/// failed, which was made: so it copies nothing itself.
+fn note_length(_: &mut Wal, pages: i32) -> rusqlite::Result<()> {
+    LENGTH.set(pages);
+    Ok(())
+}
+
+/// To be called after each commit, in the same thread: copies the write-ahead log back into the database when it is long.
 ///
 /// SQLite would do that by itself, but without a word about a sync that failed. Where there is no space, or a reader
-/// needs the log as it is, a later commit copies it: the one that was made just now must not count as failed.
-fn copy_back(log: &mut Wal, pages: i32) -> rusqlite::Result<()> {
-    if pages < LOG_PAGES {
+/// needs the log as it is, a later commit copies it.
+///
+/// # Errors
+/// What does not pass. The commit was made all the same.
+pub fn copy_back(db: &Connection, path: &Path) -> Result<(), WriteError> {
+    if LENGTH.get() < LOG_PAGES {
         return Ok(());
     }
-    let done = log.checkpoint();
-    let passing = [ErrorCode::DiskFull, ErrorCode::DatabaseBusy, ErrorCode::DatabaseLocked];
-    match done.as_ref().map_err(rusqlite::Error::sqlite_error_code) {
-        Err(Some(code)) if passing.contains(&code) => Ok(()),
-        _ => done,
+    let copied = db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+    match copied.map_err(|why| WriteError::with_database(why, path)) {
+        Err(WriteError::Passing(_)) => Ok(()),
+        copied => copied,
     }
 }
 
@@ -120,10 +135,10 @@ pub fn open_to_read(folder: &Path) -> anyhow::Result<Connection> {
         path.display(),
         folder.display()
     );
-    let trouble = |why| Trouble::with_database(why, &path).into_error();
+    let trouble = |why| WriteError::with_database(why, &path).into_error();
     let db = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(trouble)?;
     db.busy_timeout(PATIENCE).map_err(trouble)?;
-    let version = version(&db, &path).map_err(Trouble::into_error)?;
+    let version = version(&db, &path).map_err(WriteError::into_error)?;
     anyhow::ensure!(
         version == STEPS.len(),
         "{} has version {version} of the schema, this program has {}; start metric once to bring it up to date",
@@ -134,11 +149,11 @@ pub fn open_to_read(folder: &Path) -> anyhow::Result<Connection> {
 }
 
 /// Makes the tables, or brings them up to date, each step as a whole.
-pub fn migrate(db: &mut Connection, path: &Path) -> Result<(), Trouble> {
+pub fn migrate(db: &mut Connection, path: &Path) -> Result<(), WriteError> {
     migrate_to(db, path, STEPS.len())
 }
 
-fn migrate_to(db: &mut Connection, path: &Path, wanted: usize) -> Result<(), Trouble> {
+fn migrate_to(db: &mut Connection, path: &Path, wanted: usize) -> Result<(), WriteError> {
     let version = version(db, path)?;
     let mut migrate = || {
         for (done, step) in STEPS.iter().enumerate().take(wanted).skip(version) {
@@ -150,19 +165,19 @@ fn migrate_to(db: &mut Connection, path: &Path, wanted: usize) -> Result<(), Tro
         }
         Ok(())
     };
-    migrate().map_err(|why| Trouble::with_database(why, path))
+    migrate().map_err(|why| WriteError::with_database(why, path))
 }
 
 /// The version of the schema: how many steps were made. Refuses what this program must not touch.
-fn version(db: &Connection, path: &Path) -> Result<usize, Trouble> {
+fn version(db: &Connection, path: &Path) -> Result<usize, WriteError> {
     let pragma = |name| db.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     let read = || Ok((pragma("application_id")?, pragma("user_version")?));
-    let (application, version) = read().map_err(|why| Trouble::with_database(why, path))?;
+    let (application, version) = read().map_err(|why| WriteError::with_database(why, path))?;
     let tables: i64 = db
         .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
-        .map_err(|why| Trouble::with_database(why, path))?;
+        .map_err(|why| WriteError::with_database(why, path))?;
     if application != APPLICATION && tables > 0 {
-        return Err(Trouble::Fatal(anyhow::anyhow!(
+        return Err(WriteError::Fatal(anyhow::anyhow!(
             "{} is another program's database; give metric another folder with --logs",
             path.display()
         )));
@@ -170,8 +185,8 @@ fn version(db: &Connection, path: &Path) -> Result<usize, Trouble> {
     let known = STEPS.len();
     match usize::try_from(version) {
         Ok(version) if version <= known => Ok(version),
-        _ => Err(Trouble::Fatal(anyhow::anyhow!(
-            "{} was written by a later metric (version {version} of the schema, this program knows {known}); run that one",
+        _ => Err(WriteError::Fatal(anyhow::anyhow!(
+            "{} was written by a newer metric (version {version} of the schema, this program knows {known}); run the newer one",
             path.display()
         ))),
     }
@@ -209,7 +224,7 @@ mod tests {
     #[test]
     fn a_later_database_and_somebody_elses_are_left_alone() {
         for (change, want) in [
-            ("PRAGMA application_id = 1836348003; PRAGMA user_version = 99", "written by a later metric"),
+            ("PRAGMA application_id = 1836348003; PRAGMA user_version = 99", "written by a newer metric"),
             ("CREATE TABLE theirs (a)", "another program's database"),
         ] {
             let folder = tempfile::tempdir().unwrap();
@@ -233,7 +248,7 @@ mod tests {
         )
         .unwrap();
         let why = open_to_write(&path).map(|_| ()).unwrap_err();
-        assert!(matches!(why, Trouble::Fatal(_)));
+        assert!(matches!(why, WriteError::Fatal(_)));
         assert!(why.into_error().to_string().contains("is damaged"));
     }
 }

@@ -6,7 +6,7 @@ use rusqlite::{Connection, Row, params};
 use shared::message::Name;
 
 use crate::account::{Account, Counts, ModelAccount, Rejected};
-use crate::join::Model;
+use crate::join::ModelId;
 
 /// Everything that is not a message or a row.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,12 +71,29 @@ impl State {
                 state.account.labels = counts;
                 continue;
             }
-            let model = Arc::new(Model { name: name(row, 1)?, version: name(row, 2)? });
+            let model = Arc::new(ModelId { name: name(row, 1)?, version: name(row, 2)? });
             let scores =
                 serde_json::from_str(row.get_ref(11)?.as_str()?).map_err(|why| unreadable(11, why))?;
             state.account.push(ModelAccount { model, counts, scores });
         }
+        state.hear_again(db)?;
         Ok(state)
+    }
+
+    /// Has the models be heard of in the order in which they last were, as far back as is quickly found.
+    fn hear_again(&mut self, db: &Connection) -> rusqlite::Result<()> {
+        const EVENTS: i64 = 4096;
+        let mut sources =
+            db.prepare("SELECT source FROM event WHERE seq > ?1 AND source > 0 ORDER BY seq")?;
+        let mut rows = sources.query([self.last_event - EVENTS])?;
+        while let Some(row) = rows.next()? {
+            let number = usize::try_from(row.get::<_, i64>(0)? - 1).ok();
+            // Where there is no such model, whoever reads the event says so.
+            if let Some(number) = number.filter(|number| *number < self.account.models().len()) {
+                self.account.hear_of(number);
+            }
+        }
+        Ok(())
     }
 
     /// Writes it, with the accounts of the labels and of these models.
@@ -120,7 +137,7 @@ pub(super) fn source(model: usize) -> i64 {
 }
 
 /// The model of a number in the tables; none for the labels.
-pub(super) fn model_of(account: &Account, source: i64) -> rusqlite::Result<Option<Arc<Model>>> {
+pub(super) fn model_of(account: &Account, source: i64) -> rusqlite::Result<Option<Arc<ModelId>>> {
     if source == 0 {
         return Ok(None);
     }
@@ -133,7 +150,7 @@ pub(super) fn model_of(account: &Account, source: i64) -> rusqlite::Result<Optio
 fn save_source(
     db: &Connection,
     number: i64,
-    model: Option<&Model>,
+    model: Option<&ModelId>,
     counts: &Counts,
     scores: &str,
 ) -> rusqlite::Result<()> {
@@ -150,7 +167,7 @@ fn save_source(
 
 fn name(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Name>> {
     let text: Option<String> = row.get(column)?;
-    text.map(|text| Name::parse(&text).map_err(|why| unreadable(column, std::io::Error::other(why))))
+    text.map(|text| Name::recorded(&text).map_err(|why| unreadable(column, std::io::Error::other(why))))
         .transpose()
 }
 
@@ -160,4 +177,39 @@ pub(super) fn unreadable(
     why: impl std::error::Error + Send + Sync + 'static,
 ) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Blob, Box::new(why))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::LATEST;
+    use crate::store::{Arrival, ArrivalKind, CommitTime, Limits, Store};
+    use shared::clock::Timestamp;
+
+    #[test]
+    fn the_models_that_were_heard_of_last_are_the_same_after_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let arrival = |number: usize| Arrival {
+            id: None,
+            kind: ArrivalKind::Prediction(ModelId {
+                name: None,
+                version: Name::parse(&number.to_string()).ok(),
+            }),
+            value: 1.0,
+            published_at: None,
+        };
+        let now = CommitTime { wall: Timestamp(0), age: 0 };
+        let mut store = Store::open(folder.path()).unwrap();
+        let latest = |store: &mut Store| {
+            let account = store.account().unwrap();
+            account.latest().iter().map(|of| of.model.version.clone().unwrap()).collect::<Vec<_>>()
+        };
+        // The first one last, as after going back to it.
+        let arrivals: Vec<Arrival> = (0..3 * LATEST).chain([0]).map(arrival).collect();
+        store.record(&arrivals, Rejected::default(), now, &Limits::default()).unwrap();
+        let before = latest(&mut store);
+        assert_eq!((before.len(), before[0].as_str()), (LATEST, "0"));
+        drop(store);
+        assert_eq!(latest(&mut Store::open(folder.path()).unwrap()), before);
+    }
 }

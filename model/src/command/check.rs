@@ -13,7 +13,7 @@ pub struct CheckOptions {
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
-    /// The model that serves: the file must want the same features to take its place.
+    /// The serving model: the file must have the same features and label to replace it.
     #[arg(long, value_name = "FILE")]
     serving: Option<PathBuf>,
 }
@@ -29,14 +29,16 @@ pub fn check(options: &CheckOptions) -> anyhow::Result<String> {
         load::fits(&options.file, predictor.inputs(), serving.inputs())?;
     }
     let tried = match about {
-        About::File(model) if model.golden.is_empty() => "it has no golden rows to be tried with".to_owned(),
-        About::File(model) => format!("it predicts its {} golden rows", model.golden.len()),
+        About::File(model) => match model.lacks() {
+            None => format!("it predicts its {} golden rows", model.golden.len()),
+            Some(lacks) => format!("it predicts its {} golden rows; {lacks}", model.golden.len()),
+        },
         About::Pickle(_) => "it is a linear model with finite weights".to_owned(),
         About::Onnx(about) => format!("ONNX Runtime predicts with it, in {}", about.precision),
     };
     let (file, version, inputs) = (options.file.display(), predictor.version(), predictor.inputs());
     let unasked = if options.serving.is_none() {
-        "; --serving FILE asks whether it fits the rows of that one"
+        "; to check that it fits the serving model's rows, add --serving FILE"
     } else {
         ""
     };

@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Value, json};
+use shared::printable::{lines, names, piece, printable, quoted, within};
 
 use super::table::{aligned, number};
-use crate::file::{ModelFile, Source, Training};
+use crate::encode;
+use crate::file::{ModelFile, Training};
 use crate::linear::Linear;
 use crate::load::{self, About, Loaded, Loader};
 use crate::refusal::{Refusal, reason};
@@ -22,9 +24,17 @@ pub struct InspectOptions {
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
-    /// Prints everything as JSON, for programs.
+    /// Print everything as JSON, for programs.
     #[arg(long)]
     json: bool,
+}
+
+#[cfg(test)]
+impl InspectOptions {
+    /// Without a command line.
+    pub(crate) fn of(file: &Path, json: bool) -> Self {
+        Self { file: file.to_owned(), json }
+    }
 }
 
 /// Says what a file holds.
@@ -36,7 +46,7 @@ pub fn inspect(options: &InspectOptions) -> anyhow::Result<String> {
     if options.json {
         return Ok(format!("{:#}\n", in_json(&options.file, &loaded)?));
     }
-    Ok(for_people(&options.file, &loaded)?)
+    Ok(lines(&for_people(&options.file, &loaded)?))
 }
 
 fn for_people(path: &Path, Loaded { predictor, about }: &Loaded) -> Result<String, Refusal> {
@@ -56,27 +66,36 @@ fn for_people(path: &Path, Loaded { predictor, about }: &Loaded) -> Result<Strin
                     .map(|histogram| histogram.range().unwrap_or_default())
                     .collect::<Vec<_>>()
             });
-            text += &weights(&model.features, &linear_of(path, model)?, ranges.as_deref());
-            text += &format!("golden rows: {}, all predicted as they should be\n", model.golden.len());
+            text += &encoded(model);
+            let columns: Vec<String> =
+                (0..model.coefficients.len()).map(|column| predictor.inputs().column(column)).collect();
+            text += &weights(&columns, &linear_of(path, model)?, ranges.as_deref());
+            text += &format!("golden rows: {}, all predicted correctly\n", model.golden.len());
+            text += &model.lacks().map_or(String::new(), |lacks| format!("{lacks}\n"));
         }
         About::Pickle(read) => {
             let version =
-                read.library_version.as_ref().map_or(String::new(), |version| format!(" {version}"));
-            let parameters: String =
-                read.parameters.iter().map(|(name, value)| format!(", {name} {}", number(*value))).collect();
-            text += &format!("{} of scikit-learn{version}{parameters}\n", read.class);
+                read.library_version.as_ref().map_or(String::new(), |version| format!(" {}", piece(version)));
+            let parameters: String = read
+                .parameters
+                .iter()
+                .map(|(name, value)| format!(", {} {}", piece(name), number(*value)))
+                .collect();
+            text += &format!("{} of scikit-learn{version}{parameters}\n", printable(&read.class));
             let names: Vec<String> =
-                (0..predictor.inputs().count()).map(|c| predictor.inputs().name(c)).collect();
+                (0..predictor.inputs().count()).map(|c| predictor.inputs().column(c)).collect();
             let linear = load::linear(read).map_err(|why| inconsistent(path, why))?;
             text += &weights(&names, &linear, None);
-            text += "how good it is and what it was trained on, a pickle does not say\n";
+            text += "a pickle does not say how good the model is or what it was trained on\n";
         }
         About::Onnx(about) => {
-            let producer =
-                about.producer.as_ref().map_or(String::new(), |producer| format!(", written by {producer}"));
-            text += &format!("ONNX{producer}, computes in {}\n", about.precision);
+            let producer = about
+                .producer
+                .as_ref()
+                .map_or(String::new(), |producer| format!(", written by {}", piece(producer)));
+            text += &format!("ONNX{producer}, takes {}\n", about.precision);
             if let Some(description) = &about.description {
-                text += &format!("{description}\n");
+                text += &format!("{}\n", printable(description));
             }
         }
     }
@@ -96,34 +115,51 @@ fn origin(training: &Training, target: &str) -> String {
     let Training { algorithm, parameters, libraries, data, converted_from, rows, seed, made_at, .. } =
         training;
     let parameters: String =
-        parameters.iter().map(|(name, value)| format!(", {name} {}", number(*value))).collect();
+        parameters.iter().map(|(name, value)| format!(", {} {}", piece(name), number(*value))).collect();
     let libraries: Vec<String> =
         libraries.iter().map(|(name, version)| format!("{name} {version}")).collect();
-    let mut text = format!("{algorithm}{parameters}, by {}; label {target}\n", libraries.join(", "));
-    let shown = |source: &Source| {
-        format!("{} (SHA-256 {}...)", source.file, source.sha256.get(..12).unwrap_or(&source.sha256))
-    };
+    let mut text =
+        format!("{}{parameters}, by {}; label {}\n", piece(algorithm), names(&libraries), piece(target));
+    let made_at = piece(made_at);
+    let shown = |file: &str, sha256: &str| format!("{} (SHA-256 {})", piece(file), within(sha256, 15));
     if let Some(data) = data {
         let rows = rows.map_or(String::new(), |rows| format!("{rows} rows of "));
         let seed = seed.map_or(String::new(), |seed| format!(", seed {seed}"));
-        text += &format!("trained on {rows}{}{seed}, {made_at}\n", shown(data));
+        text += &format!("trained on {rows}{}{seed}, {made_at}\n", shown(&data.file, &data.sha256));
+        text.extend(data.notes.iter().map(|note| format!("{}: {}\n", piece(&data.file), within(note, 1000))));
     }
     if let Some(source) = converted_from {
-        text += &format!("converted from {}, {made_at}\n", shown(source));
+        text += &format!("converted from {}, {made_at}\n", shown(&source.file, &source.sha256));
+    }
+    text
+}
+
+/// What is done to a row before it is weighed.
+fn encoded(model: &ModelFile) -> String {
+    let mut text = String::new();
+    if !model.fills.is_empty() {
+        let fills = model.fills.iter().map(|(name, fill)| format!("{} with {}", piece(name), number(*fill)));
+        text += &format!("missing cells are filled: {}\n", encode::listed(fills));
+    }
+    for (name, categories) in &model.categories {
+        let all = encode::listed(categories.iter().map(|category| quoted(category)));
+        let first = quoted(&categories[0]);
+        text +=
+            &format!("{} is one of {all}; weights are against {first}, which has no column\n", piece(name));
     }
     text
 }
 
 /// The weights that matter most: those that move the prediction most from one end of the feature's range to the other,
 /// or by size where no range is known.
-fn weights(names: &[String], linear: &Linear, ranges: Option<&[(f64, f64)]>) -> String {
+fn weights(columns: &[String], linear: &Linear, ranges: Option<&[(f64, f64)]>) -> String {
     let scale = |column: usize| linear.scaling().map_or(1.0, |scaling| scaling.scale[column]);
     let coefficients = linear.coefficients();
     let moves = |column: usize| {
         let span = ranges.map_or(scale(column), |ranges| ranges[column].1 - ranges[column].0);
         coefficients[column] / scale(column) * span
     };
-    let mut order: Vec<usize> = (0..names.len()).collect();
+    let mut order: Vec<usize> = (0..columns.len()).collect();
     order.sort_by(|a, b| moves(*b).abs().total_cmp(&moves(*a).abs()));
     let header: &[&str] = if ranges.is_some() {
         &["feature", "weight", "over its range", "from", "to"]
@@ -132,7 +168,7 @@ fn weights(names: &[String], linear: &Linear, ranges: Option<&[(f64, f64)]>) -> 
     };
     let mut rows = vec![header.iter().map(|cell| (*cell).to_owned()).collect::<Vec<_>>()];
     for column in order.iter().take(TOP) {
-        let mut row = vec![names[*column].clone(), number(coefficients[*column])];
+        let mut row = vec![columns[*column].clone(), number(coefficients[*column])];
         if let Some(ranges) = ranges {
             row.extend([moves(*column), ranges[*column].0, ranges[*column].1].map(number));
         }
@@ -140,8 +176,8 @@ fn weights(names: &[String], linear: &Linear, ranges: Option<&[(f64, f64)]>) -> 
     }
     rows.push(vec!["(intercept)".to_owned(), number(linear.intercept())]);
     let mut text = aligned(&rows);
-    if names.len() > TOP {
-        text += &format!("and {} more features that matter less\n", names.len() - TOP);
+    if columns.len() > TOP {
+        text += &format!("and {} more features with smaller effect\n", columns.len() - TOP);
     }
     if linear.scaling().is_some() {
         text += "features are standardised first: a weight is per standard deviation\n";

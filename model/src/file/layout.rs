@@ -6,9 +6,9 @@ use serde_json::ser::{Formatter, PrettyFormatter};
 
 /// Objects as everybody lays them out; lists without line breaks of their own.
 #[derive(Default)]
-pub(super) struct Layout(PrettyFormatter<'static>);
+pub(super) struct JsonLayout(PrettyFormatter<'static>);
 
-impl Formatter for Layout {
+impl Formatter for JsonLayout {
     fn begin_array_value<W: ?Sized + Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
         if first { Ok(()) } else { writer.write_all(b", ") }
     }

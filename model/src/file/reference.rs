@@ -5,47 +5,129 @@ use serde::{Deserialize, Serialize};
 /// How many bins a histogram has at the most.
 const BINS: usize = 10;
 
-/// The histograms of the rows that training saw.
+/// The rows that training saw, as the model weighs them: encoded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reference {
-    /// One histogram a feature, in the order of the weights, in the feature's unit.
+    /// One histogram an encoded column, in the order of the weights, in the feature's unit.
     pub features: Vec<Histogram>,
+    /// The share of the commonest value of each encoded column, from 0 to 1; none in files of format 2.
+    #[serde(default)]
+    pub commonest: Option<Vec<f64>>,
     /// The labels.
     pub target: Histogram,
+    /// The middle of the labels; none in files of format 2.
+    #[serde(default)]
+    pub label: Option<Centre>,
     /// What the model says of the same rows.
     pub prediction: Histogram,
+    /// The errors on rows that a fit had not seen; none in files of format 2, and where no part of the rows could be left
+    /// out of a fit.
+    #[serde(default)]
+    pub residual: Option<Residual>,
+}
+
+/// Where the middle of some numbers is, in their unit.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Centre {
+    /// Their mean.
+    pub mean: f64,
+    /// Their median.
+    pub median: f64,
+}
+
+/// Prediction minus label, in the label's unit, of rows that were each predicted by a fit to the other parts of the rows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Residual {
+    /// How many rows.
+    pub rows: u64,
+    /// Into how many parts the rows were split.
+    pub folds: usize,
+    /// The errors with their signs: above zero where the prediction is too high.
+    pub error: Histogram,
+    /// The errors' sizes.
+    pub absolute_error: Histogram,
+}
+
+impl Residual {
+    /// Of these errors.
+    #[must_use]
+    pub fn of(errors: &[f64], folds: usize) -> Self {
+        Self {
+            rows: errors.len() as u64,
+            folds,
+            error: Histogram::of(errors.iter().copied()),
+            absolute_error: Histogram::of(errors.iter().map(|error| error.abs())),
+        }
+    }
+}
+
+impl Centre {
+    /// Of finite numbers, if there are any.
+    #[must_use]
+    pub fn of(numbers: &[f64]) -> Option<Self> {
+        let mut sorted = numbers.to_vec();
+        sorted.sort_unstable_by(f64::total_cmp);
+        let upper = *sorted.get(sorted.len() / 2)?;
+        let lower = sorted[(sorted.len() - 1) / 2];
+        let mean = sorted.iter().sum::<f64>() / sorted.len() as f64;
+        Some(Self { mean, median: f64::midpoint(lower, upper) })
+    }
 }
 
 impl Reference {
-    /// The histograms of rows (each as long as there are features), their labels and their predictions.
+    /// The spread of encoded rows (each as long as there are columns), their labels and their predictions.
     #[must_use]
-    pub fn of(rows: &[&[f64]], labels: &[f64], predictions: &[f64]) -> Self {
-        let features = rows.first().map_or(0, |row| row.len());
-        let column = |column| Histogram::of(rows.iter().map(|row| row[column]));
+    pub fn of(rows: &[&[f64]], labels: &[f64], predictions: &[f64], residual: Option<Residual>) -> Self {
+        let columns = rows.first().map_or(0, |row| row.len());
+        let column = |column: usize| rows.iter().map(move |row| row[column]);
         Self {
-            features: (0..features).map(column).collect(),
+            features: (0..columns).map(|at| Histogram::of(column(at))).collect(),
+            commonest: Some((0..columns).map(|at| commonest(column(at))).collect()),
             target: Histogram::of(labels.iter().copied()),
+            label: Centre::of(labels),
             prediction: Histogram::of(predictions.iter().copied()),
+            residual,
         }
     }
 
-    pub(super) fn check(&self, features: usize) -> Result<(), String> {
-        if self.features.len() != features {
-            return Err(format!("it has {} histograms for {features} features", self.features.len()));
+    pub(super) fn check(&self, columns: usize) -> Result<(), String> {
+        if self.features.len() != columns {
+            return Err(format!("it has {} histograms for {columns} columns", self.features.len()));
         }
-        let others = [("the target", &self.target), ("the prediction", &self.prediction)];
         for (column, histogram) in self.features.iter().enumerate() {
             let checked = histogram.check().and_then(|()| {
-                // Its first and last edge are the feature's range.
+                // Its first and last edge are the column's range.
                 if histogram.counts.is_empty() { Err("it is empty".to_owned()) } else { Ok(()) }
             });
-            checked.map_err(|why| format!("the histogram of feature {}: {why}", column + 1))?;
+            checked.map_err(|why| format!("the histogram of column {}: {why}", column + 1))?;
         }
-        others.into_iter().try_for_each(|(what, histogram)| {
+        if let Some(shares) = &self.commonest {
+            if shares.len() != columns {
+                return Err(format!("it has {} commonest shares for {columns} columns", shares.len()));
+            }
+            if let Some(share) = shares.iter().find(|share| !(0.0..=1.0).contains(*share)) {
+                return Err(format!("it has {share} as the share of a commonest value; expected 0 to 1"));
+            }
+        }
+        let residual = self.residual.iter();
+        let residual =
+            residual.flat_map(|of| [("the errors", &of.error), ("the errors' sizes", &of.absolute_error)]);
+        let others = [("the target", &self.target), ("the prediction", &self.prediction)];
+        others.into_iter().chain(residual).try_for_each(|(what, histogram)| {
             histogram.check().map_err(|why| format!("the histogram of {what}: {why}"))
         })
     }
+}
+
+/// The share of the commonest number.
+fn commonest(numbers: impl Iterator<Item = f64>) -> f64 {
+    let mut sorted: Vec<f64> = numbers.collect();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let most = sorted.chunk_by(|a, b| a == b).map(<[f64]>::len).max().unwrap_or_default();
+    most as f64 / sorted.len().max(1) as f64
 }
 
 /// How often a number was where. The bins hold about equally many numbers, so that a comparison by bins weighs every
@@ -115,6 +197,24 @@ impl Histogram {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_middle_and_the_commonest_value_are_as_by_hand() {
+        let centre = |numbers: &[f64]| Centre::of(numbers).map(|centre| (centre.mean, centre.median));
+        assert_eq!(centre(&[4.0, 1.0, 10.0]), Some((5.0, 4.0)));
+        assert_eq!(centre(&[4.0, 1.0, 2.0, 9.0]), Some((4.0, 3.0)));
+        assert_eq!(centre(&[]), None);
+        assert_eq!(commonest([2.0, 1.0, 2.0, 3.0].into_iter()), 0.5);
+        assert_eq!(commonest([0.0, -0.0, 3.0, 4.0].into_iter()), 0.5);
+    }
+
+    #[test]
+    fn errors_keep_their_sign_and_their_size() {
+        let residual = Residual::of(&[-3.0, 1.0, 2.0], 5);
+        assert_eq!((residual.rows, residual.folds), (3, 5));
+        assert_eq!(residual.error.range(), Some((-3.0, 2.0)));
+        assert_eq!(residual.absolute_error.range(), Some((1.0, 3.0)));
+    }
 
     #[test]
     fn bins_hold_about_equally_many_and_never_part_equal_numbers() {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ort::environment::Environment;
 use ort::session::Session;
 use ort::session::builder::SessionBuilder;
+use shared::printable::{printable, within};
 
 use super::OnnxError;
 
@@ -52,7 +53,7 @@ fn environment() -> Result<Environment, OnnxError> {
             // What the library says to its own log comes back as the error of a call, too.
             Ok(builder) => {
                 let quiet = Arc::new(|_, category: &str, _: &str, _: &str, message: &str| {
-                    tracing::debug!("ONNX Runtime, {category}: {message}");
+                    tracing::debug!("ONNX Runtime, {}: {}", printable(category), first_line(message));
                 });
                 let built = builder.with_name("model").with_logger(quiet).with_telemetry(false).build();
                 let built = built.map_err(|why| OnnxError::NoRuntime(first_line(why.message())))?;
@@ -73,5 +74,5 @@ fn environment() -> Result<Environment, OnnxError> {
 pub(super) fn first_line(text: &str) -> String {
     const LONGEST: usize = 300;
     let line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("it gives no reason").trim();
-    line.chars().take(LONGEST).collect()
+    within(line, LONGEST)
 }

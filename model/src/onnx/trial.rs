@@ -64,10 +64,10 @@ pub(crate) fn by(program: &Path, bytes: &[u8]) -> Result<(), OnnxError> {
         match (status.success(), status.signal(), said.trim()) {
             (true, ..) => Ok(()),
             (false, Some(signal), _) => {
-                Err(OnnxError::Harmful(format!("ONNX Runtime ends by signal {signal} on it")))
+                Err(OnnxError::Harmful(format!("ONNX Runtime dies from signal {signal} on it")))
             }
             (false, None, "") => {
-                Err(OnnxError::Harmful("ONNX Runtime ends on it, and says nothing".to_owned()))
+                Err(OnnxError::Harmful("ONNX Runtime dies on it without a message".to_owned()))
             }
             (false, None, said) => Err(OnnxError::from_trial(said)),
         }
@@ -88,7 +88,7 @@ fn watch(child: &mut Child, memory: u64) -> Result<io::Result<std::process::Exit
             return Err(OnnxError::Harmful(why));
         }
         if resident(child.id()).is_some_and(|bytes| bytes > memory) {
-            let why = format!("ONNX Runtime wants more than {} MiB of memory for it", memory / 1024 / 1024);
+            let why = format!("ONNX Runtime needs more than {} MiB of memory for it", memory / 1024 / 1024);
             return Err(OnnxError::Harmful(why));
         }
         thread::sleep(LOOK);
@@ -116,7 +116,7 @@ pub(crate) fn main() -> ExitCode {
         let load = move || Session::load(&bytes).map(drop);
         match thread::Builder::new().stack_size(STACK).spawn(load).map(thread::JoinHandle::join) {
             Ok(Ok(loaded)) => loaded,
-            Ok(Err(_)) => Err(OnnxError::Unusable("it makes the program panic".to_owned())),
+            Ok(Err(_)) => Err(OnnxError::Unusable("it makes this program panic".to_owned())),
             Err(why) => Err(OnnxError::Unusable(why.to_string())),
         }
     });

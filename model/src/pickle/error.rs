@@ -1,26 +1,29 @@
 //! Why a file is refused, in words for a person and in a code for a program.
 
+use super::way_out;
+
 /// Why a pickle is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PickleError {
     /// It names a function or class that is not on the list.
     #[error(
-        "it wants to use {name}, which a model does not need; nothing was executed; if it is yours, save only the \
-         fitted model, with joblib.dump(model, path)"
+        "it refers to {name}, which a model does not need; nothing was executed; if the file is yours, {}",
+        way_out::of_refused(*within)
     )]
     RefusedGlobal {
         /// The dotted name, escaped and cut.
         name: String,
+        /// The class that the pickle is about, if it is one that is read.
+        within: Option<&'static str>,
     },
     /// It is a model, and not one of the linear ones.
-    #[error(
-        "{class} is not read from a pickle, only LinearRegression, Ridge, Lasso and ElasticNet, alone or behind a \
-         StandardScaler; export it to ONNX (skl2onnx)"
-    )]
+    #[error("only linear models are read from a pickle, not {class}; {}", way_out::of_class(class, *within))]
     UnsupportedClass {
         /// The dotted name, escaped and cut.
         class: String,
+        /// The class that it is inside, if it is one that is read.
+        within: Option<&'static str>,
     },
     /// It is a linear model that cannot be used as it is.
     #[error("{why}")]
@@ -45,7 +48,7 @@ pub enum PickleError {
         limit: usize,
     },
     /// It is no pickle, or a pickle in a form that is not read.
-    #[error("it is {what}, which is not read; save it with joblib.dump(model, path) without compress")]
+    #[error("it is {what}, which cannot be read; save it with joblib.dump(model, path) without compress")]
     UnsupportedFormat {
         /// What it is.
         what: &'static str,
@@ -73,15 +76,4 @@ impl PickleError {
     pub(super) fn model(why: impl Into<String>) -> Self {
         Self::UnsupportedModel { why: why.into() }
     }
-}
-
-/// Text of the file's for a message: printable, on one line and not long.
-pub(super) fn printable(text: impl Iterator<Item = char>) -> String {
-    const LONGEST: usize = 100;
-    let mut shown: String = text.flat_map(char::escape_default).take(LONGEST + 1).collect();
-    if shown.len() > LONGEST {
-        shown.truncate(LONGEST - 3);
-        shown.push_str("...");
-    }
-    shown
 }

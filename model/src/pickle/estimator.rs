@@ -2,17 +2,30 @@
 
 use std::collections::BTreeMap;
 
-use super::error::{PickleError, printable};
-use super::globals::Class;
+use shared::printable::piece;
+
+use super::PickledLinear;
+use super::classes::Class;
+use super::error::PickleError;
 use super::numpy::{Array, Data, Shape};
 use super::value::{Arena, Handle, Node};
-use super::{Linear, Scaling};
+
+/// The most steps of a pipeline that are looked at.
+const MAX_STEPS: usize = 64;
 
 /// An estimator with its attributes.
+#[derive(Clone, Copy)]
 pub(super) struct Estimator<'m> {
     arena: &'m Arena<'m>,
     pub(super) class: Class,
     attributes: &'m [(Handle, Handle)],
+}
+
+/// A step of a pipeline.
+pub(super) struct Step<'m> {
+    pub(super) name: String,
+    /// None where rows pass as they are.
+    pub(super) estimator: Option<Estimator<'m>>,
 }
 
 impl<'m> Estimator<'m> {
@@ -29,51 +42,78 @@ impl<'m> Estimator<'m> {
         self.arena.entry(self.attributes, name)
     }
 
-    /// Up to three steps of a pipeline, which is one more than can be used.
-    pub(super) fn steps(&self) -> Result<Vec<(String, Estimator<'m>)>, PickleError> {
-        let Some(Node::List(steps)) = self.get("steps").map(|handle| &self.arena[handle]) else {
-            return Err(PickleError::model("the pipeline has no steps; save a fitted one"));
-        };
-        steps.iter().take(3).map(|step| self.step(*step)).collect()
+    /// The value of an attribute, if there is one.
+    pub(super) fn value(&self, name: &str) -> Option<&'m Node<'m>> {
+        self.get(name).map(|handle| &self.arena[handle])
     }
 
-    fn step(&self, handle: Handle) -> Result<(String, Estimator<'m>), PickleError> {
+    /// An attribute that is a fitted estimator.
+    pub(super) fn inner(&self, name: &str) -> Result<Estimator<'m>, PickleError> {
+        let handle = self.get(name).ok_or_else(|| {
+            let class = self.class.name;
+            PickleError::model(format!(
+                "the {class} has no {name}; fit it (with refit, if it searches) before it is saved"
+            ))
+        })?;
+        Estimator::new(self.arena, handle).ok_or_else(|| {
+            let (class, kind) = (self.class.name, self.arena[handle].kind());
+            PickleError::model(format!(
+                "{name} of the {class} is {kind}, not a model; save the fitted model alone"
+            ))
+        })
+    }
+
+    /// The steps of a pipeline.
+    pub(super) fn steps(&self) -> Result<Vec<Step<'m>>, PickleError> {
+        match self.value("steps") {
+            Some(Node::List(steps)) if steps.len() <= MAX_STEPS => {
+                steps.iter().map(|step| self.step(*step)).collect()
+            }
+            Some(Node::List(_)) => {
+                Err(PickleError::TooLarge { what: "steps in a pipeline", limit: MAX_STEPS })
+            }
+            _ => Err(PickleError::model("the pipeline has no steps; save a fitted one")),
+        }
+    }
+
+    fn step(&self, handle: Handle) -> Result<Step<'m>, PickleError> {
         let pair = match &self.arena[handle] {
             Node::Tuple(pair) => pair.as_slice(),
             _ => &[],
         };
         let &[name, step] = pair else {
-            return Err(PickleError::model("the steps of the pipeline are not pairs; fit it anew"));
+            return Err(PickleError::model("the steps of the pipeline are not pairs; fit it again"));
         };
-        let name = printable(self.arena.text(name).unwrap_or("?").chars());
-        let kind = match &self.arena[step] {
-            // For example "passthrough".
-            Node::Text(text) => format!("{:?}", printable(text.chars())),
-            other => other.kind().to_owned(),
-        };
-        let refused = || {
-            let why =
-                format!("step {name} of the pipeline is {kind}; leave it out and fit the pipeline anew");
-            PickleError::model(why)
-        };
-        Estimator::new(self.arena, step).ok_or_else(refused).map(|step| (name.clone(), step))
+        let name = piece(self.arena.text(name).unwrap_or("?"));
+        match &self.arena[step] {
+            Node::None | Node::Text("passthrough") => Ok(Step { name, estimator: None }),
+            other => match Estimator::new(self.arena, step) {
+                Some(estimator) => Ok(Step { name, estimator: Some(estimator) }),
+                None => Err(PickleError::model(format!(
+                    "step {name} of the pipeline is {}; leave it out and fit the pipeline again",
+                    other.kind()
+                ))),
+            },
+        }
     }
 
-    pub(super) fn regression(&self) -> Result<Linear, PickleError> {
-        let class = self.class.name();
+    /// What a linear estimator was fitted to.
+    pub(super) fn regression(&self) -> Result<PickledLinear, PickleError> {
         let coefficients = self.weights()?;
         let intercept = self.intercept()?;
         self.check_width(coefficients.len())?;
         let mut parameters = BTreeMap::new();
         for name in ["alpha", "l1_ratio"] {
-            if let Some(number) = self.get(name).and_then(|handle| self.number(handle)) {
+            // With cross-validation, the one that was found.
+            let found = if self.class.name.ends_with("CV") { format!("{name}_") } else { name.to_owned() };
+            if let Some(number) = self.get(&found).and_then(|handle| self.number(handle)) {
                 parameters.insert(name.to_owned(), number);
             }
         }
         let version = self.get("_sklearn_version").and_then(|handle| self.arena.text(handle));
-        Ok(Linear {
-            class: class.to_owned(),
-            library_version: version.map(|version| printable(version.chars())),
+        Ok(PickledLinear {
+            class: self.class.name.to_owned(),
+            library_version: version.map(piece),
             features: self.features(coefficients.len())?,
             scaling: None,
             coefficients,
@@ -87,15 +127,15 @@ impl<'m> Estimator<'m> {
         let targets = match array.shape {
             Shape::Matrix(targets, _) => targets,
             Shape::Vector(_) => 1,
-            Shape::Single => 0,
+            Shape::Single | Shape::Deeper(_) => 0,
         };
         if targets > 1 {
-            let why = format!("it predicts {targets} targets, and one is needed; fit a model for one target");
+            let why = format!("it predicts {targets} targets, expected one; fit a model for one target");
             return Err(PickleError::model(why));
         }
         let weights = self.floats(array, "coef_")?;
         if targets == 0 || weights.is_empty() {
-            return Err(PickleError::model("it has no weights (coef_ is empty); fit it anew"));
+            return Err(PickleError::model("it has no weights (coef_ is empty); fit it again"));
         }
         Ok(weights)
     }
@@ -115,31 +155,20 @@ impl<'m> Estimator<'m> {
         }
     }
 
-    pub(super) fn scaling(&self, width: usize) -> Result<Option<Scaling>, PickleError> {
-        let (with_mean, with_std) = (self.flag("with_mean")?, self.flag("with_std")?);
-        let numbers = |used: bool, name: &str, otherwise: f64| {
-            if !used {
-                return Ok(vec![otherwise; width]);
-            }
-            let numbers = self.floats(self.array(name)?, name)?;
-            if numbers.len() == width {
-                return Ok(numbers);
-            }
-            let why =
-                format!("{name} has {} numbers for {width} weights; fit the pipeline anew", numbers.len());
-            Err(PickleError::model(why))
-        };
-        let (mean, scale) = (numbers(with_mean, "mean_", 0.0)?, numbers(with_std, "scale_", 1.0)?);
-        if let Some(at) = scale.iter().position(|scale| *scale == 0.0) {
-            return Err(PickleError::model(format!("scale_[{at}] is zero; fit the pipeline anew")));
+    /// A number for each of `width` columns.
+    pub(super) fn columns(&self, name: &str, width: usize) -> Result<Vec<f64>, PickleError> {
+        let numbers = self.floats(self.array(name)?, name)?;
+        if numbers.len() == width {
+            return Ok(numbers);
         }
-        Ok((with_mean || with_std).then_some(Scaling { mean, scale }))
+        let why = format!("{name} has {} numbers for {width} weights; fit the pipeline again", numbers.len());
+        Err(PickleError::model(why))
     }
 
-    fn flag(&self, name: &str) -> Result<bool, PickleError> {
-        match self.get(name).map(|handle| &self.arena[handle]) {
+    pub(super) fn flag(&self, name: &str) -> Result<bool, PickleError> {
+        match self.value(name) {
             Some(Node::Bool(flag)) => Ok(*flag),
-            _ => Err(PickleError::model(format!("{name} is neither True nor False; fit the pipeline anew"))),
+            _ => Err(PickleError::model(format!("{name} is neither True nor False; fit the pipeline again"))),
         }
     }
 
@@ -164,10 +193,10 @@ impl<'m> Estimator<'m> {
         match self.arena[handle] {
             Node::Int(said) if usize::try_from(said) == Ok(width) => Ok(()),
             Node::Int(said) => {
-                let why = format!("n_features_in_ is {said} and there are {width} weights; fit it anew");
+                let why = format!("n_features_in_ is {said} and there are {width} weights; fit it again");
                 Err(PickleError::model(why))
             }
-            _ => Err(PickleError::model("n_features_in_ is not an int; fit it anew")),
+            _ => Err(PickleError::model("n_features_in_ is not an int; fit it again")),
         }
     }
 
@@ -182,18 +211,18 @@ impl<'m> Estimator<'m> {
     }
 
     fn array(&self, name: &str) -> Result<&'m Array<'m>, PickleError> {
-        match self.get(name).map(|handle| &self.arena[handle]) {
+        match self.value(name) {
             Some(Node::Array(array)) => Ok(array),
             None => Err(self.unfitted()),
             Some(other) => {
                 let kind = other.kind();
-                Err(PickleError::model(format!("{name} is {kind}, not an array; fit the model anew")))
+                Err(PickleError::model(format!("{name} is {kind}, not an array; fit the model again")))
             }
         }
     }
 
     fn unfitted(&self) -> PickleError {
-        PickleError::model(format!("the {} is not fitted; fit it before it is saved", self.class.name()))
+        PickleError::model(format!("the {} is not fitted; fit it before it is saved", self.class.name))
     }
 
     /// All elements of an array, which must be finite doubles or floats.
@@ -214,7 +243,8 @@ impl<'m> Estimator<'m> {
     }
 }
 
-fn finite(numbers: &[f64], name: &str) -> Result<(), PickleError> {
+/// Holds numbers to being finite; otherwise says which is not.
+pub(super) fn finite(numbers: &[f64], name: &str) -> Result<(), PickleError> {
     match numbers.iter().enumerate().find(|(_, number)| !number.is_finite()) {
         None => Ok(()),
         Some((at, number)) => {

@@ -38,9 +38,9 @@ fn inflate(bytes: &[u8]) -> Result<Vec<u8>, PickleError> {
             PickleError::TooLarge { what: "bytes when decompressed", limit: MAX_STREAM }
         }
         TINFLStatus::FailedCannotMakeProgress | TINFLStatus::NeedsMoreInput => {
-            PickleError::malformed(bytes.len(), "the compressed data ends in the middle")
+            PickleError::malformed(bytes.len(), "the compressed data is incomplete")
         }
-        _ => PickleError::malformed(0, "it begins as zlib data does and cannot be decompressed"),
+        _ => PickleError::malformed(0, "it begins like zlib data but cannot be decompressed"),
     })
 }
 
@@ -56,5 +56,5 @@ fn check_start(stream: &[u8]) -> Result<(), PickleError> {
     if OLD_STARTS.contains(&stream[0]) && stream.ends_with(b".") {
         return Err(PickleError::UnsupportedFormat { what: "a pickle of protocol 0 or 1" });
     }
-    Err(PickleError::malformed(0, format!("it begins with {:#04x}, and pickles begin with 0x80", stream[0])))
+    Err(PickleError::malformed(0, format!("it begins with {:#04x}, but pickles begin with 0x80", stream[0])))
 }

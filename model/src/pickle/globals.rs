@@ -1,6 +1,9 @@
 //! The short list of functions and classes that a pickle may name, and what is said of all others.
 
-use super::error::{PickleError, printable};
+use shared::printable::printable;
+
+use super::classes::{self, Class};
+use super::error::PickleError;
 
 /// What a pickle may name. None of it is the Python function: each has a meaning in `meaning`, or none at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,41 +28,15 @@ pub(super) enum Global {
     Wrapper,
     /// An estimator.
     Class(Class),
-}
-
-/// The estimators that are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Class {
-    LinearRegression,
-    Ridge,
-    Lasso,
-    ElasticNet,
-    StandardScaler,
-    Pipeline,
-}
-
-impl Class {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::LinearRegression => "LinearRegression",
-            Self::Ridge => "Ridge",
-            Self::Lasso => "Lasso",
-            Self::ElasticNet => "ElasticNet",
-            Self::StandardScaler => "StandardScaler",
-            Self::Pipeline => "Pipeline",
-        }
-    }
-
-    /// Whether it predicts by weights of its own.
-    pub(super) fn is_regression(self) -> bool {
-        matches!(self, Self::LinearRegression | Self::Ridge | Self::Lasso | Self::ElasticNet)
-    }
+    /// A function of numpy's that transforms a label.
+    Function(&'static str),
+    /// Has to do with how a model was fitted, not with what it predicts. Whatever is made of it is not looked at.
+    Fitting,
 }
 
 /// The list: modules by their names through the years, name, meaning.
-/// numpy 2 renamed `core`, scikit-learn 0.22 put an underscore before modules and then dropped its copy of joblib,
-/// and protocol 2 uses the names of Python 2.
-const LIST: [(&[&str], &str, Global); 15] = [
+/// numpy 2 renamed `core`, scikit-learn dropped its copy of joblib, and protocol 2 uses the names of Python 2.
+const LIST: [(&[&str], &str, Global); 9] = [
     (&["numpy._core.multiarray", "numpy.core.multiarray"], "_reconstruct", Global::Reconstruct),
     (&["numpy._core.multiarray", "numpy.core.multiarray"], "scalar", Global::Scalar),
     (&["numpy._core.numeric", "numpy.core.numeric"], "_frombuffer", Global::FromBuffer),
@@ -69,55 +46,83 @@ const LIST: [(&[&str], &str, Global); 15] = [
     (&["copyreg", "copy_reg"], "_reconstructor", Global::Reconstructor),
     (&["builtins", "__builtin__"], "object", Global::Object),
     (&["joblib.numpy_pickle", "sklearn.externals.joblib.numpy_pickle"], "NumpyArrayWrapper", Global::Wrapper),
-    (
-        &["sklearn.linear_model._base", "sklearn.linear_model.base"],
-        "LinearRegression",
-        Global::Class(Class::LinearRegression),
-    ),
-    (&["sklearn.linear_model._ridge", "sklearn.linear_model.ridge"], "Ridge", Global::Class(Class::Ridge)),
-    (
-        &["sklearn.linear_model._coordinate_descent", "sklearn.linear_model.coordinate_descent"],
-        "Lasso",
-        Global::Class(Class::Lasso),
-    ),
-    (
-        &["sklearn.linear_model._coordinate_descent", "sklearn.linear_model.coordinate_descent"],
-        "ElasticNet",
-        Global::Class(Class::ElasticNet),
-    ),
-    (
-        &["sklearn.preprocessing._data", "sklearn.preprocessing.data"],
-        "StandardScaler",
-        Global::Class(Class::StandardScaler),
-    ),
-    (&["sklearn.pipeline"], "Pipeline", Global::Class(Class::Pipeline)),
 ];
 
+/// Where numpy's functions are, by its version.
+const NUMPY: [&str; 3] = ["numpy", "numpy.core._multiarray_umath", "numpy._core._multiarray_umath"];
+/// The functions that people transform a label by.
+const FUNCTIONS: [&str; 10] =
+    ["log", "exp", "log1p", "expm1", "log2", "exp2", "log10", "sqrt", "square", "cbrt"];
+
+/// What searches and estimators keep of their fitting: random numbers, splits, scores, losses, distributions to draw
+/// settings from. Modules, and what is listed of them; nothing listed is everything that is a plain name.
+const FITTING: [(&str, &[&str]); 16] = [
+    ("numpy.random._pickle", &["__randomstate_ctor", "__bit_generator_ctor", "__generator_ctor"]),
+    ("numpy.random._mt19937", &["MT19937"]),
+    ("numpy.random._pcg64", &["PCG64"]),
+    ("numpy.random.bit_generator", &["SeedSequence", "__pyx_unpickle_SeedSequence"]),
+    ("numpy.ma", &["MaskedArray"]),
+    ("numpy.ma.core", &["MaskedArray", "_mareconstruct"]),
+    ("sklearn.model_selection._split", &[]),
+    ("sklearn.metrics._scorer", SCORERS),
+    ("sklearn.metrics.scorer", SCORERS),
+    ("sklearn.metrics._regression", &[]),
+    ("sklearn.metrics.regression", &[]),
+    ("sklearn.linear_model._sgd_fast", LOSSES),
+    ("sklearn.linear_model.sgd_fast", LOSSES),
+    ("sklearn.utils._metadata_requests", &["MetadataRequest", "MethodMetadataRequest"]),
+    ("scipy.stats._distn_infrastructure", &["rv_frozen", "rv_continuous_frozen"]),
+    ("scipy.stats._continuous_distns", &[]),
+];
+/// How searches score.
+const SCORERS: &[&str] =
+    &["_PassthroughScorer", "_passthrough_scorer", "_Scorer", "_PredictScorer", "_MultimetricScorer"];
+/// The losses that SGDRegressor minimises, as versions before 1.6 save them.
+const LOSSES: &[&str] = &["SquaredLoss", "Huber", "EpsilonInsensitive", "SquaredEpsilonInsensitive"];
+
 /// Looks a name up. Both halves must be on the list to the letter: no attribute is ever looked for, so a dotted name
-/// leads nowhere.
-pub(super) fn find(module: &str, name: &str) -> Result<Global, PickleError> {
-    let listed = LIST.iter().find(|(modules, listed, _)| *listed == name && modules.contains(&module));
-    match listed {
-        Some((_, _, global)) => Ok(*global),
-        None => Err(refusal(module, name)),
+/// leads nowhere. `outer` is the class that the whole pickle is about, as far as is known by then.
+pub(super) fn find(module: &str, name: &str, outer: Option<Class>) -> Result<Global, PickleError> {
+    if let Some((_, _, global)) =
+        LIST.iter().find(|(modules, listed, _)| *listed == name && modules.contains(&module))
+    {
+        return Ok(*global);
     }
+    if let Some(class) = classes::find(module, name) {
+        return Ok(Global::Class(class));
+    }
+    if let (true, Some(function)) =
+        (NUMPY.contains(&module), FUNCTIONS.iter().find(|listed| **listed == name))
+    {
+        return Ok(Global::Function(function));
+    }
+    let fitting = |(listed, names): &(&str, &[&str])| {
+        *listed == module && (names.contains(&name) || (names.is_empty() && is_plain(name)))
+    };
+    if FITTING.iter().any(fitting) { Ok(Global::Fitting) } else { Err(refusal(module, name, outer)) }
 }
 
-fn refusal(module: &str, name: &str) -> PickleError {
+/// Whether it is one word.
+fn is_plain(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_alphabetic())
+        && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+}
+
+fn refusal(module: &str, name: &str, outer: Option<Class>) -> PickleError {
     if module == "joblib.numpy_pickle" && matches!(name, "NDArrayWrapper" | "ZNDArrayWrapper") {
         return PickleError::UnsupportedFormat { what: "a file of joblib 0.9 or older" };
     }
-    let dotted = printable(module.chars().chain(['.']).chain(name.chars()));
+    let dotted = printable(&format!("{module}.{name}"));
     if is_estimator(module, name) {
-        return PickleError::UnsupportedClass { class: dotted };
+        return PickleError::UnsupportedClass { class: dotted, within: outer.map(|class| class.name) };
     }
-    PickleError::RefusedGlobal { name: dotted }
+    PickleError::RefusedGlobal { name: dotted, within: outer.map(|class| class.name) }
 }
 
 /// Whether it looks like a model, so that exporting it makes sense.
 fn is_estimator(module: &str, name: &str) -> bool {
     let library = module.split('.').next().unwrap_or_default();
-    matches!(library, "sklearn" | "xgboost" | "lightgbm" | "catboost")
+    matches!(library, "sklearn" | "xgboost" | "lightgbm" | "catboost" | "statsmodels")
         && name.starts_with(|first: char| first.is_ascii_uppercase())
-        && name.chars().all(|letter| letter.is_ascii_alphanumeric())
+        && is_plain(name)
 }

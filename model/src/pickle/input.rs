@@ -31,7 +31,7 @@ impl<'a> Input<'a> {
     pub(super) fn take(&mut self, count: u64) -> Result<&'a [u8], PickleError> {
         let rest = self.rest();
         let taken = usize::try_from(count).ok().and_then(|count| rest.get(..count)).ok_or_else(|| {
-            let why = format!("{count} bytes are announced where {} are left", rest.len());
+            let why = format!("it announces {count} bytes, but {} are left", rest.len());
             PickleError::malformed(self.at, why)
         })?;
         self.at += taken.len();

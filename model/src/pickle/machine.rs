@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
+use super::classes::Class;
 use super::error::PickleError;
-use super::globals;
+use super::globals::{self, Global};
 use super::input::Input;
 use super::literal;
 use super::opcode as op;
@@ -13,16 +14,18 @@ use super::value::{Arena, Entries, Handle, Node};
 const MAX_STACK: usize = 1_000_000;
 
 /// What an outer pickle and those inside it share.
-pub(super) struct Source<'a> {
+pub(super) struct Nested<'a> {
     pub(super) input: Input<'a>,
     pub(super) arena: Arena<'a>,
     /// How many bytes of text were made into bytes.
     pub(super) encoded: usize,
+    /// The first class of an estimator's: the one that the pickle is about.
+    outer: Option<Class>,
 }
 
 /// The state of one pickle.
 pub(super) struct Machine<'s, 'a> {
-    pub(super) source: &'s mut Source<'a>,
+    pub(super) source: &'s mut Nested<'a>,
     /// Whether it stands inside another one.
     pub(super) nested: bool,
     stack: Vec<Handle>,
@@ -38,14 +41,14 @@ pub(super) struct Machine<'s, 'a> {
 
 /// Runs the whole stream. Returns the values and the one that the pickle is about.
 pub(super) fn load(stream: &[u8]) -> Result<(Arena<'_>, Handle), PickleError> {
-    let mut source = Source { input: Input::new(stream), arena: Arena::default(), encoded: 0 };
+    let mut source = Nested { input: Input::new(stream), arena: Arena::default(), encoded: 0, outer: None };
     let root = Machine::new(&mut source, false).run()?;
     source.input.finish()?;
     Ok((source.arena, root))
 }
 
 impl<'s, 'a> Machine<'s, 'a> {
-    pub(super) fn new(source: &'s mut Source<'a>, nested: bool) -> Self {
+    pub(super) fn new(source: &'s mut Nested<'a>, nested: bool) -> Self {
         let at = source.input.at();
         Self { source, nested, stack: Vec::new(), marks: Vec::new(), memo: HashMap::new(), at, frame_end: 0 }
     }
@@ -79,20 +82,21 @@ impl<'s, 'a> Machine<'s, 'a> {
             },
             op::FRAME => self.frame(),
             op::GLOBAL => {
-                let global = globals::find(input.line()?, input.line()?)?;
-                self.make(Node::Global(global))
+                let (module, name) = (input.line()?, input.line()?);
+                self.global(module, name)
             }
             // INST would go on to call what it names.
             op::INST => {
-                globals::find(input.line()?, input.line()?)?;
+                let (module, name) = (input.line()?, input.line()?);
+                self.global(module, name)?;
                 Err(op::refusal(self.at, opcode))
             }
             op::STACK_GLOBAL => {
                 let (name, module) = (self.pop()?, self.pop()?);
                 let arena = &self.source.arena;
                 match (arena.text(module), arena.text(name)) {
-                    (Some(module), Some(name)) => self.make(Node::Global(globals::find(module, name)?)),
-                    _ => Err(self.malformed("a name is no text")),
+                    (Some(module), Some(name)) => self.global(module, name),
+                    _ => Err(self.malformed("a name is not text")),
                 }
             }
             op::REDUCE => self.reduce(),
@@ -120,6 +124,14 @@ impl<'s, 'a> Machine<'s, 'a> {
         }
     }
 
+    fn global(&mut self, module: &str, name: &str) -> Result<(), PickleError> {
+        let global = globals::find(module, name, self.source.outer)?;
+        if let Global::Class(class) = global {
+            self.source.outer.get_or_insert(class);
+        }
+        self.make(Node::Global(global))
+    }
+
     /// FRAME lets readers read ahead. Python's pickle and joblib disagree on files whose frames are not in order.
     fn frame(&mut self) -> Result<(), PickleError> {
         let length = self.source.input.u64()?;
@@ -135,7 +147,7 @@ impl<'s, 'a> Machine<'s, 'a> {
         let list = self.top()?;
         match self.source.arena.change(list) {
             Node::List(list) => list.extend(items),
-            _ => return Err(self.malformed("what is appended to is no list")),
+            _ => return Err(self.malformed("the target of an append is not a list")),
         }
         Ok(())
     }
@@ -148,7 +160,7 @@ impl<'s, 'a> Machine<'s, 'a> {
         let dict = self.top()?;
         match self.source.arena.change(dict) {
             Node::Dict(entries) => entries.extend(pairs.iter().map(|[key, value]| (*key, *value))),
-            _ => return Err(self.malformed("what is given entries is no dict")),
+            _ => return Err(self.malformed("the target of an entry is not a dict")),
         }
         Ok(())
     }

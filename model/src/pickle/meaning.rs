@@ -41,6 +41,7 @@ impl<'a> Machine<'_, 'a> {
                 let plain = self.is(base, Global::Object) && matches!(arena[state], Node::None);
                 plain.then(|| self.instance(class)).flatten()
             }
+            (Global::Fitting, _) => Some(Node::Fitting),
             _ => None,
         };
         match node {
@@ -53,7 +54,7 @@ impl<'a> Machine<'_, 'a> {
     pub(super) fn new_object(&mut self) -> Result<(), PickleError> {
         let (args, class) = (self.pop()?, self.pop()?);
         let empty = matches!(&self.source.arena[args], Node::Tuple(args) if args.is_empty());
-        match self.instance(class).filter(|_| empty) {
+        match self.instance(class).filter(|node| empty || matches!(node, Node::Fitting)) {
             Some(node) => self.make(node),
             None => Err(self.malformed("an object is made as in no model")),
         }
@@ -77,6 +78,7 @@ impl<'a> Machine<'_, 'a> {
                 let class = *class;
                 self.entries(state)?.map(|entries| Node::Object(class, Some(entries)))
             }
+            (Node::Fitting, _) => Some(Node::Fitting),
             (Node::Wrapper, Node::Dict(_)) => {
                 let array = self.read_array(state)?;
                 self.pop()?;
@@ -101,6 +103,7 @@ impl<'a> Machine<'_, 'a> {
     fn instance(&self, class: Handle) -> Option<Node<'a>> {
         match self.source.arena[class] {
             Node::Global(Global::Class(class)) => Some(Node::Object(class, None)),
+            Node::Global(Global::Fitting) => Some(Node::Fitting),
             // In a pickle inside joblib's stream, joblib would not replace it.
             Node::Global(Global::Wrapper) if !self.nested => Some(Node::Wrapper),
             _ => None,

@@ -13,12 +13,14 @@ pub(super) struct Dtype {
     pub(super) ready: bool,
 }
 
-/// An array's shape. Linear models have none of more dimensions.
+/// An array's shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
     Single,
     Vector(u64),
     Matrix(u64, u64),
+    /// Of more dimensions, with so many elements. No weights have that.
+    Deeper(u64),
 }
 
 /// An array whose data has the length that its shape says.
@@ -145,7 +147,7 @@ fn unsigned<'a>(bytes: &[u8]) -> Node<'a> {
 }
 
 impl Shape {
-    /// Reads a tuple of sizes; none where it is something else or has more than two.
+    /// Reads a tuple of sizes; none where it is something else or too large.
     pub(super) fn read(arena: &Arena<'_>, handle: Handle) -> Option<Self> {
         let Node::Tuple(sizes) = &arena[handle] else { return None };
         let size = |handle: Handle| match arena[handle] {
@@ -156,7 +158,7 @@ impl Shape {
             [] => Some(Self::Single),
             [length] => Some(Self::Vector(size(length)?)),
             [rows, columns] => Some(Self::Matrix(size(rows)?, size(columns)?)),
-            _ => None,
+            _ => sizes.iter().try_fold(1_u64, |count, one| count.checked_mul(size(*one)?)).map(Self::Deeper),
         }
     }
 
@@ -166,6 +168,7 @@ impl Shape {
             Self::Single => Some(1),
             Self::Vector(length) => Some(length),
             Self::Matrix(rows, columns) => rows.checked_mul(columns),
+            Self::Deeper(count) => Some(count),
         }
     }
 }

@@ -81,7 +81,7 @@ pub(super) fn refusal(at: usize, opcode: u8) -> PickleError {
         return PickleError::UnsupportedFormat { what: "a pickle of Python 2" };
     }
     match REFUSED.iter().find(|(refused, _)| *refused == opcode) {
-        Some((_, name)) => PickleError::malformed(at, format!("opcode {name} has no place in a model")),
-        None => PickleError::malformed(at, format!("{opcode:#04x} is no opcode")),
+        Some((_, name)) => PickleError::malformed(at, format!("opcode {name} does not belong in a model")),
+        None => PickleError::malformed(at, format!("{opcode:#04x} is not an opcode")),
     }
 }

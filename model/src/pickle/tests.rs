@@ -3,7 +3,7 @@
 mod models;
 mod opcodes;
 
-use super::{Linear, read};
+use super::{PickledLinear, read};
 
 fn text(text: &str) -> Vec<u8> {
     [&b"X"[..], &u32::try_from(text.len()).unwrap().to_le_bytes(), text.as_bytes()].concat()
@@ -82,7 +82,7 @@ fn pipeline(steps: &[(&str, Vec<u8>)]) -> Vec<u8> {
     object("sklearn.pipeline.Pipeline", &[("steps", [b"](", &pairs[..], b"e"].concat())])
 }
 
-fn good(body: &[u8]) -> Linear {
+fn good(body: &[u8]) -> PickledLinear {
     read(&pickle(body)).unwrap()
 }
 

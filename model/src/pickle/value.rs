@@ -4,8 +4,9 @@
 use std::borrow::Cow;
 use std::ops::Index;
 
+use super::classes::Class;
 use super::error::PickleError;
-use super::globals::{Class, Global};
+use super::globals::Global;
 use super::numpy::{Array, Dtype};
 
 /// How many values there may be. A model fitted on ten thousand named features has some thirty thousand.
@@ -43,6 +44,8 @@ pub(super) enum Node<'a> {
     Wrapper,
     /// A value that no model of ours looks at: a large integer, or a numpy scalar of another type.
     Ignored,
+    /// An object that has to do with the fitting alone. Nothing of it is kept.
+    Fitting,
 }
 
 impl Node<'_> {
@@ -61,8 +64,9 @@ impl Node<'_> {
             Node::Global(_) => "a class or function",
             Node::Dtype(_) => "a dtype",
             Node::BlankArray | Node::Array(_) => "an array",
-            Node::Object(class, _) => class.name(),
+            Node::Object(class, _) => class.name,
             Node::Wrapper => "an array of joblib's that is not there",
+            Node::Fitting => "a part of the fitting",
             Node::Ignored => "a number or text that is not read",
         }
     }

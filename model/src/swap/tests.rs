@@ -5,22 +5,29 @@ use std::io::Write as _;
 use std::os::unix::fs::symlink;
 use std::time::Duration;
 
+use shared::message::Cell;
+
 use super::*;
+use crate::encode::Encoding;
 use crate::file::{ModelFile, sha256};
 use crate::linear::Linear;
 
 /// A model file that predicts its intercept plus the first of its features.
 fn model(intercept: f64, features: usize) -> Vec<u8> {
+    model_of("y", intercept, features)
+}
+
+fn model_of(target: &str, intercept: f64, features: usize) -> Vec<u8> {
     let mut weights = vec![0.0; features];
     weights[0] = 1.0;
     let linear = Linear::new(None, &weights, intercept).unwrap();
-    let names = (0..features).map(|column| format!("f{column}")).collect();
+    let names = Encoding::plain((0..features).map(|column| format!("f{column}")).collect());
     let training = serde_json::json!({
         "algorithm": "ols", "parameters": {}, "libraries": {}, "made_at": "2026-11-25T00:00:00Z"
     });
     let training = serde_json::from_value(training).unwrap();
-    let file = ModelFile::linear(names, "y".to_owned(), &linear, training);
-    file.with_golden(&[&vec![2.0; features]], &[intercept + 2.0]).to_json().unwrap()
+    let file = ModelFile::linear(&names, target.to_owned(), &linear, training);
+    file.with_golden(&[&vec![Cell::Number(2.0); features]]).unwrap().to_json().unwrap()
 }
 
 fn version(bytes: &[u8]) -> String {
@@ -49,8 +56,8 @@ impl Folder {
         fs::rename(self.path("new"), self.path("model.json")).unwrap();
     }
 
-    fn keeper(&self) -> (Keeper, Serving) {
-        Keeper::new(&self.path("model.json"), &Name::parse("model").unwrap(), Loader::default())
+    fn keeper(&self) -> (ModelKeeper, Serving) {
+        ModelKeeper::new(&self.path("model.json"), &Name::parse("model").unwrap(), Loader::default())
     }
 }
 
@@ -89,7 +96,7 @@ async fn a_model_is_swapped_however_it_arrives() {
     symlink("v2", folder.path("..data_new")).unwrap();
     fs::rename(folder.path("..data_new"), folder.path("..data")).unwrap();
     serves(&mut serving, &models[4]).await;
-    // Gone, it goes on serving; back again, it is swapped.
+    // Gone, it keeps serving; back again, it is swapped.
     fs::remove_file(folder.path("model.json")).unwrap();
     folder.rename_in(&models[5]);
     serves(&mut serving, &models[5]).await;
@@ -99,8 +106,11 @@ async fn a_model_is_swapped_however_it_arrives() {
 #[tokio::test]
 async fn the_folder_may_come_later_and_be_replaced() {
     let folder = Folder::new();
-    let (keeper, mut serving) =
-        Keeper::new(&folder.path("models/model.json"), &Name::parse("model").unwrap(), Loader::default());
+    let (keeper, mut serving) = ModelKeeper::new(
+        &folder.path("models/model.json"),
+        &Name::parse("model").unwrap(),
+        Loader::default(),
+    );
     let keeping = tokio::spawn(keeper.keep());
     for (old, bytes) in [model(1.0, 2), model(2.0, 2)].iter().enumerate() {
         fs::create_dir(folder.path("next")).unwrap();
@@ -112,9 +122,9 @@ async fn the_folder_may_come_later_and_be_replaced() {
     keeping.abort();
 }
 
-fn judged(look: Look) -> Result<Loaded, Refusal> {
+fn judged(look: Found) -> Result<Loaded, Refusal> {
     match look {
-        Look::Judged(judged) => *judged,
+        Found::Judged(judged) => *judged,
         other => panic!("not judged: {other:?}"),
     }
 }
@@ -124,34 +134,34 @@ fn a_file_that_is_being_written_is_judged_when_it_is_whole_or_stands_still() {
     let folder = Folder::new();
     let path = folder.path("model.json");
     let bytes = model(1.0, 2);
-    let sight = Sight::default();
-    let (sight, look) = sight.look(&path, &Loader::default(), Wake::Finished);
-    assert!(matches!(look, Look::Gone), "{look:?}");
-    let (sight, look) = sight.look(&path, &Loader::default(), Wake::Clock);
-    assert!(matches!(look, Look::Nothing), "said once: {look:?}");
+    let last_look = LastLook::default();
+    let (last_look, look) = last_look.look(&path, &Loader::default(), Wake::Finished);
+    assert!(matches!(look, Found::Gone), "{look:?}");
+    let (last_look, look) = last_look.look(&path, &Loader::default(), Wake::Clock);
+    assert!(matches!(look, Found::Nothing), "said once: {look:?}");
 
     let mut file = File::create(&path).unwrap();
     file.write_all(&bytes[..100]).unwrap();
-    let (sight, look) = sight.look(&path, &Loader::default(), Wake::Clock);
-    assert!(matches!(look, Look::Nothing), "it may be in the middle of it: {look:?}");
+    let (last_look, look) = last_look.look(&path, &Loader::default(), Wake::Clock);
+    assert!(matches!(look, Found::Nothing), "it may be in the middle of it: {look:?}");
     // Whoever pauses for longer than from one look to the next is refused, once ...
-    let (sight, look) = sight.look(&path, &Loader::default(), Wake::Clock);
+    let (last_look, look) = last_look.look(&path, &Loader::default(), Wake::Clock);
     assert_eq!(judged(look).unwrap_err().reason, reason::MALFORMED);
-    let (sight, look) = sight.look(&path, &Loader::default(), Wake::Clock);
-    assert!(matches!(look, Look::Nothing), "said once: {look:?}");
+    let (last_look, look) = last_look.look(&path, &Loader::default(), Wake::Clock);
+    assert!(matches!(look, Found::Nothing), "said once: {look:?}");
     // ... and welcome when the rest comes.
     file.write_all(&bytes[100..]).unwrap();
-    let (sight, look) = sight.look(&path, &Loader::default(), Wake::Clock);
-    assert!(matches!(look, Look::Nothing), "{look:?}");
-    let (sight, look) = sight.look(&path, &Loader::default(), Wake::Clock);
+    let (last_look, look) = last_look.look(&path, &Loader::default(), Wake::Clock);
+    assert!(matches!(look, Found::Nothing), "{look:?}");
+    let (last_look, look) = last_look.look(&path, &Loader::default(), Wake::Clock);
     assert_eq!(judged(look).unwrap().predictor.version().as_str(), version(&bytes));
 
     // When the kernel says that the writer has finished, there is nothing to wait for.
     folder.rename_in(&model(2.0, 2));
-    let (sight, look) = sight.look(&path, &Loader::default(), Wake::Finished);
+    let (last_look, look) = last_look.look(&path, &Loader::default(), Wake::Finished);
     assert!(judged(look).is_ok());
-    let (_, look) = sight.look(&path, &Loader::default(), Wake::Finished);
-    assert!(matches!(look, Look::Nothing), "{look:?}");
+    let (_, look) = last_look.look(&path, &Loader::default(), Wake::Finished);
+    assert!(matches!(look, Found::Nothing), "{look:?}");
 }
 
 #[test]
@@ -160,22 +170,20 @@ fn what_is_refused_changes_nothing_and_is_said_to_be() {
     let path = folder.path("model.json");
     let (mut keeper, serving) = folder.keeper();
     let serves = || serving.borrow().as_ref().map(|model| model.version().to_string());
-    let see = |keeper: &mut Keeper, bytes: &[u8]| {
+    let see = |keeper: &mut ModelKeeper, bytes: &[u8]| {
         folder.rename_in(bytes);
         let loaded = Loader::default().load(&path)?;
         keeper.admit(loaded)
     };
     assert_eq!(see(&mut keeper, b"{").unwrap_err().reason, reason::MALFORMED);
-    assert_eq!(
-        (serves(), &*keeper.meanwhile()),
-        (None, "waiting for a model, and taking no rows until then")
-    );
+    assert_eq!((serves(), &*keeper.meanwhile()), (None, "waiting for a model, taking no rows until then"));
     see(&mut keeper, &model(1.0, 2)).unwrap();
     let first = serves();
     assert_eq!(see(&mut keeper, &model(1.0, 3)).unwrap_err().reason, reason::FEATURES);
+    assert_eq!(see(&mut keeper, &model_of("z", 1.0, 2)).unwrap_err().reason, reason::TARGET);
     assert_eq!(see(&mut keeper, &model(1.0, 2)[..300]).unwrap_err().reason, reason::MALFORMED);
     assert_eq!(serves(), first);
-    assert!(keeper.meanwhile().ends_with("goes on serving"));
+    assert!(keeper.meanwhile().ends_with("keeps serving"));
     see(&mut keeper, &model(1.0, 2)).unwrap();
     assert_eq!(serves(), first, "the same content is no swap");
     see(&mut keeper, &model(3.0, 2)).unwrap();
@@ -191,21 +199,52 @@ fn a_write_that_leaves_the_same_state_is_noticed() {
     assert_eq!(one.len(), other.len());
     folder.write("model.json", &one);
     let loader = Loader::default();
-    let (sight, look) = Sight::default().look(&path, &loader, Wake::Finished);
+    let (last_look, look) = LastLook::default().look(&path, &loader, Wake::Finished);
     assert!(judged(look).is_ok());
     for wake in [Wake::Finished, Wake::Clock] {
         folder.write("model.json", &other);
         // As if the clock had stood still.
-        let state = State::There(Identity::from(&fs::metadata(&path).unwrap()));
-        let still =
-            Sight { last: Some(state), judged: sight.judged.map(|judged| Judged { state, ..judged }) };
+        let state = State::There(ModelStamp::of(&fs::metadata(&path).unwrap(), None));
+        let still = LastLook {
+            last: Some(state),
+            judged: last_look.judged.map(|judged| Judged { state, ..judged }),
+            weights: None,
+        };
         let (_, look) = still.look(&path, &loader, wake);
         assert_eq!(judged(look).unwrap().predictor.version().as_str(), version(&other), "{wake:?}");
     }
     // Once it was still the same, it is not read again.
     folder.write("model.json", &one);
-    let (sight, look) = sight.look(&path, &loader, Wake::Finished);
-    assert!(matches!(look, Look::Nothing), "the same content: {look:?}");
-    let (sight, _) = sight.look(&path, &loader, Wake::Clock);
-    assert!(sight.judged.unwrap().confirmed);
+    let (last_look, look) = last_look.look(&path, &loader, Wake::Finished);
+    assert!(matches!(look, Found::Nothing), "the same content: {look:?}");
+    let (last_look, _) = last_look.look(&path, &loader, Wake::Clock);
+    assert!(last_look.judged.unwrap().confirmed);
+}
+
+/// Weights in a second file count as the model does: one that comes later, and one that changes by itself.
+#[test]
+fn a_change_of_the_second_file_is_noticed() {
+    let folder = Folder::new();
+    let path = folder.path("model.onnx");
+    let loader = Loader::default();
+    folder.write("model.onnx", &crate::onnx::beside::tests::model("weights", "0", "4"));
+    let (last_look, look) = LastLook::default().look(&path, &loader, Wake::Finished);
+    assert!(judged(look).unwrap_err().why.contains("a second file, weights,"));
+    let (last_look, look) = last_look.look(&path, &loader, Wake::Clock);
+    assert!(matches!(look, Found::Nothing), "said already: {look:?}");
+    folder.write("weights", b"1234");
+    let (mut last_look, look) = last_look.look(&path, &loader, Wake::Clock);
+    // It is no model all the same.
+    assert!(!judged(look).unwrap_err().why.contains("a second file"));
+    for _ in 0..4 {
+        let (seen, look) = last_look.look(&path, &loader, Wake::Clock);
+        assert!(matches!(look, Found::Nothing), "{look:?}");
+        last_look = seen;
+    }
+    folder.write("weights", b"12345");
+    folder.write("model.onnx", &crate::onnx::beside::tests::model("weights", "1", "4"));
+    let (last_look, look) = last_look.look(&path, &loader, Wake::Finished);
+    assert!(matches!(look, Found::Nothing), "the other file may still be written: {look:?}");
+    let (_, look) = last_look.look(&path, &loader, Wake::Clock);
+    assert!(judged(look).is_err());
 }

@@ -2,6 +2,9 @@
 
 use anyhow::{bail, ensure};
 use ndarray::{Array1, Array2};
+use shared::printable::quoted;
+
+use crate::encode;
 
 /// How small a part of a column must be, of its own that others do not determine, to be taken for rounding. A larger part
 /// leaves its weight six digits.
@@ -21,7 +24,8 @@ pub fn refuse_constant(x: &Array2<f64>, names: &[String]) -> anyhow::Result<()> 
         let spread = column.iter().fold(0.0_f64, |spread, value| spread.max((value - first).abs()));
         ensure!(
             spread > largest * f64::EPSILON * 4.0,
-            "the feature {name:?} is {first} in every row that is fitted; leave the column out with --drop"
+            "the feature {} is {first} in every training row; leave the column out with --drop",
+            quoted(name)
         );
     }
     Ok(())
@@ -58,12 +62,13 @@ pub fn refuse_collinear(x: &Array2<f64>, names: &[String]) -> anyhow::Result<()>
                 sum.iter().zip(lengths).map(|(part, length)| (part * length).abs()).collect();
             let named: Vec<String> = (0..at)
                 .filter(|other| weighed[*other] > UNNAMED)
-                .map(|other| format!("{:?}", names[other]))
+                .map(|other| quoted(&names[other]))
                 .collect();
             let name = &names[at];
             bail!(
-                "the feature {name:?} is determined by {}; leave one of them out with --drop, or use --algorithm ridge",
-                named.join(", ")
+                "the feature {} is determined by {}; leave one of them out with --drop, or use --algorithm ridge",
+                quoted(name),
+                encode::listed(named.into_iter())
             );
         }
         directions.push(rest / left);

@@ -18,9 +18,8 @@ use linfa::traits::Fit as _;
 use linfa_elasticnet::ElasticNet;
 use linfa_linear::LinearRegression;
 use ndarray::{Array1, Array2, Axis, concatenate};
-use shared::dataset::Dataset;
 
-use super::columns;
+use super::{Design, columns};
 use crate::linear::{Linear, Scaling};
 
 /// When coordinate descent has settled: no weight moves by more than this share of the largest, and what it minimises is
@@ -29,14 +28,14 @@ const SETTLED: f64 = 1e-12;
 /// After how many rounds over all weights it is given up.
 const ROUNDS: u32 = 100_000;
 
-/// How to fit.
+/// Algorithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Algorithm {
     /// Ordinary least squares: no penalty.
     Ols,
-    /// A penalty on the weights' squares: steady where features nearly determine each other.
+    /// A penalty on the weights' squares: stable when features are correlated.
     Ridge,
-    /// A penalty on the weights' sizes: many weights become zero.
+    /// A penalty on the weights' absolute values: many weights become zero.
     Lasso,
     /// Both penalties.
     ElasticNet,
@@ -53,7 +52,7 @@ impl fmt::Display for Algorithm {
 /// An algorithm with its parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Recipe {
-    /// How to fit.
+    /// Algorithm.
     pub algorithm: Algorithm,
     /// What large weights cost; of no meaning to ordinary least squares.
     pub penalty: f64,
@@ -99,13 +98,13 @@ pub(super) struct Centred {
 }
 
 impl Centred {
-    /// The rows with these indices, standardised first where that is wanted.
-    pub(super) fn of(table: &Dataset, rows: &[usize], scale: bool) -> anyhow::Result<Self> {
-        ensure!(rows.len() >= 2, "{} rows to train on are too few; at least 2 are needed", rows.len());
-        let shape = (rows.len(), table.features.len());
-        let mut x = Array2::from_shape_fn(shape, |(row, column)| table.rows[rows[row]][column]);
-        let mut y = Array1::from_shape_fn(rows.len(), |row| table.labels[rows[row]]);
-        columns::refuse_constant(&x, &table.features)?;
+    /// Of these rows, standardised first where that is wanted.
+    pub(super) fn of(design: &Design, scale: bool) -> anyhow::Result<Self> {
+        let Design { columns, rows, labels } = design;
+        ensure!(rows.len() >= 2, "{} training rows are too few; at least 2 are needed", rows.len());
+        let mut x = Array2::from_shape_fn((rows.len(), columns.len()), |(row, column)| rows[row][column]);
+        let mut y = Array1::from(labels.clone());
+        columns::refuse_constant(&x, columns)?;
         let scaling = scale.then(|| Scaling {
             mean: x.mean_axis(Axis(0)).unwrap_or_default().to_vec(),
             scale: x.std_axis(Axis(0), 0.0).to_vec(),
@@ -120,7 +119,7 @@ impl Centred {
         x -= &x_mean;
         y -= y_mean;
         let finite = x.iter().chain(&y).all(|value| value.is_finite());
-        ensure!(finite, "the numbers are too large to be summed up");
+        ensure!(finite, "the numbers are too large to add up");
         Ok(Self { x, y, x_mean, y_mean, scaling })
     }
 
@@ -130,28 +129,28 @@ impl Centred {
     }
 }
 
-/// Fits the rows with these indices.
+/// Fits encoded rows.
 ///
 /// # Errors
 /// Too few rows; a feature that never changes; for ordinary least squares also features that determine each other, whose
 /// weights would be arbitrary; for the others a penalty so small that the fit does not settle.
-pub fn fit(table: &Dataset, rows: &[usize], recipe: &Recipe) -> anyhow::Result<Linear> {
-    let (columns, count) = (table.features.len(), rows.len());
+pub fn fit(design: &Design, recipe: &Recipe) -> anyhow::Result<Linear> {
+    let (columns, count) = (design.columns.len(), design.rows.len());
     if recipe.algorithm == Algorithm::Ols {
         ensure!(
             count > columns + 1,
-            "{count} rows to train on are too few for {columns} features; more than {} are needed, or --algorithm ridge",
+            "{count} training rows are too few for {columns} features; use more than {}, or --algorithm ridge",
             columns + 1
         );
     }
-    let data = Centred::of(table, rows, recipe.scale)?;
+    let data = Centred::of(design, recipe.scale)?;
     if data.y.iter().all(|label| *label == 0.0) {
         // Labels that do not differ: nothing explains them, and coordinate descent would not see that it has settled.
         return data.linear(&Array1::zeros(columns));
     }
     let weights = match recipe.algorithm {
         Algorithm::Ols => {
-            columns::refuse_collinear(&data.x, &table.features)?;
+            columns::refuse_collinear(&data.x, &design.columns)?;
             least_squares(data.x.clone(), data.y.clone())?
         }
         // The library's coordinate descent cannot tell when it has settled where nothing is on the weights' sizes. But
@@ -162,7 +161,7 @@ pub fn fit(table: &Dataset, rows: &[usize], recipe: &Recipe) -> anyhow::Result<L
             let y = concatenate(Axis(0), &[data.y.view(), Array1::zeros(columns).view()])?;
             least_squares(x, y)?
         }
-        Algorithm::Lasso | Algorithm::ElasticNet => coordinate_descent(&data, &table.features, recipe)?,
+        Algorithm::Lasso | Algorithm::ElasticNet => coordinate_descent(&data, &design.columns, recipe)?,
     };
     data.linear(&weights)
 }
@@ -178,7 +177,7 @@ fn coordinate_descent(data: &Centred, names: &[String], recipe: &Recipe) -> anyh
     for (column, name) in data.x.columns().into_iter().zip(names) {
         if column.dot(&column) < 1e-12 {
             bail!(
-                "the feature {name:?} changes by too little to be fitted as it is; use --scale, or another unit"
+                "the feature {name:?} varies too little to be fitted as it is; use --scale, or another unit"
             );
         }
     }
@@ -199,18 +198,12 @@ fn coordinate_descent(data: &Centred, names: &[String], recipe: &Recipe) -> anyh
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
-    use shared::dataset::Columns;
-
     use super::*;
 
     const OLS: Recipe = Recipe { algorithm: Algorithm::Ols, penalty: 1.0, l1_ratio: 0.5, scale: false };
 
     fn fit_all(text: &str, recipe: &Recipe) -> Result<Linear, String> {
-        let table = Dataset::parse(text.as_bytes(), Path::new("t.csv"), &Columns::target("y")).unwrap();
-        let rows: Vec<usize> = (0..table.rows.len()).collect();
-        fit(&table, &rows, recipe).map_err(|why| why.to_string())
+        fit(&Design::parse(text, "y"), recipe).map_err(|why| why.to_string())
     }
 
     fn assert_near(got: &[f64], want: &[f64]) {
@@ -257,12 +250,12 @@ mod tests {
         let lasso = Recipe { algorithm: Algorithm::Lasso, ..OLS };
         let tiny = "a,y\n1e-9,1\n2e-9,2\n4e-9,3\n";
         for (text, recipe, want) in [
-            ("a,b,y\n0,0,1\n1,0,3\n0,1,2\n", &OLS, "3 rows to train on are too few for 2 features"),
-            ("a,b,y\n0,7,1\n1,7,3\n2,7,2\n3,7,1\n", &OLS, "the feature \"b\" is 7 in every row"),
-            ("a,b,y\n0,7,1\n1,7,3\n2,7,2\n3,7,1\n", &ridge, "the feature \"b\" is 7 in every row"),
+            ("a,b,y\n0,0,1\n1,0,3\n0,1,2\n", &OLS, "3 training rows are too few for 2 features"),
+            ("a,b,y\n0,7,1\n1,7,3\n2,7,2\n3,7,1\n", &OLS, "the feature \"b\" is 7 in every training row"),
+            ("a,b,y\n0,7,1\n1,7,3\n2,7,2\n3,7,1\n", &ridge, "the feature \"b\" is 7 in every training row"),
             ("a,b,y\n0,0,1\n1,2,3\n2,4,2\n3,6,1\n4,8,2\n", &OLS, "\"b\" is determined by \"a\""),
-            ("a,y\n1,1\n", &ridge, "1 rows to train on are too few"),
-            ("a,y\n1e308,1\n-1e308,2\n1e308,3\n1e308,4\n", &OLS, "too large to be summed up"),
+            ("a,y\n1,1\n", &ridge, "1 training rows are too few"),
+            ("a,y\n1e308,1\n-1e308,2\n1e308,3\n1e308,4\n", &OLS, "too large to add up"),
             (tiny, &lasso, "use --scale"),
         ] {
             let error = fit_all(text, recipe).unwrap_err();

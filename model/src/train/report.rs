@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use shared::printable::piece;
+
 use super::Trained;
 use crate::command::table::{self, number};
 use crate::file::{Holdout, ModelFile, Training};
@@ -10,16 +12,17 @@ use crate::file::{Holdout, ModelFile, Training};
 /// A table of the scores, and of the penalties that were tried, for people.
 #[must_use]
 pub fn report(trained: &Trained, path: &Path) -> String {
-    let Trained { model, seen, unfitted } = trained;
+    let Trained { model, seen, unfitted, notes } = trained;
     let Training { algorithm, parameters, data, rows, cross_validation, .. } = &model.training;
     let parameters: String =
         parameters.iter().map(|(name, value)| format!(", {name} {}", number(*value))).collect();
     let scaled = if model.scaling.is_some() { ", standardised features" } else { "" };
     let data = data.as_ref().map_or("a table", |data| &data.file);
-    let mut text = format!(
+    let mut text: String = notes.iter().map(|note| format!("{data}: {note}\n")).collect();
+    text += &format!(
         "{algorithm}{parameters}{scaled}: {} features, label {}, trained on {} rows of {data}\n",
         model.features.len(),
-        model.target,
+        piece(&model.target),
         rows.unwrap_or_default(),
     );
     let mut scores = vec![vec!["".into(), "rows".into(), "MAE".into(), "RMSE".into(), "R2".into()]];
@@ -36,7 +39,7 @@ pub fn report(trained: &Trained, path: &Path) -> String {
     }
     text += &table::aligned(&scores);
     if model.holdout.is_none() {
-        text += "no rows were held out, so nothing is known about unseen rows\n";
+        text += "no rows were held out, so the error on unseen rows is unknown\n";
     }
     text += &penalties(model);
     for (penalty, why) in unfitted {
@@ -58,7 +61,7 @@ pub(crate) fn penalties(model: &ModelFile) -> String {
     }
     let mut text = String::new();
     if rows.len() > 2 {
-        _ = writeln!(text, "penalties that were tried, in {} parts:", validation.folds);
+        _ = writeln!(text, "penalties tried, in {} parts:", validation.folds);
         text += &table::aligned(&rows);
     }
     text

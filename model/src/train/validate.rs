@@ -1,19 +1,21 @@
 //! Cross-validation: which penalty predicts best what its fit has not seen.
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use ndarray::Axis;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
-use shared::dataset::Dataset;
 use shared::scores::Scores;
+use shared::table::{Missing, Table};
 
-use super::TrainOptions;
 use super::fit::{Algorithm, Centred, Recipe, fit};
+use super::{Design, TrainOptions, learn};
 use crate::file::{Candidate, CrossValidation, Holdout};
 
 /// How many penalties are tried where none are named.
 const CANDIDATES: u32 = 13;
+/// Into how many parts the rows are split for the errors out of fold, where no penalty is chosen.
+const FOLDS: usize = 5;
 /// The penalty where nothing else is said, as in scikit-learn.
 const PENALTY: f64 = 1.0;
 
@@ -22,32 +24,59 @@ const PENALTY: f64 = 1.0;
 pub(super) struct Choice {
     pub(super) recipe: Recipe,
     pub(super) cross_validation: Option<CrossValidation>,
+    /// The errors of the recipe out of fold; none for too few rows, and a failure where a part cannot be left out.
+    pub(super) errors: anyhow::Result<Option<Errors>>,
     /// The penalties that could not be fitted, and why.
     pub(super) unfitted: Vec<(f64, String)>,
 }
 
+/// Predictions minus labels, each by a fit that has not seen the row.
+#[derive(Debug)]
+pub(super) struct Errors {
+    pub(super) errors: Vec<f64>,
+    pub(super) folds: usize,
+}
+
 /// Chooses the penalty among those that the options name, or among some that span what can matter.
-pub(super) fn choose(table: &Dataset, rows: &[usize], options: &TrainOptions) -> anyhow::Result<Choice> {
+pub(super) fn choose(table: &Table, rows: &[usize], options: &TrainOptions) -> anyhow::Result<Choice> {
     let named = &options.penalty;
+    let missing = options.columns.missing;
     let Some(folds) = options.cross_validate else {
         let recipe = options.recipe(named.first().copied().unwrap_or(PENALTY));
-        return Ok(Choice { recipe, cross_validation: None, unfitted: Vec::new() });
+        let errors = if rows.len() < 2 * FOLDS {
+            Ok(None)
+        } else {
+            let parts = parts(rows, FOLDS, options.seed);
+            unseen(table, &parts, &recipe, missing).map(|pairs| Some(errors(&pairs, FOLDS)))
+        };
+        return Ok(Choice { recipe, cross_validation: None, errors, unfitted: Vec::new() });
     };
     let folds = usize::try_from(folds)?;
     ensure!(folds <= rows.len(), "{} rows cannot be split into {folds} parts", rows.len());
     let mut penalties = match options.algorithm {
         Algorithm::Ols => vec![PENALTY],
         _ if !named.is_empty() => named.clone(),
-        _ => span(&Centred::of(table, rows, options.scale)?, &options.recipe(PENALTY)),
+        _ => {
+            let design = Design::of(table, rows, &learn::encoding(table, rows, missing)?);
+            span(&Centred::of(&design, options.scale)?, &options.recipe(PENALTY))
+        }
     };
     penalties.sort_by(|a, b| b.total_cmp(a));
     let parts = parts(rows, folds, options.seed);
     let mut candidates = Vec::new();
+    let mut best: Option<(Recipe, f64, Errors)> = None;
     let (mut failure, mut unfitted) = (None, Vec::new());
     for penalty in penalties {
         let recipe = options.recipe(penalty);
-        match evaluate(table, &parts, &recipe) {
-            Ok(scores) => candidates.push((recipe, Holdout::from(&scores))),
+        match unseen(table, &parts, &recipe, missing) {
+            Ok(pairs) => {
+                let scores = Holdout::from(&Scores::of(pairs.iter().copied()));
+                if best.as_ref().is_none_or(|(_, rmse, _)| scores.rmse < *rmse) {
+                    best = Some((recipe, scores.rmse, errors(&pairs, folds)));
+                }
+                let penalty = (recipe.algorithm != Algorithm::Ols).then_some(recipe.penalty);
+                candidates.push(Candidate { penalty, scores });
+            }
             // A penalty that cannot be fitted is no candidate; where none can be, the last one says why.
             Err(why) => {
                 unfitted.push((penalty, format!("{why:#}")));
@@ -55,18 +84,14 @@ pub(super) fn choose(table: &Dataset, rows: &[usize], options: &TrainOptions) ->
             }
         }
     }
-    let best = candidates.iter().min_by(|(_, a), (_, b)| a.rmse.total_cmp(&b.rmse));
-    let recipe = match (best, failure) {
-        (Some((recipe, _)), _) => *recipe,
-        (None, Some(why)) => return Err(why),
-        (None, None) => anyhow::bail!("there is no penalty to try"),
-    };
-    let candidate = |(recipe, scores): (Recipe, Holdout)| {
-        let penalty = (recipe.algorithm != Algorithm::Ols).then_some(recipe.penalty);
-        Candidate { penalty, scores }
-    };
-    let candidates = candidates.into_iter().map(candidate).collect();
-    Ok(Choice { recipe, cross_validation: Some(CrossValidation { folds, candidates }), unfitted })
+    match (best, failure) {
+        (Some((recipe, _, errors)), _) => {
+            let cross_validation = Some(CrossValidation { folds, candidates });
+            Ok(Choice { recipe, cross_validation, errors: Ok(Some(errors)), unfitted })
+        }
+        (None, Some(why)) => Err(why),
+        (None, None) => bail!("there is no penalty to try"),
+    }
 }
 
 /// Penalties from where hardly any weight is left down to where they hardly matter, in equal ratios.
@@ -101,20 +126,30 @@ fn parts(rows: &[usize], folds: usize, seed: u64) -> Vec<Vec<usize>> {
     parts
 }
 
-/// The scores of a recipe over all parts, each predicted by a fit to the others.
-fn evaluate(table: &Dataset, parts: &[Vec<usize>], recipe: &Recipe) -> anyhow::Result<Scores> {
-    let mut scores = Scores::default();
-    for (number, unseen) in parts.iter().enumerate() {
-        let seen: Vec<usize> =
+/// The labels of all parts, each with its prediction by a fit to the others. What is filled and encoded is learned from the
+/// others, too; a row with a category that none of them has is left out.
+fn unseen(
+    table: &Table,
+    parts: &[Vec<usize>],
+    recipe: &Recipe,
+    missing: Missing,
+) -> anyhow::Result<Vec<(f64, f64)>> {
+    let mut pairs = Vec::new();
+    for (number, part) in parts.iter().enumerate() {
+        let others: Vec<usize> =
             parts[..number].iter().chain(&parts[number + 1..]).flatten().copied().collect();
-        let linear = fit(table, &seen, recipe)
-            .with_context(|| format!("without part {} of {}", number + 1, parts.len()))?;
-        let (rows, labels) = table.select(unseen);
-        for (label, prediction) in labels.iter().zip(linear.predict(&rows)) {
-            scores.add(*label, prediction);
-        }
+        let without = || format!("without part {} of {}", number + 1, parts.len());
+        let encoding = learn::encoding(table, &others, missing).with_context(without)?;
+        let linear = fit(&Design::of(table, &others, &encoding), recipe).with_context(without)?;
+        let part = Design::of(table, part, &encoding);
+        let predictions = linear.predict(&part.vectors());
+        pairs.extend(part.labels.into_iter().zip(predictions));
     }
-    Ok(scores)
+    Ok(pairs)
+}
+
+fn errors(pairs: &[(f64, f64)], folds: usize) -> Errors {
+    Errors { errors: pairs.iter().map(|(label, prediction)| prediction - label).collect(), folds }
 }
 
 #[cfg(test)]
@@ -123,12 +158,12 @@ mod tests {
     use std::path::Path;
 
     use rand::RngExt as _;
-    use shared::dataset::Columns;
+    use shared::table::{Columns, Dialect, Labels};
 
     use super::*;
 
     /// Labels of one feature among many that say nothing, with noise.
-    fn noisy() -> Dataset {
+    fn noisy() -> Table {
         let mut text = "a,b,c,d,e,f,g,h,y\n".to_owned();
         let mut random = StdRng::seed_from_u64(1);
         for _ in 0..60 {
@@ -139,7 +174,8 @@ mod tests {
             }
             writeln!(text, "{label}").unwrap();
         }
-        Dataset::parse(text.as_bytes(), Path::new("t.csv"), &Columns::target("y")).unwrap()
+        let columns = Columns::target("y");
+        Table::parse(text.as_bytes(), "t.csv", &Dialect::default(), &columns, Labels::Required).unwrap()
     }
 
     fn options(algorithm: Algorithm, penalty: &[f64], folds: u64) -> TrainOptions {
@@ -156,7 +192,11 @@ mod tests {
         all.sort_unstable();
         assert_eq!(all, rows);
         let choice = choose(&noisy(), &rows, &options(Algorithm::Ols, &[], 7)).unwrap();
+        let Errors { errors, folds } = choice.errors.unwrap().unwrap();
+        assert_eq!((errors.len(), folds), (50, 7));
         let candidates = choice.cross_validation.unwrap().candidates;
+        let mae = errors.iter().map(|error| error.abs()).sum::<f64>() / 50.0;
+        assert!((candidates[0].scores.mae - mae).abs() < 1e-12);
         assert_eq!(candidates.len(), 1);
         assert_eq!((candidates[0].penalty, candidates[0].scores.rows), (None, 50));
     }
@@ -184,6 +224,23 @@ mod tests {
         let error = choose(&noisy(), &[1, 2, 3], &options(Algorithm::Ridge, &[], 4)).unwrap_err().to_string();
         assert_eq!(error, "3 rows cannot be split into 4 parts");
         let error = choose(&noisy(), &[1, 2, 3], &options(Algorithm::Ols, &[], 3)).unwrap_err();
-        assert!(format!("{error:#}").contains("2 rows to train on are too few for 8 features"), "{error:#}");
+        assert!(format!("{error:#}").contains("2 training rows are too few for 8 features"), "{error:#}");
+    }
+
+    /// A part is filled with the mean of the others, never with its own; y is x + 1 there.
+    #[test]
+    fn a_part_is_filled_and_encoded_by_what_the_others_know() {
+        let columns =
+            Columns { missing: Missing::Mean, one_hot: vec!["c".to_owned()], ..Columns::target("y") };
+        let text = "x,c,y\n1,a,2\n2,a,3\n3,b,4\n4,b,5\n5,a,6\n6,b,7\n,a,100\n9,rare,10\n";
+        let table =
+            Table::parse(text.as_bytes(), "t.csv", &Dialect::default(), &columns, Labels::Required).unwrap();
+        let parts = [vec![6, 0, 1, 2], vec![3, 4, 5, 7]];
+        let ridge = Recipe { algorithm: Algorithm::Ridge, penalty: 1e-9, l1_ratio: 0.5, scale: false };
+        let pairs = unseen(&table, &parts, &ridge, Missing::Mean).unwrap();
+        let labels: Vec<f64> = pairs.iter().map(|(label, _)| *label).collect();
+        assert_eq!(labels, [100.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0], "no other row is as rare as the last one");
+        // The mean of 4, 5, 6 and 9 is 6.
+        assert!((pairs[0].1 - 7.0).abs() < 1e-6, "{pairs:?}");
     }
 }

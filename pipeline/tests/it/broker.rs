@@ -1,5 +1,6 @@
 //! The RabbitMQ that the tests use, and what they do to it.
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
@@ -10,47 +11,153 @@ use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use shared::message::Role;
 use shared::transport::{Endpoint, QueueKind, Queues, administration};
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{
+    Mutex, MutexGuard, OnceCell, RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore, SemaphorePermit,
+};
+
+use crate::erlang::with_vhost;
 
 /// RabbitMQ forgets a quorum queue when it is killed within about a second of the queue's first declaration
 /// (rabbitmq-server#15725). What is tested here is our promise, so kills keep this distance.
 pub const QUEUE_SETTLES: Duration = Duration::from_secs(2);
 
-/// The broker, for one test at a time, with none of our queues and exchanges in it.
+/// How many tests share the broker at a time, each with a vhost of its own, where `TESTS_AT_ONCE` does not say.
+const AT_ONCE: usize = 8;
+
+/// A vhost of a broker, or a whole broker, for one test at a time, with none of our queues and exchanges in it.
 pub struct Broker {
     /// Its address with user and vhost.
     pub url: String,
     folder: Option<PathBuf>,
-    _turn: MutexGuard<'static, ()>,
+    /// Where the vhost goes back to.
+    vhosts: Option<&'static Vhosts>,
+    _turn: Turn,
 }
 
-static TURN: Mutex<()> = Mutex::const_new(());
+/// Whoever has it may go on.
+struct Turn {
+    _broker: Whole,
+    _others: Others,
+}
 
-/// The broker of `AMQP_URL`.
-pub async fn turn() -> Broker {
-    let turn = TURN.lock().await;
-    if let Ok(folder) = std::env::var("TEST_BROKER") {
-        // It may be the same broker, left dead or starved by a test that failed.
-        script("start", Path::new(&folder), &[]);
+enum Whole {
+    Shared { _permit: SemaphorePermit<'static> },
+    Alone { _guard: MutexGuard<'static, ()> },
+}
+
+/// Who else may run meanwhile. What the program promises within a time it is only held to while no other test takes the
+/// processors.
+enum Others {
+    Beside { _guard: RwLockReadGuard<'static, ()> },
+    None { _guard: RwLockWriteGuard<'static, ()> },
+}
+
+static OTHERS: RwLock<()> = RwLock::const_new(());
+
+impl Others {
+    async fn beside() -> Self {
+        Self::Beside { _guard: OTHERS.read().await }
     }
-    let url = variable("AMQP_URL");
-    let vhost = url.rsplit('/').next().unwrap_or_default();
-    assert!(vhost.contains("test"), "the tests empty the vhost of AMQP_URL, so its name must contain `test`");
-    let broker = Broker { url, folder: None, _turn: turn };
+
+    async fn none() -> Self {
+        Self::None { _guard: OTHERS.write().await }
+    }
+}
+
+/// The addresses of the vhosts that no test has at the moment, the one that was given back last at the end: a program that was
+/// killed at the end of its test may still hold on to it.
+struct Vhosts {
+    free: std::sync::Mutex<VecDeque<String>>,
+    permits: Semaphore,
+}
+
+impl Vhosts {
+    /// Makes them. A broker that is not ours has one, the one that we were given.
+    fn make() -> Self {
+        let folder = std::env::var_os("TEST_BROKER").map(PathBuf::from);
+        if let Some(folder) = &folder {
+            // It may be left dead or starved by a run that was cut off.
+            script("start", folder, &[]);
+        }
+        let ours = folder.as_ref().map(|folder| address_in(folder));
+        let asked = std::env::var("AMQP_URL").ok();
+        let free = match (folder, ours, asked) {
+            (Some(folder), Some(ours), asked) if asked.as_ref().is_none_or(|asked| *asked == ours) => {
+                let at_once = crate::processes::asked("TESTS_AT_ONCE").unwrap_or(AT_ONCE);
+                let names: Vec<String> = (1..=at_once).map(|number| format!("test-{number}")).collect();
+                let vhosts: Vec<String> = names.iter().map(|name| with_vhost(name)).collect();
+                eval(&folder, &vhosts);
+                let (server, _) = ours.rsplit_once('/').unwrap();
+                names.iter().map(|name| format!("{server}/{name}")).collect::<VecDeque<_>>()
+            }
+            (.., Some(asked)) => {
+                let vhost = asked.rsplit('/').next().unwrap_or_default();
+                let said = "the tests empty the vhost of AMQP_URL, so its name must contain `test`";
+                assert!(vhost.contains("test"), "{said}");
+                VecDeque::from([asked])
+            }
+            _ => panic!("TEST_BROKER is not set: run scripts/test, which starts a RabbitMQ"),
+        };
+        Self { permits: Semaphore::new(free.len()), free: std::sync::Mutex::new(free) }
+    }
+}
+
+/// What `scripts/broker` says of where a broker is.
+fn address_in(folder: &Path) -> String {
+    let text = std::fs::read_to_string(folder.join("env")).unwrap();
+    text.trim().trim_start_matches("AMQP_URL=").to_owned()
+}
+
+/// A vhost of the broker that tests share. What harms a broker takes [`private`].
+pub async fn turn() -> Broker {
+    vhost(Others::beside()).await
+}
+
+/// The same while no other test with a broker runs.
+pub async fn turn_in_quiet() -> Broker {
+    vhost(Others::none()).await
+}
+
+async fn vhost(others: impl Future<Output = Others>) -> Broker {
+    static SHARED: OnceCell<Vhosts> = OnceCell::const_new();
+    let vhosts = SHARED.get_or_init(async || tokio::task::spawn_blocking(Vhosts::make).await.unwrap()).await;
+    let permit = vhosts.permits.acquire().await.unwrap();
+    let turn = Turn { _broker: Whole::Shared { _permit: permit }, _others: others.await };
+    let url = vhosts.free.lock().unwrap().pop_front().unwrap();
+    let broker = Broker { url, folder: None, vhosts: Some(vhosts), _turn: turn };
     broker.empty().await;
     broker
 }
 
-/// The broker that may be killed, paused and starved.
+/// A second broker, which may be killed, paused and starved. It is inside the folder of the first, and goes with it.
 pub async fn private() -> Broker {
-    let turn = TURN.lock().await;
-    let folder = PathBuf::from(variable("TEST_BROKER"));
+    second(Others::beside()).await
+}
+
+/// The same while no other test with a broker runs.
+pub async fn private_in_quiet() -> Broker {
+    second(Others::none()).await
+}
+
+async fn second(others: impl Future<Output = Others>) -> Broker {
+    static ALONE: Mutex<()> = Mutex::const_new(());
+    let guard = ALONE.lock().await;
+    let turn = Turn { _broker: Whole::Alone { _guard: guard }, _others: others.await };
+    let folder = PathBuf::from(variable("TEST_BROKER")).join("private");
+    // It may be left dead or starved by a test that failed.
     script("start", &folder, &[]);
-    let text = std::fs::read_to_string(folder.join("env")).unwrap();
-    let url = text.trim().trim_start_matches("AMQP_URL=").to_owned();
-    let broker = Broker { url, folder: Some(folder), _turn: turn };
+    let url = address_in(&folder);
+    let broker = Broker { url, folder: Some(folder), vhosts: None, _turn: turn };
     broker.empty().await;
     broker
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        if let Some(vhosts) = self.vhosts {
+            vhosts.free.lock().unwrap().push_back(std::mem::take(&mut self.url));
+        }
+    }
 }
 
 /// The queue of a role's dead letters, where nothing is named otherwise.
@@ -73,6 +180,10 @@ fn script(command: &str, folder: &Path, arguments: &[&str]) {
     assert!(output.status.success(), "scripts/broker {command} {arguments:?}: {said}");
 }
 
+fn eval(folder: &Path, expressions: &[String]) {
+    script("ctl", folder, &["-q", "eval", &format!("{}.", expressions.join(", "))]);
+}
+
 impl Broker {
     /// Runs `scripts/broker COMMAND` on this broker.
     pub fn script(&self, command: &str) {
@@ -84,11 +195,9 @@ impl Broker {
         script("ctl", self.folder.as_ref().unwrap(), arguments);
     }
 
-    /// The same, whatever it says.
-    pub fn try_ctl(&self, arguments: &[&str]) {
-        let folder = self.folder.as_ref().unwrap();
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/broker");
-        Command::new(script).arg("ctl").arg(folder).args(arguments).output().unwrap();
+    /// Runs expressions in the language of the broker, all in one call of its tool, which takes seconds for each.
+    pub fn eval(&self, expressions: &[String]) {
+        eval(self.folder.as_ref().unwrap(), expressions);
     }
 
     /// `host:port`.

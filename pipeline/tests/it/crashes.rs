@@ -3,7 +3,7 @@
 use shared::clock::Timestamp;
 use std::collections::BTreeSet;
 
-use shared::message::{Key, Outgoing, Role, Row, RowId};
+use shared::message::{Features, Key, Outgoing, Role, Row, RowId};
 use shared::readiness::Readiness;
 use shared::transport::{Consumer, QueueKind};
 
@@ -11,7 +11,8 @@ use crate::contract::{World, ids, publish, take};
 
 fn row(id: &str) -> Outgoing {
     let key = Key::Property(RowId::parse(id).unwrap());
-    Row { key, features: vec![1.0], names: None, published_at: None }.encode("test", Timestamp(0))
+    Row { key, features: Features::Vector(vec![1.0]), names: None, published_at: None }
+        .encode("test", Timestamp(0))
 }
 
 /// What one process does: it takes and acknowledges, until it has the killer in its hands, of which it dies with all that it

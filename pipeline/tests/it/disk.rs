@@ -13,10 +13,10 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use crate::account::{TEXTS, adds_up, wait_for};
-use crate::broker;
+use crate::broker::{self, Broker};
 use crate::faults::finish;
 use crate::feed::{Feed, seed};
-use crate::processes::{Services, asked, can_trace, is_root};
+use crate::processes::{Process, Services, asked, can_trace, is_root};
 
 /// An ext4 file system in a file, mounted as the folder of the records. It is unmounted when the test ends.
 struct Disk {
@@ -87,6 +87,15 @@ impl Drop for Disk {
     }
 }
 
+/// Waits until this one has recorded all that was confirmed, each once, and stops it.
+async fn records_all(broker: &Broker, services: &Services, mut metric: Process) {
+    services.books.settle().await;
+    broker.emptied().await;
+    metric.stop().await;
+    services.books.settle_exactly().await;
+    services.books.agree_with(&services.status());
+}
+
 fn mount_image(image: &Path, mount: &Path) -> bool {
     run("mount", &["-o".as_ref(), "loop".as_ref(), image, mount])
 }
@@ -112,10 +121,13 @@ async fn full_disk_stops_the_intake_until_there_is_space() {
         let ballast = disk.fill();
         metric.not_ready().await;
         if outage == 2 {
-            // It is started on a full disk too, and tries several times until all is published.
-            metric.kill().await;
-            metric = services.metric(&[]);
-            metric.not_ready().await;
+            // It is started on a full disk too, and waits there.
+            // Several times, for what fails first depends on how far the log of the database was.
+            for _ in 0..5 {
+                metric.kill().await;
+                metric = services.metric(&[]);
+                metric.not_ready().await;
+            }
             assert_eq!(features.exit(Duration::from_secs(60)).await, Some(0), "{}", features.log());
         }
         assert_eq!(metric.get("/live").await.0, 200);
@@ -157,14 +169,70 @@ async fn failed_call_ends_it_with_nothing_acknowledged() {
         let why = metric.fails().await;
         assert!(why.contains(named), "{call} {file}: {why}");
 
-        let mut metric = services.metric(&[]);
-        services.books.settle().await;
-        broker.emptied().await;
-        metric.stop().await;
-        services.books.settle_exactly().await;
-        services.books.agree_with(&services.status());
+        let metric = services.metric(&[]);
+        records_all(&broker, &services, metric).await;
         services.rebuild_writes_the_same();
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failed_sync_of_the_database_ends_it_when_its_log_is_copied_back() {
+    if !can_trace(false) {
+        return;
+    }
+    let broker = broker::turn().await;
+    let services = Services::new(&broker.url);
+    let feed = Feed::of(&services);
+    let path = format!("-P{}", services.books.logs().join("metric.db").display());
+    let inject = "-einject=fsync,fdatasync:error=EIO";
+    // The start syncs it too, so there must be a database already, and nothing in its log.
+    let mut metric = services.metric(&[]);
+    metric.ready().await;
+    metric.stop().await;
+    let mut metric = services.metric_traced(&["-etrace=fsync,fdatasync", &path, inject]);
+    let mut rows = 0;
+    let why = loop {
+        // Until the log has been long.
+        feed.pairs(rows..rows + 250).await;
+        rows += 250;
+        if let Some(code) = metric.has_ended() {
+            assert_eq!(code, Some(1), "{}", metric.log());
+            break metric.fails().await;
+        }
+        assert!(rows < 100_000, "a database of {rows} rows was never synced\n{}", metric.log());
+    };
+    assert!(why.contains("metric.db"), "{why}");
+
+    let metric = services.metric(&[]);
+    records_all(&broker, &services, metric).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quota_that_is_used_up_is_waited_out() {
+    if !can_trace(false) {
+        return;
+    }
+    let broker = broker::turn().await;
+    let services = Services::new(&broker.url);
+    let mut metric = services.metric(&[]);
+    metric.ready().await;
+    metric.stop().await;
+    // The log takes no more for some writes of each thread, nor does the folder.
+    let logs = services.books.logs();
+    let paths = ["metric.db-wal", "metric.probe"].map(|name| format!("-P{}", logs.join(name).display()));
+    let metric = services.metric_traced(&[
+        "-etrace=pwrite64,write",
+        &paths[0],
+        &paths[1],
+        "-einject=pwrite64:error=EDQUOT:when=3..6",
+        "-einject=write:error=EDQUOT",
+    ]);
+    metric.ready().await;
+    Feed::of(&services).pairs(0..200).await;
+    metric.says("a quota is used up; nothing is taken from the queues until").await;
+    metric.says("can be written again").await;
+    records_all(&broker, &services, metric).await;
+    assert!(!logs.join("metric.probe").exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -181,12 +249,8 @@ async fn lost_disk_ends_it_with_nothing_acknowledged() {
     let why = metric.fails().await;
     assert!(why.contains("/logs/"), "it names the file: {why}");
     disk.mount_again();
-    let mut metric = services.metric(&[]);
-    services.books.settle().await;
-    broker.emptied().await;
-    metric.stop().await;
-    services.books.settle_exactly().await;
-    services.books.agree_with(&services.status());
+    let metric = services.metric(&[]);
+    records_all(&broker, &services, metric).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

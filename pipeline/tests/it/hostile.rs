@@ -184,7 +184,7 @@ pub async fn unharmed(processes: [&Process; 2], most_mib: u64) {
         assert_eq!(process.counter("pipeline_reconnects_total", "").await, 0.0, "{}", process.log());
         let peak = process.peak() / 1024;
         println!("{} MiB at the most", peak);
-        assert!(peak < most_mib, "{peak} MiB at the most, wanted are fewer than {most_mib}");
+        assert!(peak < most_mib, "{peak} MiB at the most, expected fewer than {most_mib}");
     }
 }
 

@@ -15,7 +15,7 @@ use crate::raw::{Properties, Raw};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_good_address_among_bad_ones_is_found() {
-    let broker = broker::turn().await;
+    let broker = broker::turn_in_quiet().await;
     broker.declare(QueueKind::Quorum).await;
     let frozen = Proxy::before(broker.address()).await;
     frozen.freeze_new();

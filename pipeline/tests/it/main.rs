@@ -1,22 +1,29 @@
 //! Tests against a real RabbitMQ and real processes, and the contract that both transports keep.
 //!
-//! `scripts/test` runs them: it starts the broker and says where it is. They use one vhost and empty it, so
-//! they take turns; [`broker::turn`] sees to that.
+//! `scripts/test` runs them: it starts the broker and says where it is. They run beside each other, each in a vhost of its
+//! own ([`broker::turn`]); those that harm a broker have a second one, and take turns there ([`broker::private`]).
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(unreachable_pub, reason = "the modules of one test program")]
 
 mod account;
+mod alone;
+mod bodies;
 mod broker;
+mod by_hand;
 mod contract;
 mod crashes;
 mod disk;
+mod doors;
+mod erlang;
 mod faults;
 mod feed;
 mod files;
+mod horizon;
 mod hostile;
 mod kills;
 mod links;
+mod metrics;
 mod one_process;
 mod parked;
 mod poison;
@@ -25,11 +32,15 @@ mod proxy;
 mod python;
 mod raw;
 mod reconnect;
+mod refused;
 mod repository;
 mod rights;
+mod signals;
 mod sole;
+mod starts;
 mod storm;
 mod storm_messages;
+mod streams;
 mod swaps;
 #[cfg(feature = "tls")]
 mod tls;

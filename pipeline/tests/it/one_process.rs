@@ -78,7 +78,7 @@ async fn a_bad_cell_is_named_and_nothing_is_published() {
         let mut process = Process::start(&books, program, &arguments);
         assert_eq!(process.exit(Duration::from_secs(10)).await, Some(1));
         let log = process.log();
-        assert!(log.contains("t.csv, line 3, column target: \\\"oops\\\" is not a finite number"), "{log}");
+        assert!(log.contains("t.csv, line 3, column target: \\\"oops\\\" is not a number"), "{log}");
         assert!(!ledger.exists());
     }
 }
@@ -92,7 +92,55 @@ async fn a_model_for_other_columns_is_refused() {
     let arguments = ["--data", table.to_str().unwrap(), "--model", model.to_str().unwrap()];
     let mut process = pipeline(&books, &arguments);
     assert_eq!(process.exit(Duration::from_secs(10)).await, Some(1));
-    assert!(process.log().contains("data/model.json wants 10 features (age, sex"), "{}", process.log());
+    assert!(process.log().contains("it expects 10 features (age, sex"), "{}", process.log());
+}
+
+/// A model that was trained for one column of labels is not scored against another.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_for_another_label_is_refused() {
+    let books = Books::new();
+    let table = books.path("t.csv");
+    let rows: String = (0..20).map(|i| format!("{i},{},{}\n", 2 * i, 1000 - i)).collect();
+    fs::write(&table, format!("a,y1,y2\n{rows}")).unwrap();
+    let run = |target: &str, other: &str| {
+        let data = ["--data", table.to_str().unwrap(), "--target", target, "--drop", other];
+        pipeline(&books, &[&data[..], &["--order", "once", "--interval", "0s"]].concat())
+    };
+    let mut process = run("y1", "y2");
+    assert_eq!(process.exit(Duration::from_secs(60)).await, Some(0), "{}", process.log());
+    let mut process = run("y2", "y1");
+    assert_eq!(process.exit(Duration::from_secs(10)).await, Some(1), "{}", process.log());
+    let log = process.log();
+    assert!(log.contains("t.model.json does not fit") && log.contains("the table's label is"), "{log}");
+    assert_eq!(books.rows(), 20);
+}
+
+/// Texts and missing cells: a row stays raw on its way, and the model that was trained for the table encodes and fills it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_with_texts_and_missing_cells_is_trained_and_served() {
+    let books = Books::new();
+    let table = books.path("houses.csv");
+    let rows: String = (0..60)
+        .map(|i| {
+            let (heating, worth) = [("gas", 100), ("oil", 300), ("wood", 50)][i % 3];
+            let rooms = if i % 10 == 3 { String::new() } else { (1 + i * 5 % 6).to_string() };
+            format!("{i},{heating},{rooms},{}\n", 3 * i + worth)
+        })
+        .collect();
+    fs::write(&table, format!("area,heating,rooms,price\n{rows}")).unwrap();
+    let data =
+        ["--data", table.to_str().unwrap(), "--target", "price", "--one-hot", "heating", "--missing", "mean"];
+    let mut process = pipeline(&books, &[&data[..], &["--order", "once", "--interval", "0s"]].concat());
+    assert_eq!(process.exit(Duration::from_secs(60)).await, Some(0), "{}", process.log());
+    books.settle_exactly().await;
+    let log = process.log();
+    assert!(
+        log.contains("one-hot: heating (3 categories") && log.contains("missing cells with their"),
+        "{log}"
+    );
+    // Rooms do not matter to the price, so its errors are none.
+    let held_out = log.lines().find(|line| line.contains("rows held out")).unwrap_or_default();
+    assert!(held_out.contains("12  0.0000  0.0000  1.0000"), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

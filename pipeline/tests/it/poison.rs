@@ -28,6 +28,15 @@ fn poisons(queue: Role) -> Vec<(Vec<u8>, BasicProperties, &'static str)> {
         (vec![b' '; 2 * 1024 * 1024], json(), "too_large"),
         (good.clone(), json().with_message_id("not, an id\n".into()), "bad_id"),
         (good.clone(), with_id().with_content_type("application/x-pickle".into()), "bad_content_type"),
+        (b"\x78\x9c\x03\x00".to_vec(), json().with_content_encoding("deflate".into()), "bad_encoding"),
+        (b"\x1f\x8b\x08\x00".to_vec(), json().with_content_encoding("gzip".into()), "bad_encoding"),
+        (b"{\"ids\": [1, 2], \"body\": [[1], [2]]}".to_vec(), json(), "reserved"),
+        (b"{\"poison\": 5}".to_vec(), json(), "bad_shape"),
+        (
+            if vector { b"{\"age\": 1, \"sex\": 2}".to_vec() } else { b"{\"id\": 1, \"y\": -1e16}".to_vec() },
+            json(),
+            if vector { "wrong_names" } else { "too_extreme" },
+        ),
         (good, BasicProperties::default(), "anonymous"),
     ]
 }

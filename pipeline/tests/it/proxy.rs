@@ -357,7 +357,8 @@ async fn carry(
 mod tests {
     use super::*;
 
-    const SOON: Duration = Duration::from_secs(20);
+    /// On a machine with much else to do, too.
+    const SOON: Duration = Duration::from_secs(60);
 
     /// Sends back what it gets.
     async fn echo() -> String {
@@ -394,6 +395,14 @@ mod tests {
         start.elapsed()
     }
 
+    /// Waits for a round that is as fast as this; others may be held up by what else the machine does.
+    async fn comes_below(stream: &mut TcpStream, length: usize, ms: u64) {
+        let start = Instant::now();
+        while round(stream, length).await >= Duration::from_millis(ms) {
+            assert!(start.elapsed() < SOON, "no round took less than {ms} ms");
+        }
+    }
+
     async fn nothing_comes(stream: &mut TcpStream, within: Duration) {
         let read = tokio::time::timeout(within, stream.read(&mut [0])).await;
         assert!(read.is_err(), "{read:?}");
@@ -406,7 +415,7 @@ mod tests {
 
     fn took(took: Duration, from_ms: u64, to_ms: u64) {
         let wanted = Duration::from_millis(from_ms)..Duration::from_millis(to_ms);
-        assert!(wanted.contains(&took), "it took {took:?}, wanted is {wanted:?}");
+        assert!(wanted.contains(&took), "it took {took:?}, expected {wanted:?}");
     }
 
     #[tokio::test]
@@ -448,9 +457,9 @@ mod tests {
     async fn a_throttle_is_felt_by_the_sender_and_can_be_changed() {
         let (proxy, mut stream) = connected().await;
         proxy.throttle(100_000);
-        took(round(&mut stream, 60_000).await, 450, 3_000);
+        took(round(&mut stream, 60_000).await, 450, 15_000);
         proxy.throttle(10_000_000);
-        took(round(&mut stream, 60_000).await, 0, 400);
+        comes_below(&mut stream, 60_000, 590).await;
         // The sender is held back when the buffers are full.
         proxy.throttle(1_000);
         let sent = tokio::time::timeout(Duration::from_secs(1), stream.write_all(&vec![0; 8 << 20])).await;
@@ -467,21 +476,21 @@ mod tests {
         let (mut up, mut down) = (vec![0; 1 << 20], vec![0; 10_000]);
         let start = Instant::now();
         tokio::try_join!(client.write_all(&[1; 1 << 20]), server.read_exact(&mut up)).unwrap();
-        took(start.elapsed(), 0, 3_000);
+        took(start.elapsed(), 0, 20_000);
         let start = Instant::now();
         tokio::try_join!(server.write_all(&[2; 10_000]), client.read_exact(&mut down)).unwrap();
-        took(start.elapsed(), 350, 3_000);
+        took(start.elapsed(), 350, 15_000);
     }
 
     #[tokio::test]
     async fn a_delay_makes_each_way_longer_and_not_slower() {
         let (proxy, mut stream) = connected().await;
         proxy.delay(Duration::from_millis(150));
-        took(round(&mut stream, 1).await, 295, 1_500);
+        took(round(&mut stream, 1).await, 295, 15_000);
         // One piece at a time would take half a minute.
-        took(round(&mut stream, 2 << 20).await, 295, 6_000);
+        took(round(&mut stream, 2 << 20).await, 295, 20_000);
         proxy.pass();
-        took(round(&mut stream, 1).await, 0, 140);
+        comes_below(&mut stream, 1, 290).await;
     }
 
     #[tokio::test]
@@ -489,7 +498,7 @@ mod tests {
         let (proxy, mut stream) = connected().await;
         proxy.halving(40_000);
         // 40 000 in the first second, 20 000 in the next, 10 000 then.
-        took(round(&mut stream, 65_000).await, 2_000, 8_000);
+        took(round(&mut stream, 65_000).await, 2_000, 40_000);
         let since = Instant::now() - Duration::from_secs(100);
         assert_eq!(Rate::Halving { first: 40_000, since }.per_second(), Some(LOWEST));
     }
@@ -499,14 +508,14 @@ mod tests {
         let (proxy, mut stream) = connected().await;
         proxy.drip(4, Duration::from_millis(10));
         // 25 times at the least.
-        took(round(&mut stream, 100).await, 250, 5_000);
+        took(round(&mut stream, 100).await, 250, 15_000);
     }
 
     #[tokio::test]
     async fn a_stall_passes_nothing_and_leaves_connections_open() {
         let (proxy, mut stream) = connected().await;
         proxy.stall_for(Duration::from_millis(400));
-        took(round(&mut stream, 10_000).await, 380, 3_000);
+        took(round(&mut stream, 10_000).await, 380, 15_000);
         proxy.stall();
         stream.write_all(b"x").await.unwrap();
         nothing_comes(&mut stream, Duration::from_millis(300)).await;

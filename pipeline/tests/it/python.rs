@@ -192,3 +192,84 @@ async fn later() -> (Broker, Services) {
     connection.close(200, "emptied".into()).await.unwrap();
     (broker, services)
 }
+
+/// The two later forms in full, on one broker each: all three services are theirs, and each in turn is replaced by ours. All rows
+/// are joined, and what the exercise draws its picture with reads our records.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_of_the_three_is_replaced_in_turn() {
+    for (kind, key) in
+        [("transient", "body"), ("transient", "y_pred"), ("durable", "body"), ("durable", "y_pred")]
+    {
+        let (broker, services) = later().await;
+        let mut form = vec!["--names", "v2", "--prediction-key", key];
+        if kind == "durable" {
+            form.push("--durable");
+        }
+        for replaced in ["none", "features", "model", "metric"] {
+            exchange(Services::new(&services.url), kind, key, &form, replaced).await;
+            for queue in ["features", "y_true", "y_pred"] {
+                assert_eq!(broker.ready(queue).await, 0, "{queue} is drained: {kind}, {key}, {replaced}");
+            }
+        }
+    }
+}
+
+/// A hundred rows by way of the three services, of which one is ours.
+async fn exchange(services: Services, kind: &str, key: &str, form: &[&str], replaced: &str) {
+    const ROWS: usize = 100;
+    let case = format!("{kind}, {key}, {replaced} replaced");
+    let ours = ["--exercise", "v2", "--queue-kind", kind];
+    let (data, weights) =
+        (repository("data/diabetes.csv"), repository("model/tests/fixtures/reference.json"));
+    let log = services.books.path("theirs.csv");
+    let their = async |service, flag, path: &std::path::Path| {
+        let more = [&[flag, path.to_str().unwrap()][..], form].concat();
+        python(&services, service, "wrapped", ROWS, &more).await
+    };
+    let mut metric = match replaced {
+        "metric" => services.metric(&ours),
+        _ => their("metric", "--log", &log).await,
+    };
+    let mut model = match replaced {
+        "model" => services.model(&[&ours[..], &["--predictions-key", key]].concat()),
+        _ => their("model", "--coefficients", &weights).await,
+    };
+    match replaced {
+        "metric" => metric.ready().await,
+        "model" => model.ready().await,
+        _ => {}
+    }
+    let mut features = match replaced {
+        "features" => {
+            let rows = ["--interval", "2ms", "--count", "100", "--body", "wrapped"];
+            services.features(&[&ours[..], &rows].concat())
+        }
+        _ => their("features", "--data", &data).await,
+    };
+    assert_eq!(features.exit(PATIENCE).await, Some(0), "{case}: {}", features.log());
+    if replaced == "metric" {
+        services.books.wait_for_rows(ROWS).await;
+        services.books.recorded().assert_each_once();
+        metric.stop().await;
+        let python = std::env::var("TEST_PYTHON").unwrap();
+        let mut plot = tokio::process::Command::new(python);
+        plot.arg(repository("pipeline/tests/python/exercise.py")).args(["plot", "--log"]);
+        let drawn = plot.arg(services.books.logs().join("metric_log.csv")).output().await.unwrap();
+        assert!(drawn.status.success(), "{case}: {}", String::from_utf8_lossy(&drawn.stderr));
+        let drawn: serde_json::Value = serde_json::from_slice(&drawn.stdout).unwrap();
+        assert_eq!(drawn["ids"], ROWS, "{case}");
+        let bars = drawn["bars"].as_array().unwrap();
+        assert_eq!(bars.iter().filter_map(serde_json::Value::as_u64).sum::<u64>(), ROWS as u64, "{case}");
+    } else {
+        assert_eq!(metric.exit(PATIENCE).await, Some(0), "{case}: {}", metric.log());
+        let text = fs::read_to_string(&log).unwrap();
+        let ids: std::collections::BTreeSet<_> =
+            text.lines().skip(1).map(|line| line.split(',').next().unwrap()).collect();
+        assert_eq!((ids.len(), text.lines().count()), (ROWS, ROWS + 1), "{case}");
+    }
+    if replaced == "model" {
+        model.stop().await;
+    } else {
+        assert_eq!(model.exit(PATIENCE).await, Some(0), "{case}: {}", model.log());
+    }
+}

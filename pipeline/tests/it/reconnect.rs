@@ -1,13 +1,16 @@
 //! What the transport heals by itself on RabbitMQ, and the one thing that it cannot.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
+use futures_util::future::join_all;
 use lapin::options::QueueDeclareOptions;
 use lapin::types::FieldTable;
 use shared::clock::Timestamp;
 use shared::message::{Key, Outgoing, Prediction, Role, RowId};
 use shared::stop::Stop;
 use shared::transport::{Endpoint, Error, QueueKind, Transport};
+use tokio::time::timeout;
 
 use crate::broker::{self, Letter};
 use crate::contract::{World, ids, label, labels, publish, take, take_all};
@@ -62,13 +65,51 @@ async fn a_cut_connection_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_publish_that_was_given_up_takes_no_answer_from_a_later_one() {
+    let (world, proxy) = behind_proxy().await;
+    let (connection, channel) = world.broker.as_ref().unwrap().channel().await;
+    let publisher = world.publisher();
+    publish(&publisher, vec![label("first"), prediction("first")]).await;
+    // From now on every label comes back at once, before what a queue has to make safe is confirmed; and the client gives what
+    // came back to whichever confirm is next.
+    channel.queue_delete("y_true".into(), Default::default()).await.unwrap();
+    proxy.stall_for(Duration::from_secs(3));
+    // On each lane a few messages that nobody waits for any more, and behind them so many which must not be lost that the few are
+    // confirmed before the last of them has come back.
+    let few = (0..4).map(|_| {
+        let few = (0..10).map(|id| prediction(&id.to_string())).collect();
+        timeout(Duration::from_millis(500), publisher.publish(few))
+    });
+    assert!(join_all(few).await.into_iter().all(|given_up| given_up.is_err()));
+    // Somebody makes the queue in its consumer's place, after some seconds.
+    let published = join_all((0..4).map(|lane| publisher.publish(labels(lane * 256..(lane + 1) * 256))));
+    timeout(Duration::from_secs(60), published)
+        .await
+        .expect("publish hangs")
+        .into_iter()
+        .for_each(Result::unwrap);
+    let there: BTreeSet<String> = world
+        .broker
+        .as_ref()
+        .unwrap()
+        .drain("y_true")
+        .await
+        .iter()
+        .filter_map(|letter| letter.message_id().map(str::to_owned))
+        .collect();
+    let lost: Vec<String> = (0..1024).map(|id| id.to_string()).filter(|id| !there.contains(id)).collect();
+    assert!(lost.is_empty(), "said to be published, and lost: {lost:?}");
+    _ = connection.close(200, "done".into()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_accepts_and_closes_is_waited_for() {
     let (world, proxy) = behind_proxy().await;
     proxy.refuse();
     let publisher = world.publisher();
     let waiting = tokio::spawn(async move { publish(&publisher, vec![label("a")]).await });
     let mut consumer = world.consumer(10);
-    let refused = tokio::time::timeout(std::time::Duration::from_secs(3), consumer.take(1)).await;
+    let refused = timeout(Duration::from_secs(3), consumer.take(1)).await;
     assert!(refused.is_err(), "nothing can come yet");
     proxy.cut();
     assert_eq!(ids(&take(&mut consumer, 1).await), ["a"]);
@@ -118,7 +159,7 @@ async fn unroutable_messages_among_good_ones_are_not_lost() {
         unbound += 1;
         tokio::select! {
             Some(sent) = senders.join_next() => sent.unwrap(),
-            () = tokio::time::sleep(std::time::Duration::from_millis(200)) => {}
+            () = tokio::time::sleep(Duration::from_millis(200)) => {}
         }
     }
     while let Some(sent) = senders.join_next().await {

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use shared::transport::Queues;
 use shared::transport::administration::{Rights, rights};
 
-use crate::processes::repository;
+use crate::processes::{programs, repository};
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
@@ -46,6 +47,28 @@ fn only_the_transport_knows_the_client_library() {
     }
 }
 
+/// What needs Python's libraries is left out by `scripts/test`, and must not be forgotten by `scripts/test --peers`.
+#[test]
+fn every_test_that_needs_peers_is_run_with_them() {
+    let script = fs::read_to_string(repository("scripts/test")).unwrap();
+    let (_, peers) = script.split_once("if [[ $peers ]]; then\n    say \"building\"").unwrap();
+    let (peers, _) = peers.split_once("elif").unwrap();
+    let needs = |text: &str| {
+        ["TEST_PYTHON", "FOREIGN_MODELS", "TABLES"].iter().any(|name| text.contains(&format!("(\"{name}\")")))
+    };
+    let mut count = 0;
+    for path in all_sources().iter().filter(|path| path.to_string_lossy().contains("/tests/")) {
+        if needs(&fs::read_to_string(path).unwrap()) {
+            let name = path.file_stem().unwrap().to_str().unwrap();
+            // Of this one, only the tests whose names begin so.
+            let name = if name == "swaps" { "onnx_" } else { name };
+            assert!(peers.contains(name), "{} is not in scripts/test --peers", path.display());
+            count += 1;
+        }
+    }
+    assert_eq!(count, 6, "files that need peers");
+}
+
 /// Names in capitals that stand before `delimiter` at the start of a line.
 fn variables(text: &str, delimiter: char) -> BTreeSet<String> {
     let names =
@@ -59,16 +82,20 @@ fn variables(text: &str, delimiter: char) -> BTreeSet<String> {
 #[test]
 fn every_variable_in_compose_is_a_flag_of_ours_or_of_the_broker() {
     let compose = fs::read_to_string(repository("docker-compose.yml")).unwrap();
-    let known: String = all_sources().iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    let help = |program: &&str| Command::new(programs().join(program)).arg("--help").output().unwrap().stdout;
+    let helps: Vec<u8> = ["features", "model", "metric"].iter().flat_map(help).collect();
+    let helps = String::from_utf8(helps).unwrap();
+    let short = fs::read_to_string(repository("shared/src/cli/short.rs")).unwrap();
     for name in variables(&compose, ':') {
-        let flag = known.contains(&format!("env = \"{name}\""));
+        let shown = |end| helps.contains(&format!("[env: {name}{end}"));
+        let flag = shown("=") || shown("]") || short.contains(&format!("(\"{name}\","));
         assert!(flag || name.starts_with("RABBITMQ_"), "docker-compose.yml sets {name}, which nothing reads");
     }
 }
 
 #[test]
 fn the_documented_rights_are_those_that_are_printed() {
-    let readme = fs::read_to_string(repository("README.md")).unwrap();
+    let page = fs::read_to_string(repository("docs/operation.md")).unwrap();
     for Rights { user, configure, write, read } in rights(&Queues::default()) {
         let cell = |text: &str| format!("`{}`", text.replace('|', r"\|"));
         let user = format!("`{user}`");
@@ -77,8 +104,7 @@ fn the_documented_rights_are_those_that_are_printed() {
         } else {
             [configure, write, read].map(|text| cell(&text)).join(" | ")
         };
-        let row =
-            readme.lines().find(|line| line.contains(&user) && line.ends_with(&format!("| {wanted} |")));
-        assert!(row.is_some(), "README has no row for {user}: {wanted}");
+        let row = page.lines().find(|line| line.contains(&user) && line.ends_with(&format!("| {wanted} |")));
+        assert!(row.is_some(), "docs/operation.md has no row for {user}: {wanted}");
     }
 }

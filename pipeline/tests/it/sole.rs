@@ -8,7 +8,7 @@ use crate::broker;
 use crate::feed::Feed;
 use crate::processes::Services;
 
-const ANOTHER: &str = "another metric records these queues";
+const ANOTHER: &str = "another metric already records these queues";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn second_metric_waits_and_takes_over_when_the_first_is_killed() {
@@ -22,7 +22,7 @@ async fn second_metric_waits_and_takes_over_when_the_first_is_killed() {
     Feed::of(&first).pairs(0..200).await;
     first.books.wait_for_rows(200).await;
     one.kill().await;
-    other.says("nobody else holds").await;
+    other.says("got the lock").await;
     other.ready().await;
     Feed::of(&second).pairs(200..300).await;
     second.books.wait_for_rows(100).await;
@@ -45,7 +45,7 @@ async fn second_metric_takes_over_from_a_frozen_one() {
     other.says(ANOTHER).await;
     one.signal("STOP");
     Feed::of(&second).pairs(0..100).await;
-    other.says("nobody else holds").await;
+    other.says("got the lock").await;
     second.books.wait_for_rows(100).await;
     // The first one finds out when it may go on, and waits in its turn.
     one.signal("CONT");
@@ -53,7 +53,7 @@ async fn second_metric_takes_over_from_a_frozen_one() {
     Feed::of(&second).pairs(100..200).await;
     second.books.wait_for_rows(200).await;
     other.stop().await;
-    one.says("nobody else holds").await;
+    one.says("got the lock").await;
     assert_eq!((first.books.rows(), second.books.rows()), (0, 200));
 }
 
@@ -73,7 +73,7 @@ async fn an_old_metric_is_told_on_whichever_side_it_comes() {
         // It ends when it is dropped.
         let old = consume().await.unwrap();
         let mut metric = services.metric(&["--queue-kind", &kind.to_string()]);
-        metric.says("another consumer reads y_predict").await;
+        metric.says("another consumer takes messages from y_predict").await;
         if kind == QueueKind::Transient {
             // It could not have the queue for itself, so it took nothing at all.
             metric.not_ready().await;
@@ -85,7 +85,8 @@ async fn an_old_metric_is_told_on_whichever_side_it_comes() {
         match kind {
             QueueKind::Quorum => {
                 let _old = consume().await.unwrap();
-                let told = || metric.log().matches("another consumer reads y_predict").count() == 2;
+                let told =
+                    || metric.log().matches("another consumer takes messages from y_predict").count() == 2;
                 crate::account::wait_for("the second notice", told, || metric.log()).await;
             }
             // This kind knows exclusive consumers.

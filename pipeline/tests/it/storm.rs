@@ -64,7 +64,7 @@ async fn pass(seed: u64) {
     let wrong = account(&expected, &found);
     let said = |process: &Process| {
         let log = process.log();
-        log.lines().filter(|line| !line.contains("message goes to")).collect::<Vec<_>>().join("\n")
+        log.lines().filter(|line| !line.contains("dead-lettered to")).collect::<Vec<_>>().join("\n")
     };
     let logs = || format!("{}\n{}", said(&model), said(&metric));
     let some = &wrong[..wrong.len().min(20)];

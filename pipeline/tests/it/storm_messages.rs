@@ -178,7 +178,12 @@ fn random(dice: &mut StdRng, number: usize) -> Message {
     let queue = QUEUES[dice.random_range(0..3)];
     let mut draft = match dice.random_range(0..10) {
         0..=4 => {
-            let id = dice.random_bool(0.7).then(|| format!("odd-{number}"));
+            let id = match dice.random_range(0..10) {
+                0..=4 => Some(format!("odd-{number}")),
+                5 => Some(format!("odd:{number}/a@b")),
+                6 => Some(number.to_string()),
+                _ => None,
+            };
             usable(dice, queue, number, id)
         }
         5 => dubious(dice, queue, number),
@@ -196,14 +201,34 @@ fn random(dice: &mut StdRng, number: usize) -> Message {
     draft.finish()
 }
 
+/// What the features of the model are called.
+const NAMES: [&str; 10] = ["age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6"];
+
 /// Numbers that no other message has: ten for features.
 fn numbers(dice: &mut StdRng, queue: &str, number: usize) -> String {
+    let all = all_numbers(dice, queue, number);
+    // As texts now and then, which mean the same.
+    let spelt = |number: &String| if dice.random_bool(0.1) { format!("{number:?}") } else { number.clone() };
+    let spelt: Vec<String> = all.iter().map(spelt).collect();
+    if queue == FEATURES { format!("[{}]", spelt.join(",")) } else { spelt[0].clone() }
+}
+
+fn all_numbers(dice: &mut StdRng, queue: &str, number: usize) -> Vec<String> {
     if queue != FEATURES {
-        return format!("{number}.25");
+        return vec![format!("{number}.25")];
     }
     // The first one is below 0.1, as are the others: what the model knows.
-    let rest: Vec<String> = (0..9).map(|_| format!("{:.4}", dice.random_range(-0.1_f64..0.1))).collect();
-    format!("[0.0{number:06}1,{}]", rest.join(","))
+    let rest = (0..9).map(|_| format!("{:.4}", dice.random_range(-0.1_f64..0.1)));
+    [format!("0.0{number:06}1")].into_iter().chain(rest).collect()
+}
+
+/// The same by name, with another member beside them now and then.
+fn named(dice: &mut StdRng, number: usize) -> String {
+    let numbers = all_numbers(dice, FEATURES, number);
+    let members: Vec<String> =
+        NAMES.iter().zip(numbers).map(|(name, number)| format!("{name:?}:{number}")).collect();
+    let more = if dice.random() { ",\"note\":[null]" } else { "" };
+    members.join(",") + more
 }
 
 /// What can be used, with its id in one of the places for it, or without one.
@@ -217,9 +242,23 @@ fn usable(dice: &mut StdRng, queue: &'static str, number: usize, id: Option<Stri
         id,
         fate: Fate::Recorded,
     };
+    let by_name = queue == FEATURES && dice.random_bool(0.2);
+    if by_name {
+        draft.body = format!("{{{}}}", named(dice, number)).into_bytes();
+    }
     if let Some(id) = draft.id.clone() {
+        let raw = match id.parse::<usize>() {
+            Ok(_) => format!("{id}{}", ["", ".0", "e0", ".00E+0"][dice.random_range(0..4)]),
+            Err(_) => format!("\"{id}\""),
+        };
         match dice.random_range(0..4) {
-            0 => draft.body = format!("{{\"id\": \"{id}\", \"body\": {numbers}}}").into_bytes(),
+            0 if by_name => {
+                draft.body = format!("{{\"id\": {raw},{}}}", named(dice, number)).into_bytes();
+            }
+            0 => {
+                let key = ["body", "y_pred", "features", "\u{e9}"][dice.random_range(0..4)];
+                draft.body = format!("{{\"id\": {raw}, \"{key}\": {numbers}}}").into_bytes();
+            }
             1 => draft.text(CORRELATION_ID, id.as_bytes()),
             _ => draft.text(MESSAGE_ID, id.as_bytes()),
         }
@@ -262,7 +301,7 @@ fn useless(dice: &mut StdRng, queue: &'static str, number: usize) -> Draft {
     let mut draft = usable(dice, queue, number, None);
     draft.worsen(Fate::Letter);
     let own = dice.random::<bool>();
-    let body: Vec<u8> = match dice.random_range(0..10) {
+    let body: Vec<u8> = match dice.random_range(0..15) {
         0 => Vec::new(),
         1 => {
             let noise = (0..dice.random_range(1..300)).map(|_| dice.random::<u8>());
@@ -275,12 +314,22 @@ fn useless(dice: &mut StdRng, queue: &'static str, number: usize) -> Draft {
         6 => format!("[{number},{}", "[".repeat(dice.random_range(1..20_000))).into_bytes(),
         7 => format!("{{\"id\": \"no {number}\", \"body\": {}}}", numbers(dice, queue, number)).into_bytes(),
         8 => {
-            let ids: [&[u8]; 5] = [b"", b"no id", b"a,b", &[b'x'; 65], "n\u{fc}ll".as_bytes()];
+            let ids: [&[u8]; 8] =
+                [b"", b"-", b"no id", b"a,b", b"\"a\"", b"=a", &[b'x'; 129], "n\u{fc}ll".as_bytes()];
             draft.text(MESSAGE_ID, ids[dice.random_range(0..ids.len())]);
             draft.body.clone()
         }
+        // Beyond what is scored, and no features either.
+        9 => format!("{{\"id\": \"{id}\", \"body\": -1e{}}}", 16 + number % 290).into_bytes(),
+        10 => format!("{{\"ids\": [\"{id}\"], \"body\": [{}]}}", numbers(dice, queue, number)).into_bytes(),
+        11 => format!("{{\"id\": \"{id}\", \"id\": 1, \"body\": {}}}", numbers(dice, queue, number))
+            .into_bytes(),
+        // A few of the features, and numbers under their id.
+        12 => format!("{{\"age\": 0.{number}, \"sex\": 0.1, \"s6\": 0.1}}").into_bytes(),
+        13 => format!("{{\"{id}\": {}}}", numbers(dice, queue, number)).into_bytes(),
         _ => {
-            let kinds: [&[u8]; 4] = [b"text/plain", b"application/x-pickle", b"json", b"application/jsonl"];
+            let kinds: [&[u8]; 4] =
+                [b"application/xml", b"application/x-pickle", b"texts", b"application/jsonl"];
             draft.text(CONTENT_TYPE, kinds[dice.random_range(0..kinds.len())]);
             draft.body.clone()
         }
@@ -297,9 +346,14 @@ fn useless(dice: &mut StdRng, queue: &'static str, number: usize) -> Draft {
 /// Properties that harm nothing.
 fn harmless(dice: &mut StdRng, draft: &mut Draft) {
     if dice.random_bool(0.5) {
-        let kinds: [&[u8]; 3] =
-            [b"application/json", b"application/json; charset=utf-8", b"APPLICATION/JSON"];
-        draft.fields.entry(CONTENT_TYPE).or_insert_with(|| short(kinds[dice.random_range(0..3)]));
+        let kinds: [&[u8]; 5] = [
+            b"application/json",
+            b"application/json; charset=utf-8",
+            b"APPLICATION/JSON",
+            b"text/plain",
+            b"application/octet-stream",
+        ];
+        draft.fields.entry(CONTENT_TYPE).or_insert_with(|| short(kinds[dice.random_range(0..5)]));
     }
     if dice.random_bool(0.3) {
         draft.fields.insert(DELIVERY_MODE, vec![dice.random_range(1..=2)]);
@@ -481,7 +535,7 @@ pub fn account(expected: &[Expected], found: &Found) -> Vec<String> {
     for (kind, what) in ["labels", "predictions"].into_iter().enumerate() {
         let times = recorded[kind].remove("-").unwrap_or(0);
         if times != nameless[kind] {
-            wrong.push(format!("{times} {what} without an id, wanted are {}", nameless[kind]));
+            wrong.push(format!("{times} {what} without an id, expected {}", nameless[kind]));
         }
         wrong.extend(recorded[kind].keys().map(|id| format!("nobody sent {id}, which is among the {what}")));
     }
@@ -534,7 +588,7 @@ mod tests {
                 assert!(body.len() <= 2 * MAX_BODY && properties.len() < 131_000);
                 assert!(keys.insert((expected.queue, expected.key.clone())), "twice: {expected:?}");
                 if let Some(id) = expected.id {
-                    assert!(id.len() <= 64);
+                    assert!(id.len() <= 128);
                     ids.entry(id).or_default().push((expected.queue, expected.fate));
                 }
                 *fates.entry(expected.fate).or_default() += 1;

@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
+use model::encode::Encoding;
 use model::file::{ModelFile, sha256};
 use model::linear::Linear;
-use shared::message::Role;
+use shared::message::{Cell, Role};
 use shared::transport::QueueKind;
 
 use crate::account::{Books, wait_for};
@@ -40,11 +41,11 @@ fn line(number: u32) -> Linear {
 
 fn file_of(linear: &Linear, features: &[&str]) -> Vec<u8> {
     let training = serde_json::json!({"algorithm": "ols", "parameters": {}, "libraries": {}, "made_at": ""});
-    let features: Vec<String> = features.iter().map(|name| (*name).to_owned()).collect();
+    let features = Encoding::plain(features.iter().map(|name| (*name).to_owned()).collect());
     let training = serde_json::from_value(training).unwrap();
-    let row = vec![7.0; features.len()];
-    let file = ModelFile::linear(features, "target".to_owned(), linear, training);
-    file.with_golden(&[&row], &linear.predict(&[&row])).to_json().unwrap()
+    let row = vec![Cell::Number(7.0); features.features().len()];
+    let file = ModelFile::linear(&features, "target".to_owned(), linear, training);
+    file.with_golden(&[&row]).unwrap().to_json().unwrap()
 }
 
 /// A folder with a model file that is swapped, and the models that were ever in it, by version.
@@ -188,7 +189,7 @@ async fn a_storm_of_swaps_fails_no_prediction() {
     // After the storm the last one serves, whatever it was that came before.
     models.good(seconds * RENAMES + 1);
     let last = models.lines.iter().find(|(_, number)| **number == seconds * RENAMES + 1).unwrap().0.clone();
-    model.says(&format!("model@{last} serves")).await;
+    model.says(&format!("model@{last} now serves")).await;
     assert_eq!(features.exit(Duration::from_secs(60)).await, Some(0), "{}", features.log());
     services.books.settle_exactly().await;
     let versions = models.agree_with(&services.books);
@@ -243,7 +244,7 @@ async fn each_way_to_swap_is_noticed() {
         fs::write(services.books.path("next"), &bytes).unwrap();
         shell(script);
         let version = &sha256(&bytes)[..12];
-        model.says(&format!("model@{version} serves")).await;
+        model.says(&format!("model@{version} now serves")).await;
         let predicted = || String::from_utf8_lossy(&services.books.text("metric_log.csv")).contains(version);
         wait_for(&format!("predictions of {version}"), predicted, || metric.log()).await;
     }
@@ -259,7 +260,7 @@ async fn rows_are_held_to_what_the_model_was_made_for() {
     fs::write(path("train.csv"), "a,b,target\n0,0,1\n1,0,2\n0,1,3\n1,1,5\n0.5,0.2,2\n0.1,0.9,2\n").unwrap();
     let options = model::train::TrainOptions::plain(
         Path::new(&path("train.csv")),
-        shared::dataset::Columns::target("target"),
+        shared::table::Columns::target("target"),
         Path::new(&path("model.json")),
     );
     model::train::train(&model::train::TrainOptions { holdout: 0.0, ..options }).unwrap();
@@ -304,11 +305,11 @@ async fn rows_are_held_to_what_the_model_was_made_for() {
     assert_eq!(
         reasons,
         [
-            "out_of_range: a is 2, and the model was trained on 0 to 1",
-            "out_of_range: b is -1, and the model was trained on 0 to 1",
-            "wrong_names: feature 1 is \"b\", where \"a\" is the model's",
-            "wrong_names: feature 1 is \"b\", where \"a\" is the model's",
-            "wrong_names: feature 1 is \"b\", where \"a\" is the model's",
+            "out_of_range: a is 2, outside the trained range 0 to 1",
+            "out_of_range: b is -1, outside the trained range 0 to 1",
+            "wrong_names: feature 1 is \"b\", the model expects \"a\"",
+            "wrong_names: feature 1 is \"b\", the model expects \"a\"",
+            "wrong_names: feature 1 is \"b\", the model expects \"a\"",
         ]
     );
     stop([strict, metric]).await;
@@ -319,7 +320,7 @@ async fn rows_are_held_to_what_the_model_was_made_for() {
 async fn onnx_serves_and_fails_row_by_row() {
     let Some(foreign) = std::env::var_os("FOREIGN_MODELS").map(PathBuf::from) else {
         println!(
-            "left out: FOREIGN_MODELS does not name the folder that scripts/foreign-models.py has filled"
+            "left out: peers: FOREIGN_MODELS does not name the folder that scripts/foreign-models.py has filled"
         );
         return;
     };
@@ -328,7 +329,7 @@ async fn onnx_serves_and_fails_row_by_row() {
     let path = |name: &str| services.books.path(name).to_str().unwrap().to_owned();
     fs::copy(foreign.join("harmful-deep-tree.onnx"), path("model.onnx")).unwrap();
     let model = services.model(&["--model", &path("model.onnx")]);
-    model.says("ONNX Runtime ends by signal").await;
+    model.says("ONNX Runtime dies from signal").await;
     fs::copy(foreign.join("fails-on-some-rows.onnx"), path("model.onnx")).unwrap();
     model.ready().await;
     let metric = services.metric(&[]);

@@ -40,13 +40,19 @@ async fn proxy(books: &Books, certificate: &Path, target: &str) -> (Process, Str
     (proxy, format!("localhost:{port}"))
 }
 
-fn pipeline(books: &Books, url: &str, authority: &Path) -> Process {
-    let (logs, ledger) = (books.logs(), books.ledger());
-    let ca = authority.join("ca.pem");
-    let arguments = ["--transport", "amqp", "--amqp-url", url, "--amqp-ca-file", ca.to_str().unwrap()];
-    let records = ["--logs", logs.to_str().unwrap(), "--ledger", ledger.to_str().unwrap()];
-    let rows = ["--interval", "0s", "--count", "200"];
-    Process::start(books, "pipeline", &[&arguments[..], &records, &rows].concat())
+/// Starts the pipeline. `named` is the authority of `--amqp-ca-file`, `system` the only one that the system trusts.
+fn pipeline(books: &Books, url: &str, named: Option<&Path>, system: Option<&Path>) -> Process {
+    let mut command = tokio::process::Command::new("env");
+    if let Some(system) = system {
+        command.arg(format!("SSL_CERT_FILE={}", system.join("ca.pem").display()));
+    }
+    command.arg(env!("CARGO_BIN_EXE_pipeline")).args(["--transport", "amqp", "--amqp-url", url]);
+    if let Some(named) = named {
+        command.arg("--amqp-ca-file").arg(named.join("ca.pem"));
+    }
+    command.arg("--logs").arg(books.logs()).arg("--ledger").arg(books.ledger());
+    command.args(["--interval", "0s", "--count", "200"]).current_dir(repository("."));
+    Process::spawn(books, "pipeline", command)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -56,7 +62,7 @@ async fn tls_with_an_authority_of_ones_own() {
     let ours = authority(&books, "ours", "-days 2");
     let (_proxy, address) = proxy(&books, &ours, &broker.address()).await;
     let url = broker.url_via(&address).replace("amqp://", "amqps://");
-    let mut process = pipeline(&books, &url, &ours);
+    let mut process = pipeline(&books, &url, Some(&ours), None);
     assert_eq!(process.exit(Duration::from_secs(60)).await, Some(0), "{}", process.log());
     books.settle_exactly().await;
 }
@@ -73,13 +79,39 @@ async fn tls_refuses_what_the_authority_has_not_signed_or_no_longer() {
     for (server, trusted, why) in [(&theirs, &ours, "UnknownIssuer"), (&expired, &expired, "Expired")] {
         let (_proxy, address) = proxy(&books, server, &broker.address()).await;
         let url = broker.url_via(&address).replace("amqp://", "amqps://");
-        let mut process = pipeline(&books, &url, trusted);
-        process.says("no RabbitMQ at amqps://").await;
+        let mut process = pipeline(&books, &url, Some(trusted), None);
+        process.says("cannot reach RabbitMQ at amqps://").await;
         let log = process.log().to_lowercase();
         assert!(log.contains(&why.to_lowercase()), "{why} is not told:\n{log}");
         assert!(!process.log().contains("test:test"), "the password is in the log:\n{}", process.log());
         process.stop().await;
         assert_eq!(books.rows(), 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_with_a_named_authority_trusts_no_other() {
+    let broker = broker::turn().await;
+    let books = Books::new();
+    let ours = authority(&books, "ours", "-days 2");
+    let theirs = authority(&books, "theirs", "-days 2");
+    // Who signed the broker's certificate, and who is named. The system trusts `theirs` each time.
+    for (signer, named, trusted) in [
+        (&theirs, None, true),
+        (&theirs, Some(&*ours), false),
+        (&ours, Some(&*ours), true),
+        (&ours, None, false),
+    ] {
+        let (_proxy, address) = proxy(&books, signer, &broker.address()).await;
+        let url = broker.url_via(&address).replace("amqp://", "amqps://");
+        let mut process = pipeline(&books, &url, named, Some(&theirs));
+        if trusted {
+            assert_eq!(process.exit(Duration::from_secs(60)).await, Some(0), "{}", process.log());
+        } else {
+            process.says("cannot reach RabbitMQ at amqps://").await;
+            assert!(process.log().contains("UnknownIssuer"), "{}", process.log());
+            process.stop().await;
+        }
     }
 }
 

@@ -4,9 +4,11 @@
     exercise.py features --url URL --form bare|wrapped --count N --data CSV
     exercise.py model    --url URL --form bare|wrapped --count N --coefficients JSON
     exercise.py metric   --url URL --form bare|wrapped --count N [--log CSV]
+    exercise.py plot     --log CSV
 
-Two later forms: `--names v2` has the queues features, y_true and y_pred, and
-`--durable` declares them with durable=True, as RabbitMQ's second tutorial does.
+Later forms: `--names v2` has the queues features, y_true and y_pred, `--durable`
+declares them with durable=True, as RabbitMQ's second tutorial does, and
+`--prediction-key y_pred` has predictions as {"id": ID, "y_pred": NUMBER}.
 
 On the wire each sub-command does what the exercise's features.py, model.py and
 metric.py do: transient queues declared by name alone, messages published to the
@@ -17,6 +19,9 @@ stops the exercise's services.) A body is JSON in one of two forms:
     bare      a list of floats (Features) or a number (y_true, y_predict)
     wrapped   {"id": ID, "body": the bare form}, where features makes ID a
               timestamp and the others pass on whatever string or number it is
+
+plot reads metric_log.csv as the exercise's plot.py does, by its column
+absolute_error, and says what it would draw: a histogram.
 
 Unlike the exercise's services these stop, after N rows or messages, and tell on
 stdout what they do: the line "ready" once connected, with queues declared and
@@ -30,6 +35,7 @@ import json
 import random
 import sys
 import time
+from collections import Counter
 from datetime import datetime
 
 import pika
@@ -56,17 +62,18 @@ def say(value):
     print(json.dumps(value), flush=True)
 
 
-def encode(form, message_id, body):
-    return json.dumps(body if form == "bare" else {"id": message_id, "body": body})
+def key(args, queue):
+    return args.prediction_key if queue == "y_predict" else "body"
 
 
-def decode(form, body):
+def decode(args, queue, body):
     data = json.loads(body)
-    return (None, data) if form == "bare" else (data["id"], data["body"])
+    return (None, data) if args.form == "bare" else (data["id"], data[key(args, queue)])
 
 
-def publish(channel, queue, body):
-    channel.basic_publish(exchange="", routing_key=name(queue), body=body)
+def publish(channel, args, queue, message_id, value):
+    body = value if args.form == "bare" else {"id": message_id, key(args, queue): value}
+    channel.basic_publish(exchange="", routing_key=name(queue), body=json.dumps(body))
 
 
 def check(deadline, done, count):
@@ -80,7 +87,8 @@ def consume(channel, args, queues, handle):
 
     def callback(_channel, method, _properties, body):
         nonlocal done
-        if done < args.count and handle(role(method.routing_key), *decode(args.form, body)):
+        queue = role(method.routing_key)
+        if done < args.count and handle(queue, *decode(args, queue, body)):
             done += 1
 
     for queue in queues:
@@ -104,8 +112,8 @@ def features(channel, args):
             while (message_id := datetime.timestamp(datetime.now())) <= last_id:
                 time.sleep(1e-6)
             last_id = message_id
-        publish(channel, "y_true", encode(args.form, message_id, label))
-        publish(channel, "Features", encode(args.form, message_id, vector))
+        publish(channel, args, "y_true", message_id, label)
+        publish(channel, args, "Features", message_id, vector)
         say({"id": message_id, "y_true": label})
         channel.connection.sleep(0.002)
 
@@ -119,7 +127,7 @@ def model(channel, args):
     def handle(_queue, message_id, vector):
         terms = zip(coefficients, vector, strict=True)
         prediction = intercept + sum(weight * value for weight, value in terms)
-        publish(channel, "y_predict", encode(args.form, message_id, prediction))
+        publish(channel, args, "y_predict", message_id, prediction)
         say({"id": message_id, "y_pred": prediction})
         return True
 
@@ -157,6 +165,19 @@ def metric(channel, args):
         consume(channel, args, QUEUES["metric"], join)
 
 
+def plot(args):
+    with open(args.log, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        error = abs(float(row["y_true"]) - float(row["y_pred"]))
+        if not row["id"] or float(row["absolute_error"]) != error:
+            sys.exit(f"wrong row: {row}")
+    errors = [float(row["absolute_error"]) for row in rows]
+    width = (max(errors) - min(errors)) / 10 or 1
+    bars = Counter(min(int((error - min(errors)) / width), 9) for error in errors)
+    say({"ids": len({row["id"] for row in rows}), "bars": [bars[bar] for bar in range(10)]})
+
+
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     services = parser.add_subparsers(dest="service", required=True)
@@ -168,6 +189,7 @@ def arguments():
         sub.add_argument("--count", type=int, required=True, help="stop after so many")
         sub.add_argument("--names", choices=list(NAMES), default="v1", help="what the queues are called")
         sub.add_argument("--durable", action="store_true", help="declare durable queues")
+        sub.add_argument("--prediction-key", default="body", help="what stands before a prediction in a wrapped body")
         sub.add_argument("--timeout", type=float, default=60, help="seconds (default: 60)")
         if service is features:
             sub.add_argument("--data", required=True, help="CSV file, last column the label")
@@ -175,6 +197,7 @@ def arguments():
             sub.add_argument("--coefficients", required=True, help="JSON file of a linear model")
         else:
             sub.add_argument("--log", help="CSV file to write (wrapped form only, which needs it)")
+    services.add_parser("plot").add_argument("--log", required=True, help="metric_log.csv")
     args = parser.parse_args()
     if args.service == "metric" and args.form == "wrapped" and not args.log:
         parser.error("metric --form wrapped needs --log")
@@ -184,6 +207,9 @@ def arguments():
 def main():
     global names
     args = arguments()
+    if args.service == "plot":
+        plot(args)
+        return
     names = NAMES[args.names]
     args.deadline = time.monotonic() + args.timeout
     try:

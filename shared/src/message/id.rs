@@ -1,36 +1,39 @@
-//! Ids and names whose characters are safe in a log line, a CSV cell, a header and a URL.
-
-use std::fmt;
+//! Ids of rows, as people have them, whose characters are safe in a log line and in a CSV cell.
 
 use uuid::Uuid;
 
-/// A text of 1 to 64 characters out of `A-Z a-z 0-9 _ . -`.
+use super::name::{begins_well, checked_text, consists};
+
+/// A row's id: 1 to 128 printable ASCII characters without space, quotes, comma and backslash. It begins with a letter, a
+/// digit or `_`, or is a negative number: `-` alone can only mean that there is no id. Ours are UUIDv7; others are taken as they are.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Name(Box<str>);
+pub struct RowId(Box<str>);
 
-/// A row's id. Ours are UUIDv7; others are taken as they are.
-pub type RowId = Name;
-
-impl Name {
-    /// The longest name, in characters.
-    pub const MAX_LEN: usize = 64;
+impl RowId {
+    /// The longest id, in characters.
+    pub const MAX_LEN: usize = 128;
 
     /// Checks a text.
     ///
     /// # Errors
     /// Says what is wrong with it, without repeating more of it than can do harm.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
-        if text.is_empty() {
-            return Err("it is empty".to_owned());
+        let id = Self::recorded(text)?;
+        if !is_negative_number(text) {
+            begins_well(text)?;
         }
-        if text.len() > Self::MAX_LEN {
-            return Err(format!("it has {} bytes, more than {}", text.len(), Self::MAX_LEN));
-        }
-        match text.chars().find(|c| !allowed(*c)) {
-            Some(c) => Err(format!("it has the character {c:?}; allowed are A-Z a-z 0-9 _ . -")),
-            None => Ok(Self(text.into())),
-        }
+        Ok(id)
+    }
+
+    /// Checks a text that may have been recorded by version 0.1.0, where an id could begin with `-` or `.`.
+    ///
+    /// # Errors
+    /// As [`RowId::parse`].
+    pub fn recorded(text: &str) -> Result<Self, String> {
+        let allowed = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '\'' | '`' | ',' | '\\');
+        let what = "printable ASCII characters but space, quotes, comma and backslash";
+        consists(text, Self::MAX_LEN, allowed, what)?;
+        Ok(Self(text.into()))
     }
 
     /// A new id that no other call returns, on this machine or another, ordered by time.
@@ -39,13 +42,7 @@ impl Name {
         Self(Uuid::now_v7().to_string().into())
     }
 
-    /// The text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The 16 bytes of a name that is a UUID in its usual spelling: a quarter of the text.
+    /// The 16 bytes of an id that is a UUID in its usual spelling: a quarter of the text.
     #[must_use]
     pub fn to_uuid(&self) -> Option<[u8; 16]> {
         let uuid = Uuid::try_parse(&self.0).ok()?;
@@ -53,57 +50,95 @@ impl Name {
         (*uuid.hyphenated().encode_lower(&mut text) == *self.0).then(|| uuid.into_bytes())
     }
 
-    /// The name that has these bytes as its UUID.
+    /// The id that has these bytes as its UUID.
     #[must_use]
     pub fn from_uuid(bytes: [u8; 16]) -> Self {
         Self(Uuid::from_bytes(bytes).to_string().into())
     }
 }
 
-impl fmt::Display for Name {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+/// Whether it is `-` and a decimal number: no formula to a spreadsheet, and never the mark for nothing.
+fn is_negative_number(text: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let Some(rest) = text.strip_prefix('-') else { return false };
+    let (whole, fraction) = rest.split_once('.').unwrap_or((rest, "0"));
+    digits(whole) && digits(fraction)
 }
 
-impl std::str::FromStr for Name {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        Self::parse(text)
-    }
-}
+checked_text!(RowId);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn only_harmless_characters_pass() {
-        for good in ["a", "0193a0b2-7c1d-7e2f", "1732190645.123456", &"x".repeat(64)] {
-            assert_eq!(Name::parse(good).unwrap().as_str(), good);
-        }
-        for bad in ["", "a b", "a,b", "a\nb", "a\0b", "é", "=1+1", &"x".repeat(65)] {
-            assert!(Name::parse(bad).is_err(), "{bad:?} must be refused");
+    fn ids_are_as_people_have_them() {
+        for good in [
+            "a",
+            "_",
+            "17",
+            "order:17",
+            "a/b",
+            "x@y",
+            "01ARZ3NDEKTSV4RRFFQ69G5FAV",
+            "urn:uuid:6e8bc430-9c3a-11d9-9669-0800200c9a66",
+            "2026-11-22T10:00:00+01:00",
+            "https://shop.example/orders/17?line=2#a;b",
+            "1732190645.123456",
+            "-5",
+            "-0.25",
+            &"x".repeat(128),
+        ] {
+            assert_eq!(RowId::parse(good).unwrap().as_str(), good);
         }
     }
 
     #[test]
+    fn what_would_break_a_line_or_a_cell_is_refused() {
+        for bad in [
+            "",
+            "a b",
+            "a,b",
+            "a\nb",
+            "a\tb",
+            "a\0b",
+            "a\u{7f}",
+            "é",
+            "a\"b",
+            "a'b",
+            "a`b",
+            "a\\b",
+            &"x".repeat(129),
+        ] {
+            assert!(RowId::parse(bad).is_err() && RowId::recorded(bad).is_err(), "{bad:?} must be refused");
+        }
+        // The mark for none, formulas, flags, and what is nearly a number.
+        for bad in
+            ["-", "--", "=1+1", "+1", "@a", "-a", "-2-3", "-5.", "-.5", "-1e3", ".a", "/a", "{a}", "#1"]
+        {
+            assert!(RowId::parse(bad).is_err(), "{bad:?} must be refused");
+        }
+        assert_eq!(RowId::parse("@a").unwrap_err(), "it begins with '@'; expected a letter, a digit or _");
+        assert_eq!(RowId::recorded("-a").unwrap().as_str(), "-a");
+    }
+
+    #[test]
     fn only_the_usual_spelling_of_a_uuid_is_one() {
-        let id = Name::unique();
-        assert_eq!(Name::from_uuid(id.to_uuid().unwrap()), id);
+        let id = RowId::unique();
+        assert_eq!(RowId::from_uuid(id.to_uuid().unwrap()), id);
         let text = id.as_str();
-        for other in [&text.to_uppercase(), &text.replace('-', ""), "row-17", "17"] {
+        let urn = format!("urn:uuid:{text}");
+        for other in [&text.to_uppercase(), &text.replace('-', ""), &urn, "row-17", "17"] {
             // A version 7 of today has a letter in it only by chance; without one, upper case is the same.
-            assert!(other == text || Name::parse(other).unwrap().to_uuid().is_none(), "{other}");
+            assert!(other == text || RowId::parse(other).unwrap().to_uuid().is_none(), "{other}");
         }
     }
 
     #[test]
     fn unique_ids_differ_and_sort_by_time() {
-        let ids: Vec<_> = (0..1000).map(|_| Name::unique()).collect();
+        let ids: Vec<_> = (0..1000).map(|_| RowId::unique()).collect();
         assert!(ids.is_sorted());
         assert!(ids.windows(2).all(|pair| pair[0] != pair[1]));
-        assert!(Name::parse(ids[0].as_str()).is_ok());
+        assert!(RowId::parse(ids[0].as_str()).is_ok());
     }
 }

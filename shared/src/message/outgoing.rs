@@ -40,6 +40,10 @@ impl Incoming for Outgoing {
     fn correlation_id(&self) -> Option<&str> {
         None
     }
+    fn content_encoding(&self) -> Option<&str> {
+        // Ours have none.
+        None
+    }
     fn content_type(&self) -> Option<&str> {
         self.content_type
     }

@@ -1,9 +1,19 @@
 //! The messages' form on the wire, in and out. Pure: bytes and properties to values and back.
 
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+mod features;
+mod number;
+mod object;
+mod payload;
+mod value;
 
-use super::{HeaderValue, Key, Label, Name, Outgoing, Prediction, Rejection, Role, Row, RowId};
+use serde::Serialize;
+
+use object::Object;
+use value::Form;
+
+use super::{
+    Features, HeaderValue, Key, Label, Name, Outgoing, Prediction, Rejection, Role, Row, RowId, scorable,
+};
 use crate::clock::Timestamp;
 
 /// The longest body that is read, in bytes. It bounds what one message can cost.
@@ -25,6 +35,8 @@ pub trait Incoming {
     fn correlation_id(&self) -> Option<&str>;
     /// The property `content_type`.
     fn content_type(&self) -> Option<&str>;
+    /// The property `content_encoding`.
+    fn content_encoding(&self) -> Option<&str>;
     /// A header with a whole number.
     fn int_header(&self, name: &str) -> Option<i64>;
     /// A header with text.
@@ -38,12 +50,28 @@ pub trait Incoming {
 }
 
 impl Row {
-    /// Reads a row of features.
+    /// Reads a row of features. `names` is what the model's features are called, where it knows: by them it is seen whether an
+    /// object has features by name. Those are given in this order, and nothing else that is in the object.
     ///
     /// # Errors
     /// The reason why it cannot be used.
-    pub fn decode(message: &impl Incoming) -> Result<Self, Rejection> {
-        let (key, features) = decode_body::<Vec<f64>>(message)?;
+    pub fn decode(message: &impl Incoming, names: Option<&[String]>) -> Result<Self, Rejection> {
+        Self::read(message, names, Form::Array)
+    }
+
+    /// Reads a row for a model that takes rows by name only: it says so where the row is none.
+    ///
+    /// # Errors
+    /// As [`Row::decode`].
+    pub fn decode_by_name(message: &impl Incoming, names: &[String]) -> Result<Self, Rejection> {
+        Self::read(message, Some(names), Form::ByName)
+    }
+
+    fn read(message: &impl Incoming, names: Option<&[String]>, wanted: Form) -> Result<Self, Rejection> {
+        let (key, features) = payload::read(message, |json| match Object::of_body(json, wanted)? {
+            Some(object) => features::of_object(message, &object, names.unwrap_or_default(), wanted),
+            None => Ok((key_beside(message)?, Features::Vector(value::vector(json, wanted)?))),
+        })?;
         let listed = || Some(serde_json::Value::from(message.list_header(FEATURE_NAMES)?).to_string().into());
         let names = message.text_header(FEATURE_NAMES).map(Into::into).or_else(listed);
         Ok(Self { key, features, names, published_at: published_at(message) })
@@ -66,7 +94,7 @@ impl Label {
     /// # Errors
     /// The reason why it cannot be used.
     pub fn decode(message: &impl Incoming) -> Result<Self, Rejection> {
-        let (key, value) = decode_body::<f64>(message)?;
+        let (key, value) = scored(message, "the label")?;
         Ok(Self { key, value, published_at: published_at(message) })
     }
 
@@ -83,7 +111,7 @@ impl Prediction {
     /// # Errors
     /// The reason why it cannot be used.
     pub fn decode(message: &impl Incoming) -> Result<Self, Rejection> {
-        let (key, value) = decode_body::<f64>(message)?;
+        let (key, value) = scored(message, "the prediction")?;
         Ok(Self {
             key,
             value,
@@ -123,120 +151,39 @@ fn name_header(message: &impl Incoming, header: &str) -> Result<Option<Name>, Re
     message.text_header(header).map(parse).transpose()
 }
 
-/// A body that a queue carries. JSON has only finite numbers, and so has every body that was read.
-trait Body: Serialize + for<'de> Deserialize<'de> {
-    /// What the shape is called in an error.
-    const SHAPE: &str;
-}
-
-impl Body for Vec<f64> {
-    const SHAPE: &str = "an array of numbers";
-}
-
-impl Body for f64 {
-    const SHAPE: &str = "a number";
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Wrapped<'a, B> {
-    #[serde(borrow)]
-    id: &'a RawValue,
-    body: B,
-}
-
-fn decode_body<B: Body>(message: &impl Incoming) -> Result<(Key, B), Rejection> {
-    if let Some(finding) = message.finding() {
-        return Err(finding);
-    }
-    let bytes = message.body();
-    if bytes.len() > MAX_BODY {
-        let detail = format!("{} bytes, more than {MAX_BODY}", bytes.len());
-        return Err(Rejection::new(Rejection::TOO_LARGE, detail));
-    }
-    if let Some(other) = message.content_type().filter(|text| !is_json(text)) {
-        let detail = format!("{other:?}; wanted is application/json or none");
-        return Err(Rejection::new(Rejection::CONTENT_TYPE, detail));
-    }
-    if bytes.trim_ascii_start().first() == Some(&b'{') {
-        let wrapped: Wrapped<'_, B> =
-            serde_json::from_slice(bytes).map_err(|why| unreadable::<B>(bytes, &why))?;
-        let (id, raw) = wrapped_id(wrapped.id)?;
-        return Ok((Key::Body { id, raw }, wrapped.body));
-    }
-    let body = serde_json::from_slice(bytes).map_err(|why| unreadable::<B>(bytes, &why))?;
-    let key = match message.message_id().or(message.correlation_id()) {
-        Some(text) => Key::Property(row_id(text)?),
-        None => Key::Anonymous,
-    };
-    Ok((key, body))
-}
-
-fn is_json(content_type: &str) -> bool {
-    let kind = content_type.split(';').next().unwrap_or_default().trim();
-    kind.is_empty() || kind.eq_ignore_ascii_case("application/json")
-}
-
-fn row_id(text: &str) -> Result<RowId, Rejection> {
-    RowId::parse(text).map_err(|why| Rejection::new(Rejection::ID, why))
-}
-
-/// The text of an id in a body: a string's content, or a number as its sender spelt it.
-fn wrapped_id(raw: &RawValue) -> Result<(RowId, Box<str>), Rejection> {
-    let json = raw.get();
-    let id = match json.as_bytes().first() {
-        Some(b'"') => {
-            let text: String =
-                serde_json::from_str(json).map_err(|why| Rejection::new(Rejection::ID, why))?;
-            row_id(&text)?
+/// The key of a body that has none in it.
+fn key_beside(message: &impl Incoming) -> Result<Key, Rejection> {
+    match message.message_id().or(message.correlation_id()) {
+        Some(text) => {
+            let id = RowId::parse(text).map_err(|why| Rejection::new(Rejection::ID, why))?;
+            Ok(Key::Property(id))
         }
-        Some(b'-' | b'0'..=b'9') => row_id(json)?,
-        _ => return Err(Rejection::new(Rejection::ID, "it is neither a string nor a number")),
-    };
-    Ok((id, json.into()))
+        None => Ok(Key::Anonymous),
+    }
 }
 
-/// Tells apart what is wrong with a body that did not parse.
-fn unreadable<B: Body>(bytes: &[u8], why: &serde_json::Error) -> Rejection {
-    let text = why.to_string();
-    if text.starts_with("number out of range") || has_non_finite_token(bytes) {
-        return Rejection::new(Rejection::NOT_FINITE, text);
-    }
-    if why.is_data() {
-        let detail = format!("wanted is {} or {{\"id\", \"body\"}}: {text}", B::SHAPE);
-        return Rejection::new(Rejection::SHAPE, detail);
-    }
-    Rejection::new(Rejection::NOT_JSON, text)
-}
-
-/// Whether `NaN` or `Infinity`, which Python's `json` writes and JSON does not have, stands outside a string.
-fn has_non_finite_token(bytes: &[u8]) -> bool {
-    let mut in_string = false;
-    let mut escaped = false;
-    for (at, byte) in bytes.iter().enumerate() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b'N' | b'I' if !in_string => {
-                let rest = &bytes[at..];
-                return rest.starts_with(b"NaN") || rest.starts_with(b"Infinity");
-            }
-            _ => {}
+/// A label or a prediction, with its row.
+fn scored(message: &impl Incoming, what: &str) -> Result<(Key, f64), Rejection> {
+    let (key, value) = payload::read(message, |json| match Object::of_body(json, Form::Number)? {
+        Some(object) => {
+            let (key, json) = object.id_and_value(Form::Number)?;
+            Ok((key, value::number(json, what)?))
         }
-    }
-    false
+        None => Ok((key_beside(message)?, value::number(json, what)?)),
+    })?;
+    Ok((key, scorable(what, value)?))
 }
 
-fn envelope<B: Body>(role: Role, key: &Key, body: &B, app: &'static str, now: Timestamp) -> Outgoing {
-    // Unwrap safety: numbers and sequences of numbers always serialise, and a Vec takes every byte.
+fn envelope(role: Role, key: &Key, body: &impl Serialize, app: &'static str, now: Timestamp) -> Outgoing {
+    // Unwrap safety: numbers, texts, sequences and maps with text for keys always serialise, and a Vec takes every byte.
     #[expect(clippy::unwrap_used, reason = "see above")]
     let json = serde_json::to_vec(body).unwrap();
     let (message_id, body) = match key {
         Key::Property(id) => (Some(id.as_str().into()), json),
         Key::Anonymous => (None, json),
-        Key::Body { raw, .. } => {
-            (None, [b"{\"id\": ", raw.as_bytes(), b", \"body\": ", &json, b"}"].concat())
+        Key::Body { raw, under, .. } => {
+            let under = serde_json::Value::from(under.as_str()).to_string();
+            (None, [b"{\"id\": ", raw.as_bytes(), b", ", under.as_bytes(), b": ", &json, b"}"].concat())
         }
     };
     let headers = vec![(PUBLISHED_AT, HeaderValue::Int(now.0))];

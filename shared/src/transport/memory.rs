@@ -13,6 +13,13 @@ use tracing::warn;
 use super::queues::{QueueName, Queues, Subscription};
 use super::{Batch, Content, DeadLetter, Delivery, Receipt as AnyReceipt, partition};
 use crate::message::{Outgoing, Rejection, Role};
+use crate::metrics::Counter;
+
+static FORGOTTEN: Counter<1> = Counter::new(
+    "pipeline_dead_letters_forgotten_total",
+    "Dead letters that were dropped because no more of them fit into memory. RabbitMQ keeps all.",
+    ["queue"],
+);
 
 /// How many messages a queue holds before publishers wait. It bounds memory and couples the services' pace.
 const CAPACITY: usize = 8192;
@@ -69,6 +76,7 @@ impl Default for Broker {
         let names = Queues::default();
         let broker = Self(Arc::new(Shared { queues: Mutex::default(), names }));
         for role in Role::ALL {
+            FORGOTTEN.add([role.name()], 0);
             broker.queue(&broker.subscription(role));
         }
         broker
@@ -129,17 +137,25 @@ impl Broker {
         if state.dead.len() == CAPACITY {
             state.dead.pop_front();
             state.forgotten += 1;
-            metrics::counter!("pipeline_dead_letters_forgotten_total", "queue" => letter.subscription.role.name())
-                .increment(1);
+            FORGOTTEN.add([letter.subscription.role.name()], 1);
             if state.forgotten == 1 {
                 warn!(
-                    "{} has {CAPACITY} messages, as many as fit into memory; from now on the oldest are dropped. \
-                     On RabbitMQ all are kept",
+                    "{} is full: memory holds {CAPACITY} messages of it; dropping the oldest from now on. On RabbitMQ all are kept",
                     letter.subscription.dead()
                 );
             }
         }
         state.dead.push_back(dead);
+    }
+
+    /// How many messages of each role's queue nobody has taken.
+    pub(super) fn waiting(&self) -> super::Waiting {
+        let waiting = |role| self.queue(&self.subscription(role)).lock().ready.len() as u64;
+        super::Waiting {
+            features: waiting(Role::Features),
+            labels: waiting(Role::Label),
+            predictions: waiting(Role::Prediction),
+        }
     }
 
     /// Resolves when the three queues of the pipeline are empty and nothing of them is unacknowledged.
@@ -198,6 +214,7 @@ impl Queue {
 /// A consumer of one queue.
 #[derive(Debug)]
 pub struct Consumer {
+    broker: Broker,
     queue: Arc<Queue>,
     prefetch: usize,
     held: Arc<Mutex<usize>>,
@@ -205,11 +222,16 @@ pub struct Consumer {
 
 impl Consumer {
     pub(super) fn new(broker: &Broker, subscription: &Subscription, prefetch: u16) -> Self {
-        Self { queue: broker.queue(subscription), prefetch: usize::from(prefetch), held: Arc::default() }
+        let (broker, queue) = (broker.clone(), broker.queue(subscription));
+        Self { broker, queue, prefetch: usize::from(prefetch), held: Arc::default() }
+    }
+
+    pub(super) fn broker(&self) -> Broker {
+        self.broker.clone()
     }
 
     pub(super) async fn take(&mut self, limit: usize) -> Batch {
-        let Self { queue, prefetch, held } = self;
+        let Self { queue, prefetch, held, .. } = self;
         let deliveries: Vec<Delivery> = queue
             .wait_until(|state| {
                 let mut held = lock(held);
@@ -317,6 +339,22 @@ mod tests {
     fn label(id: usize) -> Outgoing {
         let key = Key::Property(RowId::parse(&id.to_string()).unwrap());
         Label { key, value: 1.0, published_at: None }.encode("test", Timestamp(0))
+    }
+
+    /// They are counted, and the log says it once.
+    #[tokio::test]
+    async fn the_oldest_dead_letters_beyond_the_capacity_are_forgotten_and_counted() {
+        let broker = Broker::default();
+        let subscription = Arc::new(broker.subscription(Role::Label));
+        for id in 0..CAPACITY + 3 {
+            let content = Content::Memory(Arc::new(label(id)));
+            let subscription = Arc::clone(&subscription);
+            let rejection = Rejection::new(Rejection::SHAPE, id);
+            broker.bury(DeadLetter { subscription, content, rejection, service: "test" });
+        }
+        let kept = broker.dead_letters(Role::Label);
+        assert_eq!((kept.len(), &*kept[0].rejection.detail), (CAPACITY, "3"));
+        assert_eq!(broker.queue(&subscription).lock().forgotten, 3);
     }
 
     #[tokio::test]

@@ -45,7 +45,7 @@ impl QueueName {
         }
         if text.starts_with("amq.") {
             return Err(format!(
-                "{text:?} cannot be a queue's name: RabbitMQ keeps names with amq. to itself"
+                "{text:?} cannot be a queue's name: RabbitMQ reserves names that begin with amq."
             ));
         }
         Ok(Self(text.into()))
@@ -78,25 +78,25 @@ impl fmt::Display for QueueName {
 #[derive(Args, Debug, Clone, Default)]
 #[command(next_help_heading = "Queues")]
 pub struct QueueOptions {
-    /// How a queue is made that is missing. One that exists is used as it is.
-    #[arg(long, env = "QUEUE_KIND", value_enum, default_value_t)]
+    /// How to create a missing queue. A queue that exists is used as it is.
+    #[arg(long, value_enum, default_value_t)]
     pub queue_kind: QueueKind,
 
-    /// Takes the queues' names from a form of the Python exercise: `v1` has Features, y_true and y_predict, `v2` has
+    /// Queue names of the Python exercise: `v1` has Features, y_true and y_predict, `v2` has
     /// features, y_true and y_pred.
-    #[arg(long, env = "EXERCISE", value_enum, value_name = "FORM", default_value_t)]
+    #[arg(long, value_enum, value_name = "FORM", default_value_t)]
     pub exercise: Exercise,
 
-    /// Queue of the rows of features. Dead letters go to NAME.dead. [default: Features]
-    #[arg(long, env = "FEATURES_QUEUE", value_name = "NAME")]
+    /// Queue of the feature rows. Dead letters go to NAME.dead. [default: Features]
+    #[arg(long, value_name = "NAME")]
     pub features_queue: Option<String>,
 
     /// Queue of the true labels. [default: y_true]
-    #[arg(long, env = "LABELS_QUEUE", value_name = "NAME")]
+    #[arg(long, value_name = "NAME")]
     pub labels_queue: Option<String>,
 
     /// Queue of the predictions. [default: y_predict]
-    #[arg(long, env = "PREDICTIONS_QUEUE", value_name = "NAME")]
+    #[arg(long, value_name = "NAME")]
     pub predictions_queue: Option<String>,
 }
 
@@ -113,14 +113,14 @@ pub enum Exercise {
 /// How a queue is made that is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum QueueKind {
-    /// Replicated and safe on disk before a confirm. For everything new.
+    /// Replicated, and on disk before it is confirmed.
     #[default]
     Quorum,
     /// Durable classic queues with dead letters. They survive a restart of the broker, not a power cut.
     Classic,
-    /// Durable and nothing else, as Python's `queue_declare(queue, durable=True)` makes them.
+    /// Durable and nothing else, like Python's `queue_declare(queue, durable=True)`.
     Durable,
-    /// Gone when the broker restarts: what the Python exercise declares. RabbitMQ up to 4.2.
+    /// Lost when the broker restarts, like those of the Python exercise. RabbitMQ up to 4.2.
     Transient,
 }
 
@@ -283,8 +283,7 @@ impl Queues {
         all.sort();
         match all.windows(2).find(|pair| pair[0] == pair[1]) {
             Some(pair) => Err(format!(
-                "the name {} would serve two queues: each of --features-queue, --labels-queue and --predictions-queue \
-                 needs one of its own",
+                "two queues cannot both be called {}: give --features-queue, --labels-queue and --predictions-queue different names",
                 pair[0]
             )),
             None => Ok(queues),

@@ -1,11 +1,11 @@
 //! Which states of scikit-learn's are a linear model, and which are refused.
 
-use super::super::{Linear, Scaling};
+use super::super::{PickledLinear, Scaling};
 use super::*;
 
 #[test]
 fn a_model_is_read_under_old_and_new_names() {
-    let want = Linear {
+    let want = PickledLinear {
         class: "Ridge".to_owned(),
         library_version: None,
         features: None,
@@ -22,7 +22,7 @@ fn a_model_is_read_under_old_and_new_names() {
         ("sklearn.linear_model.coordinate_descent.Lasso", "Lasso"),
         ("sklearn.linear_model._coordinate_descent.ElasticNet", "ElasticNet"),
     ] {
-        assert_eq!(good(&object(dotted, &fitted)), Linear { class: class.to_owned(), ..want.clone() });
+        assert_eq!(good(&object(dotted, &fitted)), PickledLinear { class: class.to_owned(), ..want.clone() });
     }
     // As protocols 0 and 1 make objects, and pickles of later protocols may.
     let state = [b"}(", &text("coef_")[..], &fitted[0].1, &text("intercept_"), &fitted[1].1, b"ub"].concat();
@@ -103,6 +103,117 @@ fn a_pipeline_scales_first() {
 }
 
 #[test]
+fn scalers_in_any_number_are_one() {
+    let min_max = |changes: Attributes<'_>| {
+        let fitted = [("min_", array(&[-1.0, 0.5])), ("scale_", array(&[0.5, 0.25]))];
+        object("sklearn.preprocessing._data.MinMaxScaler", &[&fitted, changes].concat())
+    };
+    let robust = object(
+        "sklearn.preprocessing._data.RobustScaler",
+        &[
+            ("with_centering", b"\x89".to_vec()),
+            ("with_scaling", b"\x88".to_vec()),
+            ("scale_", array(&[2.0, 8.0])),
+        ],
+    );
+    let max_abs = object("sklearn.preprocessing._data.MaxAbsScaler", &[("scale_", array(&[4.0, 0.5]))]);
+    let identity =
+        object("sklearn.preprocessing._function_transformer.FunctionTransformer", &[("func", b"N".to_vec())]);
+    let read = |steps: &[Vec<u8>]| {
+        let steps: Vec<_> = steps.iter().cloned().chain([ridge(&[])]).map(|step| ("step", step)).collect();
+        let scaling = good(&pipeline(&steps)).scaling.unwrap();
+        (scaling.mean, scaling.scale)
+    };
+    // x / 2 - 1 is (x - 2) / 2, and x / 4 + 1 / 2 is (x + 2) / 4.
+    assert_eq!(read(&[min_max(&[])]), (vec![2.0, -2.0], vec![2.0, 4.0]));
+    assert_eq!(read(std::slice::from_ref(&robust)), (vec![0.0, 0.0], vec![2.0, 8.0]));
+    // ((x - 1) / 0.5 - 2) / 2 is (x - 2) / 1, and ((x - 2) / 4 + 2) / 4 is (x + 6) / 16.
+    let both = [scaler(&[]), text("passthrough"), identity, min_max(&[])];
+    assert_eq!(read(&both), (vec![2.0, -6.0], vec![1.0, 16.0]));
+    assert_eq!(read(&[robust, max_abs]), (vec![0.0, 0.0], vec![8.0, 4.0]));
+    let refused = |step: Vec<u8>, want| {
+        refused(&pipeline(&[("a", step), ("m", ridge(&[]))]), "unsupported_model", want);
+    };
+    refused(min_max(&[("clip", b"\x88".to_vec())]), "clips (clip=True)");
+    refused(min_max(&[("scale_", array(&[0.0, 1.0]))]), "scale_[0] is zero");
+    refused(min_max(&[("scale_", array(&[5e-324, 1.0]))]), "scale_[0] is inf");
+    let function = [("func", global("numpy.log1p"))];
+    let function = object("sklearn.preprocessing._function_transformer.FunctionTransformer", &function);
+    refused(function, "applies log1p");
+}
+
+const SEARCH: &str = "sklearn.model_selection._search.GridSearchCV";
+const TARGET: &str = "sklearn.compose._target.TransformedTargetRegressor";
+
+#[test]
+fn what_is_around_a_model_is_read_through() {
+    let search = |inner: Vec<u8>| object(SEARCH, &[("best_estimator_", inner)]);
+    assert_eq!(good(&search(ridge(&[]))).class, "GridSearchCV(Ridge)");
+    let read = good(&search(pipeline(&[("s", scaler(&[])), ("m", search(ridge(&[])))])));
+    assert_eq!(read.class, "GridSearchCV(Pipeline(StandardScaler, GridSearchCV(Ridge)))");
+    let consensus = object("sklearn.linear_model._ransac.RANSACRegressor", &[("estimator_", ridge(&[]))]);
+    assert_eq!(good(&consensus).coefficients, [1.5, -2.0]);
+    refused(&object(SEARCH, &[]), "unsupported_model", "the GridSearchCV has no best_estimator_");
+    refused(&search(text("x")), "unsupported_model", "best_estimator_ of the GridSearchCV is a str");
+    // Seven inside one another are as many as anybody makes; and one can hold itself.
+    let deep = (0..7).fold(ridge(&[]), |inner, _| search(inner));
+    assert_eq!(good(&deep).intercept, 0.25);
+    refused(&search(deep), "too_large", "estimators inside one another");
+    // What there is of the fitting is not looked at, however it is made.
+    let scores = [&global("numpy.ma.core._mareconstruct")[..], b"(NNtR}b"].concat();
+    let folds = [&global("sklearn.model_selection._split.KFold")[..], b")\x81}b"].concat();
+    let fitting = [("best_estimator_", ridge(&[])), ("cv_results_", scores), ("cv", folds)];
+    assert_eq!(good(&object(SEARCH, &fitting)).intercept, 0.25);
+    refused(&global("builtins.getattr"), "refused_global", "builtins.getattr");
+    let drawn = object(SEARCH, &[("param_distributions", global("builtins.getattr"))]);
+    refused(&drawn, "refused_global", "save the model that GridSearchCV found");
+}
+
+#[test]
+fn a_scaled_label_is_unscaled_by_the_weights() {
+    let target = |changes: Attributes<'_>| object(TARGET, &[&[("regressor_", ridge(&[]))], changes].concat());
+    let one = scaler(&[("mean_", array(&[10.0])), ("scale_", array(&[4.0]))]);
+    let read = good(&target(&[("transformer_", one)]));
+    assert_eq!(read.class, "TransformedTargetRegressor(Ridge, StandardScaler)");
+    // (1.5 a - 2 b + 0.25) * 4 + 10
+    assert_eq!((read.coefficients, read.intercept), (vec![6.0, -8.0], 11.0));
+    let identity =
+        || ("transformer_", object("sklearn.preprocessing._function_transformer.FunctionTransformer", &[]));
+    assert_eq!(good(&target(&[identity()])).class, "TransformedTargetRegressor(Ridge)");
+    for (function, want) in [
+        ("numpy.log1p", "predicts the log1p of the label"),
+        ("numpy._core._multiarray_umath.log", "helper as h"),
+        ("numpy.sqrt", "serve its regressor_ alone, and send labels transformed by sqrt"),
+    ] {
+        refused(&target(&[identity(), ("func", global(function))]), "unsupported_model", want);
+    }
+    refused(&target(&[]), "unsupported_model", "has no transformer_");
+    refused(&target(&[("func", global("__main__.half"))]), "refused_global", "serve its regressor_ alone");
+}
+
+#[test]
+fn what_is_not_read_is_shown_a_way_out_of_its_own() {
+    let within = |outer: &str, inner: &str| [global(outer), global(inner)].concat();
+    for (pickle, want) in [
+        (global("sklearn.ensemble._forest.RandomForestRegressor"), "import joblib, numpy, skl2onnx, sys"),
+        (global("sklearn.linear_model._glm.glm.PoissonRegressor"), "export it to ONNX"),
+        (global("sklearn.ensemble._forest.RandomForestClassifier"), "it is a classifier"),
+        (global("sklearn.linear_model._logistic.LogisticRegression"), "it is a classifier"),
+        (global("xgboost.sklearn.XGBRegressor"), "convert_xgboost"),
+        (global("xgboost.core.Booster"), "m.load_model(joblib.load(sys.argv[1]).save_raw(\"json\"))"),
+        (global("lightgbm.sklearn.LGBMRegressor"), "convert_lightgbm"),
+        (global("lightgbm.basic.Booster"), "m = joblib.load(sys.argv[1]); open("),
+        (global("catboost.core.CatBoostRegressor"), "format=\"onnx\""),
+        (global("statsmodels.regression.linear_model.RegressionResultsWrapper"), "convert its weights"),
+        (within(TARGET, "sklearn.ensemble._forest.RandomForestRegressor"), "helper as h"),
+        (within(TARGET, "sklearn.preprocessing._data.PowerTransformer"), "regressor_ alone predicts"),
+        (within(TARGET, "xgboost.sklearn.XGBRegressor"), "regressor_ alone predicts"),
+    ] {
+        refused(&pickle, "unsupported_class", want);
+    }
+}
+
+#[test]
 fn models_that_cannot_be_used_are_refused() {
     let model = |changes: Attributes<'_>, want| refused(&ridge(changes), "unsupported_model", want);
     let two = [1.0_f64.to_le_bytes(), 2.0_f64.to_le_bytes()].concat();
@@ -126,13 +237,12 @@ fn models_that_cannot_be_used_are_refused() {
     refused(&object(RIDGE, &[]), "unsupported_model", "the Ridge is not fitted");
     refused(&[&global(RIDGE)[..], b")\x81"].concat(), "unsupported_model", "the Ridge is not fitted");
     refused(&object(RIDGE, &[("coef_", array(&[1.0]))]), "unsupported_model", "not fitted");
-    refused(&scaler(&[]), "unsupported_model", "a StandardScaler alone");
+    refused(&scaler(&[]), "unsupported_model", "only a StandardScaler");
     refused(&global(RIDGE), "unsupported_model", "it holds a class or function");
     refused(&array(&[1.0]), "unsupported_model", "it holds an array");
     for library in ["sklearn.ensemble._forest.RandomForestRegressor", "xgboost.sklearn.XGBRegressor"] {
         refused(&global(library), "unsupported_class", library);
     }
-    refused(&global("lightgbm.sklearn.LGBMRegressor"), "unsupported_class", "export it to ONNX (skl2onnx)");
     refused(&global("sklearn.utils.deprecation.warn"), "refused_global", "sklearn.utils.deprecation.warn");
     refused(&global("joblib.numpy_pickle.NDArrayWrapper"), "unsupported_format", "joblib 0.9");
     refused(b"U\x01a", "unsupported_format", "Python 2");
@@ -145,13 +255,18 @@ fn pipelines_that_cannot_be_used_are_refused() {
     let model = || ("ridge", ridge(&[]));
     for (steps, want) in [
         (vec![], "has no steps"),
-        (vec![step(&[])], "step scale of the pipeline is StandardScaler"),
-        (vec![model(), model()], "step ridge of the pipeline is Ridge"),
-        (vec![step(&[]), ("other", scaler(&[]))], "step other of the pipeline is StandardScaler"),
-        (vec![step(&[]), model(), ("third", ridge(&[]))], "step third of the pipeline is Ridge"),
-        (vec![step(&[]), ("inner", pipeline(&[model()]))], "step inner of the pipeline is Pipeline"),
-        (vec![("none", text("passthrough")), model()], "step none of the pipeline is \"passthrough\""),
-        (vec![("none", b"N".to_vec()), model()], "step none of the pipeline is None"),
+        (vec![step(&[])], "the last step scale of the pipeline is StandardScaler"),
+        (
+            vec![model(), model()],
+            "step ridge of the pipeline is Ridge, and only scalers are supported before the last step",
+        ),
+        (vec![step(&[]), ("other", scaler(&[]))], "the last step other of the pipeline is StandardScaler"),
+        (
+            vec![step(&[]), ("other", text("passthrough"))],
+            "the last step other of the pipeline is \"passthrough\"",
+        ),
+        (vec![step(&[]), model(), ("third", ridge(&[]))], "step ridge of the pipeline is Ridge"),
+        (vec![("none", text("drop")), model()], "step none of the pipeline is a str"),
         (vec![step(&[("scale_", array(&[1.0, 0.0]))]), model()], "scale_[1] is zero"),
         (vec![step(&[("scale_", array(&[1.0, -0.0]))]), model()], "scale_[1] is zero"),
         (vec![step(&[("scale_", array(&[f64::NAN, 1.0]))]), model()], "scale_[0] is NaN"),

@@ -252,7 +252,7 @@ impl Options {
         let mut options = Self::default();
         for option in text.split('&').filter(|option| !option.is_empty()) {
             let Some((name, value)) = option.split_once('=') else {
-                return refused("an option", "has no value; wanted is name=value");
+                return refused("an option", "has no value; expected name=value");
             };
             match name {
                 "heartbeat" => set(
@@ -301,7 +301,7 @@ fn set<T: std::str::FromStr>(
     no_number: &'static str,
 ) -> Read<()> {
     if place.is_some() {
-        return refused(option, "stands there twice");
+        return refused(option, "appears twice");
     }
     let digits = !value.is_empty() && value.chars().all(|c| c.is_ascii_digit());
     *place = value.parse().ok().filter(|_| digits);
@@ -482,7 +482,7 @@ mod tests {
         ("amqp://u:S3cret@host?heartbeat=-1", "the option heartbeat is not a number"),
         ("amqp://u:S3cret@host?heartbeat=65536", "the option heartbeat is not a number"),
         ("amqp://u:S3cret@host?heartbeat=", "the option heartbeat is not a number"),
-        ("amqp://u:S3cret@host?heartbeat=1&heartbeat=1", "the option heartbeat stands there twice"),
+        ("amqp://u:S3cret@host?heartbeat=1&heartbeat=1", "the option heartbeat appears twice"),
         ("amqp://u:S3cret@host?channel_max=70000", "the option channel_max is not a number"),
         ("amqp://u:S3cret@host?frame_max=1", "the option frame_max is not 131072"),
         ("amqp://u:S3cret@host?connection_timeout=0", "the option connection_timeout is 0"),

@@ -164,19 +164,19 @@ pub async fn declare(endpoint: &Endpoint) -> anyhow::Result<Vec<String>> {
         match &item {
             Item::Exchange(name) => {
                 topology::exchange(&connection, endpoint, name).await.map_err(told)?;
-                lines.push(format!("{item}: there"));
+                lines.push(format!("{item}: exists"));
             }
             Item::Queue { name, arguments, exchange, key } => {
                 let there = topology::look(&connection, endpoint, name).await.map_err(told)?;
                 let done = match there {
-                    Some(found) => format!("was there, with {} messages", found.messages),
+                    Some(found) => format!("exists, with {} messages", found.messages),
                     None => {
                         if let Err(answer) =
                             topology::declare(&connection, name, arguments).await.map_err(told)?
                         {
                             bail!("{}", topology::refused_queue(endpoint, name, &answer));
                         }
-                        "made".to_owned()
+                        "created".to_owned()
                     }
                 };
                 let bound = topology::bind(&connection, endpoint, name, exchange, key).await.map_err(told)?;
@@ -201,7 +201,7 @@ pub async fn delete(endpoint: &Endpoint, force: bool) -> anyhow::Result<(Vec<Str
         match item {
             Item::Queue { name, .. } => {
                 let Some(found) = topology::look(&connection, endpoint, &name).await.map_err(told)? else {
-                    gone.push(format!("queue {name}: was not there"));
+                    gone.push(format!("queue {name}: did not exist"));
                     continue;
                 };
                 if !force && found.consumers > 0 {
@@ -232,7 +232,7 @@ pub async fn delete(endpoint: &Endpoint, force: bool) -> anyhow::Result<(Vec<Str
                     Err(answer) => {
                         let refusal = endpoint.refused(&Operation::Delete(name), &answer);
                         ensure!(refusal.kind != Kind::NoRight, "{}", refusal.sentence);
-                        stay.push(format!("exchange {name}: queues are bound to it"));
+                        stay.push(format!("exchange {name}: still has queues bound to it"));
                     }
                 }
             }

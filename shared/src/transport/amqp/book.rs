@@ -7,14 +7,14 @@ use lapin::Acker;
 use lapin::options::{BasicAckOptions, BasicNackOptions};
 use tokio::sync::Notify;
 
-use super::consumer::Subscribed;
-use super::ledger::{Ledger, Order, Verdict};
+use super::ledger::{AckLedger, Order, Verdict};
 use super::link::{Session, in_time};
+use super::subscribe::Subscribed;
 
 /// What is held of a queue, and whoever may tell the broker what became of it.
 #[derive(Default)]
 pub(super) struct Book {
-    entries: Mutex<Ledger<Acker>>,
+    entries: Mutex<AckLedger<Acker>>,
     /// Held while the broker is told, so that the tags reach it in their order.
     telling: tokio::sync::Mutex<()>,
     /// Something was decided or set aside.
@@ -51,7 +51,7 @@ impl Book {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Ledger<Acker>> {
+    fn lock(&self) -> MutexGuard<'_, AckLedger<Acker>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

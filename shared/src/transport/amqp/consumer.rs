@@ -9,26 +9,25 @@ use std::fmt;
 use std::sync::Arc;
 
 use futures_util::{FutureExt as _, StreamExt as _};
-use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
-use lapin::types::{AMQPValue, FieldTable};
-use lapin::{Channel, Connection};
+use lapin::Connection;
 use tokio::task::JoinHandle;
-use tracing::{info, warn};
+use tracing::warn;
 
-use super::book::{Book, settled};
+use super::book::settled;
 use super::content::{Content, deliveries_before};
 use super::endpoint::Endpoint;
 use super::guard::watch::Watch;
-use super::ledger::Verdict;
-use super::link::{Link, Session, while_bytes_come};
-use super::refusal::{Kind, Operation};
-use super::sole::{self, Company, Former};
-use super::topology::{self, Answer, Failure};
+use super::link::{Link, Session};
+use super::lookout::Lookout;
+use super::receipt::Receipt;
+use super::sole::Former;
+use super::subscribe::{Stream, Subscribed, Wide, subscribe_alone, widen};
+use super::topology::{self, Failure};
 use crate::message::Role;
 use crate::readiness::Readiness;
 use crate::stop::Stop;
 use crate::transport::queues::{QueueName, Subscription};
-use crate::transport::{Batch, Delivery, Error, partition};
+use crate::transport::{Batch, Delivery, Error, shown_id};
 
 /// After how many deliveries without an end a message is given to nobody together with others.
 const SUSPECT: u64 = 5;
@@ -37,6 +36,7 @@ const DEADLY: u64 = 10;
 
 /// Consumes one queue, by a connection that it may share with others.
 pub struct Consumer {
+    endpoint: Endpoint,
     link: Arc<Link<Subscribed>>,
     index: usize,
     subscription: Arc<Subscription>,
@@ -49,19 +49,6 @@ pub struct Consumer {
     /// How many sessions were lost: what the queue counts of those, nobody has died of.
     losses: u64,
     current: Option<Current>,
-}
-
-/// What the link opens for its consumers.
-pub(super) struct Subscribed {
-    pub(super) queues: Vec<Stream>,
-    _company: Option<Company>,
-}
-
-/// A queue that is consumed.
-pub(super) struct Stream {
-    channel: Channel,
-    deliveries: lapin::Consumer,
-    pub(super) book: Book,
 }
 
 /// The session that deliveries are taken from, until it fails.
@@ -78,12 +65,6 @@ struct Current {
     suspects: VecDeque<lapin::message::Delivery>,
     /// Whether the last batch was such a one.
     alone: bool,
-}
-
-/// A subscription that hands out many at a time, and what the one before had handed out until it ended.
-struct Wide {
-    deliveries: lapin::Consumer,
-    early: VecDeque<lapin::message::Delivery>,
 }
 
 impl Current {
@@ -111,11 +92,11 @@ impl Consumer {
                 topology::own(&connection, &endpoint, &subscription).await?;
                 let queue = &subscription.queue;
                 let queues = vec![Stream::open(&connection, &watch, &endpoint, queue, first).await?];
-                Ok(Subscribed { queues, _company: None })
+                Ok(Subscribed { connection, queues, _company: None })
             }
         };
         let link = Arc::new(Link::keep(endpoint.clone(), app, purpose, stop.clone(), readiness, open));
-        Self::new(link, 0, subscription, careful, prefetch, stop)
+        Self::new(endpoint, link, 0, subscription, careful, prefetch, stop)
     }
 
     pub(in crate::transport) fn sole<const N: usize>(
@@ -138,11 +119,12 @@ impl Consumer {
         let mut index = 0;
         subscriptions.map(|subscription| {
             index += 1;
-            Self::new(Arc::clone(&link), index - 1, subscription, false, prefetch, stop)
+            Self::new(endpoint, Arc::clone(&link), index - 1, subscription, false, prefetch, stop)
         })
     }
 
     fn new(
+        endpoint: &Endpoint,
         link: Arc<Link<Subscribed>>,
         index: usize,
         subscription: Subscription,
@@ -152,6 +134,7 @@ impl Consumer {
     ) -> Self {
         let subscription = Arc::new(subscription);
         Self {
+            endpoint: endpoint.clone(),
             link,
             index,
             subscription,
@@ -251,11 +234,10 @@ impl Consumer {
             let deadly = alone && one_by_one && deaths >= DEADLY;
             // One of them tells enough; where processes have died of a crowd, all of it comes alone.
             if alone && !std::mem::replace(&mut self.told, true) {
-                let id =
-                    crate::message::Incoming::message_id(&content).unwrap_or("-").escape_debug().to_string();
+                let id = shown_id(&content);
                 warn!(
                     queue = %self.subscription.queue, row.id = %id,
-                    "a message was delivered {} times without an end; it is taken alone", content.deliveries_before
+                    "a message was delivered {} times and never finished; taking it alone", content.deliveries_before
                 );
             }
             let content = crate::transport::Content::Amqp(Arc::new(content));
@@ -270,6 +252,10 @@ impl Consumer {
         let entries = stream.book.enter(ackers);
         let receipt = Receipt { session, index, entries, acked: false };
         Batch { deliveries, receipt: crate::transport::Receipt::Amqp(receipt) }
+    }
+
+    pub(in crate::transport) fn lookout(&self) -> Lookout {
+        Lookout::new(Arc::clone(&self.link), self.endpoint.clone())
     }
 
     pub(in crate::transport) async fn close(self) {
@@ -317,185 +303,8 @@ impl Current {
     }
 }
 
-impl Stream {
-    async fn open(
-        connection: &Connection,
-        watch: &Watch,
-        endpoint: &Endpoint,
-        queue: &QueueName,
-        prefetch: u16,
-    ) -> Result<Self, Failure> {
-        match Self::consume(connection, watch, queue, prefetch, false).await? {
-            Ok(stream) => Ok(stream),
-            Err(answer) => Err(refused(endpoint, queue, &answer).1),
-        }
-    }
-
-    /// Consumes; where `sole`, as the only one, as far as the kind of queue knows that, and otherwise as the first one.
-    async fn consume(
-        connection: &Connection,
-        watch: &Watch,
-        queue: &QueueName,
-        prefetch: u16,
-        sole: bool,
-    ) -> Result<Result<Self, Answer>, Failure> {
-        let channel = while_bytes_come(watch, "opening a channel", connection.create_channel()).await?;
-        let qos = channel.basic_qos(prefetch, BasicQosOptions::default());
-        while_bytes_come(watch, "setting the prefetch", qos).await?;
-        let options = BasicConsumeOptions { exclusive: sole, ..Default::default() };
-        let mut arguments = FieldTable::default();
-        if sole {
-            arguments.insert("x-priority".into(), AMQPValue::LongInt(10));
-        }
-        let consumed = async {
-            match channel.basic_consume(queue.as_str().into(), "".into(), options, arguments).await {
-                Ok(deliveries) => Ok(Ok(deliveries)),
-                Err(why) => topology::answer_of(&why).map(Err).ok_or(why),
-            }
-        };
-        let consumed = while_bytes_come(watch, "subscribing", consumed).await?;
-        Ok(consumed.map(|deliveries| Self { channel, deliveries, book: Book::default() }))
-    }
-}
-
-/// What a refusal to let us consume means.
-fn refused(endpoint: &Endpoint, queue: &QueueName, answer: &Answer) -> (Kind, Failure) {
-    let refusal = endpoint.refused(&Operation::Consume(queue.as_str()), answer);
-    (refusal.kind, Failure::Refused(refusal.sentence))
-}
-
-/// The lock first, then every queue.
-async fn subscribe_alone(
-    connection: Arc<Connection>,
-    watch: &Watch,
-    endpoint: Endpoint,
-    subscriptions: &[Subscription],
-    prefetch: u16,
-    former: Former,
-) -> Result<Subscribed, Failure> {
-    let locked = sole::lock(&connection, &endpoint, &endpoint.queues().lock(), &former).await?;
-    for subscription in subscriptions {
-        let found = topology::own(&connection, &endpoint, subscription).await?;
-        info!("consuming {}, where {} messages wait", subscription.queue, found.messages);
-    }
-    let names: Vec<QueueName> = subscriptions.iter().map(|subscription| subscription.queue.clone()).collect();
-    // All or none: what is taken of one queue while another is somebody else's could only be joined by halves.
-    let queues = loop {
-        match consume_all(&connection, watch, &endpoint, &names, prefetch).await? {
-            Ok(queues) => break queues,
-            Err(queue) => sole::wait_for_other(&endpoint, &queue).await,
-        }
-    };
-    let lock = locked.then(|| (endpoint.queues().lock(), former));
-    let company = Company::watch(connection, endpoint, names, lock);
-    Ok(Subscribed { queues, _company: Some(company) })
-}
-
-/// Consumes each of these as the only one, or none of them. The inner error is a queue that somebody else has for itself.
-async fn consume_all(
-    connection: &Connection,
-    watch: &Watch,
-    endpoint: &Endpoint,
-    names: &[QueueName],
-    prefetch: u16,
-) -> Result<Result<Vec<Stream>, QueueName>, Failure> {
-    let mut queues: Vec<Stream> = Vec::with_capacity(names.len());
-    for queue in names {
-        match Stream::consume(connection, watch, queue, prefetch, true).await? {
-            Ok(stream) => queues.push(stream),
-            Err(answer) => {
-                for Stream { channel, .. } in queues {
-                    while_bytes_come(watch, "closing a channel", channel.close(200, "not yet".into()))
-                        .await?;
-                }
-                return match refused(endpoint, queue, &answer) {
-                    (Kind::InUse, _) => Ok(Err(queue.clone())),
-                    (_, failure) => Err(failure),
-                };
-            }
-        }
-    }
-    Ok(Ok(queues))
-}
-
-/// Takes more than one at a time from now on.
-async fn widen(session: Arc<Session<Subscribed>>, index: usize, prefetch: u16) -> Result<Wide, Failure> {
-    let watch = &*session.watch;
-    let Stream { channel, deliveries: narrow, .. } = &session.role.queues[index];
-    // One after the other: were both there at once, deliveries would not come in the order of their tags, which the
-    // acknowledgements of many at once rely on.
-    let cancel = channel.basic_cancel(narrow.tag(), BasicCancelOptions::default());
-    while_bytes_come(watch, "ending the first subscription", cancel).await?;
-    // The broker may have handed out one more before it heard that.
-    let mut narrow = narrow.clone();
-    let queue = narrow.queue();
-    let rest = async {
-        let mut early = VecDeque::new();
-        while let Some(delivery) = narrow.next().await {
-            early.push_back(delivery?);
-        }
-        Ok(early)
-    };
-    let early = while_bytes_come(watch, "ending the first subscription", rest).await?;
-    while_bytes_come(watch, "setting the prefetch", channel.basic_qos(prefetch, BasicQosOptions::default()))
-        .await?;
-    let consume =
-        channel.basic_consume(queue, "".into(), BasicConsumeOptions::default(), FieldTable::default());
-    let deliveries = while_bytes_come(watch, "subscribing", consume).await?;
-    Ok(Wide { deliveries, early })
-}
-
 impl fmt::Debug for Consumer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Consumer({})", self.subscription.queue)
-    }
-}
-
-/// Acknowledges deliveries, or gives them back when it is dropped before that.
-pub(in crate::transport) struct Receipt {
-    session: Arc<Session<Subscribed>>,
-    index: usize,
-    entries: Vec<u64>,
-    acked: bool,
-}
-
-impl Receipt {
-    fn book(&self) -> &Book {
-        &self.session.role.queues[self.index].book
-    }
-
-    pub(in crate::transport) async fn ack(mut self) {
-        self.acked = true;
-        self.book().decide(&self.entries, Verdict::Acked);
-        settled(&self.session, self.index).await;
-    }
-
-    /// Splits off the deliveries at these indices, each by itself, for which the others need not wait.
-    pub(in crate::transport) fn set_aside(&mut self, indices: &[usize]) -> Vec<Self> {
-        let (aside, rest) = partition(std::mem::take(&mut self.entries), indices);
-        self.entries = rest;
-        self.book().set_aside(&aside);
-        let alone = |entry| Self {
-            session: Arc::clone(&self.session),
-            index: self.index,
-            entries: vec![entry],
-            acked: false,
-        };
-        aside.into_iter().map(alone).collect()
-    }
-}
-
-impl Drop for Receipt {
-    fn drop(&mut self) {
-        if !self.acked {
-            // Told to the broker by whoever settles next, at the latest the next `take`.
-            self.book().decide(&self.entries, Verdict::GivenBack);
-        }
-    }
-}
-
-impl fmt::Debug for Receipt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Receipt({:?})", self.entries)
     }
 }

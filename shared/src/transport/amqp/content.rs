@@ -65,6 +65,9 @@ impl Incoming for Content {
     fn content_type(&self) -> Option<&str> {
         self.properties.content_type().as_ref().map(lapin::types::ShortString::as_str)
     }
+    fn content_encoding(&self) -> Option<&str> {
+        self.properties.content_encoding().as_ref().map(lapin::types::ShortString::as_str)
+    }
     fn int_header(&self, name: &str) -> Option<i64> {
         int(self.header(name)?)
     }

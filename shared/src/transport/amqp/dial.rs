@@ -16,7 +16,6 @@ use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserIn
 use lapin::{Connection, ConnectionProperties};
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::timeout;
-use tokio_util::compat::{Compat, TokioAsyncReadCompatExt as _};
 
 use super::address::Host;
 use super::endpoint::{Endpoint, Target};
@@ -25,7 +24,9 @@ use super::guard::frame::{Broken, Limits};
 use super::guard::runtime::Kit;
 use super::guard::watch::Watch;
 use super::refusal::{self, Operation};
+use super::tls;
 use super::topology::{Failure, answer_of};
+use crate::printable::printable;
 
 /// How long one address may take to accept, where the address does not say it with `connection_timeout`.
 const ACCEPTS: Duration = Duration::from_millis(1500);
@@ -38,7 +39,7 @@ const SEND_BUFFER: u32 = 256 * 1024;
 /// How many bytes of deliveries one connection may hold.
 pub(super) const BUDGET: u64 = 32 * 1024 * 1024;
 
-type Stream = Guard<AsyncTcpStream<Compat<TcpStream>>>;
+type Stream = Guard<tls::Stream>;
 
 /// The addresses that are left of a round.
 #[derive(Default)]
@@ -66,7 +67,7 @@ impl Round {
                 Ok(Ok(found)) => self.0.extend(found.map(|address| (host.clone(), address))),
                 Ok(Err(why)) => problem = Some(format!("the name {} cannot be resolved: {why}", host.name)),
                 Err(_) => {
-                    problem = Some(format!("the name {} is not resolved within {RESOLVES:?}", host.name))
+                    problem = Some(format!("the name {} was not resolved within {RESOLVES:?}", host.name))
                 }
             }
         }
@@ -75,7 +76,7 @@ impl Round {
             self.0.rotate_left(start);
         }
         let nothing =
-            || Failure::Unreachable(problem.unwrap_or_else(|| "the name has no address".to_owned()));
+            || Failure::Unreachable(problem.unwrap_or_else(|| "the name resolves to no address".to_owned()));
         self.0.pop_front().ok_or_else(nothing)
     }
 }
@@ -99,7 +100,9 @@ pub(super) async fn connect(
     let stream = match timeout(accepts, open(address)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(why)) => return Err(Failure::Unreachable(at(reason(&why)))),
-        Err(_) => return Err(Failure::Unreachable(at(format!("does not accept within {accepts:?}")))),
+        Err(_) => {
+            return Err(Failure::Unreachable(at(format!("does not accept connections within {accepts:?}"))));
+        }
     };
     match timeout(SHAKES_HANDS, shake_hands(endpoint, target.clone(), &host, stream, name)).await {
         Ok(shaken) => shaken.map_err(|failure| match failure {
@@ -126,10 +129,10 @@ async fn shake_hands(
     stream: TcpStream,
     name: &str,
 ) -> Result<(Connection, Arc<Watch>), Failure> {
-    let tls = target.address.tls;
-    let mut stream = AsyncTcpStream::Plain(stream.compat());
-    if tls {
-        stream = stream.into_tls(&host.name, target.tls.as_ref()).await.map_err(|why| {
+    let encrypts = target.address.tls;
+    let mut stream = tls::plain(stream);
+    if encrypts {
+        stream = tls::encrypted(stream, &host.name, &target.authorities).await.map_err(|why| {
             // What answers in plain text is no TLS record.
             let plain = why.to_string().to_lowercase().contains("corrupt");
             let hint = if plain { format!("; {}", refusal::wrong_port(true)) } else { String::new() };
@@ -154,10 +157,12 @@ async fn shake_hands(
             Ok((connection, watch))
         }
         Err(why) => Err(match (watch.broken(), answer_of(&why)) {
-            (Some(Broken::Tls), _) if !tls => Failure::Unreachable(refusal::wrong_port(false).to_owned()),
+            (Some(Broken::Tls), _) if !encrypts => {
+                Failure::Unreachable(refusal::wrong_port(false).to_owned())
+            }
             (Some(broken), _) => Failure::Unreachable(broken.to_string()),
             (None, Some(answer)) => Failure::Refused(endpoint.refused(&Operation::Connect, &answer).sentence),
-            (None, None) => Failure::Unreachable(why.to_string()),
+            (None, None) => Failure::Unreachable(printable(&why.to_string())),
         }),
     }
 }
@@ -205,7 +210,7 @@ fn reason(why: &io::Error) -> String {
     match why.kind() {
         io::ErrorKind::ConnectionRefused => "nothing listens there".to_owned(),
         io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
-            "there is no way to that address".to_owned()
+            "there is no route to that address".to_owned()
         }
         _ => why.to_string(),
     }

@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
-use lapin::tcp::OwnedTLSConfig;
 
 use super::address::Address;
 use super::refusal::{self, Operation, Refusal, Who};
+use super::tls::Authorities;
 use super::topology::Answer;
 use crate::transport::Error;
 use crate::transport::queues::{QueueKind, QueueOptions, Queues};
@@ -22,42 +22,30 @@ const LOCAL: &str = "amqp://127.0.0.1:5672";
 #[derive(Args, Clone)]
 #[command(next_help_heading = "RabbitMQ")]
 pub struct AmqpOptions {
-    /// Address: `amqp://[user[:password]@]host[:port][/vhost]`, or `amqps://` for TLS. Several with commas are tried in
-    /// turn.
-    /// [default: amqp://127.0.0.1:5672]
-    #[arg(
-        long,
-        env = "AMQP_URL",
-        hide_env_values = true,
-        value_name = "URL",
-        conflicts_with = "amqp_url_file"
-    )]
+    /// Address: `amqp://[user[:password]@]host[:port][/vhost]`, or `amqps://` for TLS. Several, separated by commas, are tried in
+    /// turn. [default: amqp://127.0.0.1:5672]
+    #[arg(long, hide_env_values = true, value_name = "URL", conflicts_with = "amqp_url_file")]
     amqp_url: Option<String>,
 
-    /// A file that holds the address. It is read again at each connect.
-    #[arg(long, env = "AMQP_URL_FILE", value_name = "FILE")]
+    /// File with the address; it is read again for each connection.
+    #[arg(long, value_name = "FILE")]
     amqp_url_file: Option<PathBuf>,
 
-    /// User name, instead of the one in the address.
-    #[arg(long, env = "AMQP_USER", value_name = "NAME")]
+    /// User name; overrides the one in the address.
+    #[arg(long, value_name = "NAME")]
     amqp_user: Option<String>,
 
-    /// Password, instead of the one in the address.
-    #[arg(
-        long,
-        env = "AMQP_PASSWORD",
-        hide_env_values = true,
-        value_name = "TEXT",
-        conflicts_with = "amqp_password_file"
-    )]
+    /// Password; overrides the one in the address.
+    #[arg(long, hide_env_values = true, value_name = "TEXT", conflicts_with = "amqp_password_file")]
     amqp_password: Option<String>,
 
-    /// A file that holds the password. It is read again at each connect, so that it can be changed.
-    #[arg(long, env = "AMQP_PASSWORD_FILE", value_name = "FILE")]
+    /// File with the password; it is read again for each connection, so it can be rotated.
+    #[arg(long, value_name = "FILE")]
     amqp_password_file: Option<PathBuf>,
 
-    /// Certificate authorities for amqps, as PEM. [default: the system's]
-    #[arg(long, env = "AMQP_CA_FILE", value_name = "FILE")]
+    /// Certificate authorities for amqps, as PEM: these and no others may have signed the broker's certificate.
+    /// [default: the system's]
+    #[arg(long, value_name = "FILE")]
     amqp_ca_file: Option<PathBuf>,
 
     /// What the queues are called.
@@ -80,7 +68,7 @@ struct Inner {
 #[derive(Clone)]
 pub(super) struct Target {
     pub(super) address: Address,
-    pub(super) tls: OwnedTLSConfig,
+    pub(super) authorities: Authorities,
 }
 
 impl Endpoint {
@@ -146,14 +134,14 @@ impl Endpoint {
             !address.tls || cfg!(feature = "tls"),
             "this program is built without TLS; build it with `--features tls` to use amqps://"
         );
-        let cert_chain =
-            match &options.amqp_ca_file {
-                Some(file) => Some(std::fs::read_to_string(file).with_context(|| {
-                    format!("cannot read the certificate authorities in {}", file.display())
-                })?),
-                None => None,
-            };
-        Ok(Target { address, tls: OwnedTLSConfig { identity: None, cert_chain } })
+        let authorities = match &options.amqp_ca_file {
+            Some(file) => std::fs::read_to_string(file)
+                .map_err(Into::into)
+                .and_then(Authorities::parse)
+                .with_context(|| format!("cannot read the certificate authorities in {}", file.display()))?,
+            None => Authorities::default(),
+        };
+        Ok(Target { address, authorities })
     }
 
     /// What a refusal by the broker means.

@@ -93,7 +93,7 @@ impl Lane {
                 session.fail(format!("no confirm within {patience:?} for messages to {}", open()));
             }
             () = too_late(at_most, parcels) => {
-                tracing::debug!("no confirm in time for messages to {}; on another channel again", open());
+                tracing::debug!("no confirm in time for messages to {}; publishing them again on a new channel", open());
             }
             () = session.failed() => {}
         }

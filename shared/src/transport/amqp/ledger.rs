@@ -26,7 +26,7 @@ pub(super) struct Order<A> {
 
 /// The deliveries of one channel in their order, each with what acknowledges it, until the broker was told of it.
 #[derive(Debug)]
-pub(super) struct Ledger<A> {
+pub(super) struct AckLedger<A> {
     /// Worked on.
     held: BTreeMap<u64, A>,
     /// Not decided either, and the rest need not wait for them.
@@ -37,13 +37,13 @@ pub(super) struct Ledger<A> {
     next: u64,
 }
 
-impl<A> Default for Ledger<A> {
+impl<A> Default for AckLedger<A> {
     fn default() -> Self {
         Self { held: BTreeMap::new(), aside: BTreeMap::new(), decided: BTreeMap::new(), next: 0 }
     }
 }
 
-impl<A> Ledger<A> {
+impl<A> AckLedger<A> {
     /// Adds deliveries in the order of their tags and returns their numbers.
     pub(super) fn enter(&mut self, ackers: impl IntoIterator<Item = A>) -> Vec<u64> {
         let first = self.next;
@@ -103,7 +103,7 @@ mod tests {
 
     use super::*;
 
-    impl<A> Ledger<A> {
+    impl<A> AckLedger<A> {
         fn len(&self) -> usize {
             self.held.len() + self.aside.len() + self.decided.len()
         }
@@ -114,7 +114,7 @@ mod tests {
 
     /// Six deliveries with the tags 1 to 6, and what is done with them.
     fn told(steps: &[Step]) -> Vec<String> {
-        let mut ledger = Ledger::default();
+        let mut ledger = AckLedger::default();
         ledger.enter(1..=6);
         let mut told = Vec::new();
         for (step, tags) in steps {
@@ -177,7 +177,7 @@ mod tests {
     fn a_broker_is_told_of_each_delivery_once_what_was_decided() {
         for seed in 0..300 {
             let mut dice = StdRng::seed_from_u64(seed);
-            let (mut ledger, mut broker) = (Ledger::default(), Broker::default());
+            let (mut ledger, mut broker) = (AckLedger::default(), Broker::default());
             let mut open: Vec<u64> = Vec::new();
             let mut wanted = BTreeMap::new();
             let mut tag = 0;
@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn what_was_told_is_forgotten_however_long_something_is_set_aside() {
-        let mut ledger = Ledger::default();
+        let mut ledger = AckLedger::default();
         let aside = ledger.enter([0]);
         ledger.set_aside(&aside);
         let mut singles = 0;

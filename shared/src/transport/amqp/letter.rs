@@ -13,8 +13,8 @@ use sha2::{Digest as _, Sha256};
 use super::content::{Content, Parcel};
 use super::guard::watch::{Finding, FindingKind, Shortened};
 use crate::message::Incoming as _;
-use crate::transport::DeadLetter;
 use crate::transport::queues::DEAD_EXCHANGE;
+use crate::transport::{DeadLetter, shown_id};
 
 /// The most bytes of foreign headers that a letter has.
 const FOREIGN_HEADERS: usize = 16 * 1024;
@@ -165,7 +165,7 @@ impl DeadLetter {
     /// Queue, id, length and hash, for the log.
     pub(super) fn summary(&self) -> String {
         let content = self.content();
-        let id = content.message_id().unwrap_or("-").escape_debug().to_string();
+        let id = shown_id(content);
         let Shortened { length, sha256 } = content
             .finding
             .as_ref()

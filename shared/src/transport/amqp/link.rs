@@ -13,15 +13,34 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{Instrument as _, info, info_span, warn};
 
 use super::dial::{self, Round};
 use super::endpoint::Endpoint;
 use super::guard::watch::Watch;
 use super::topology::Failure;
+use crate::metrics::{Counter, Gauge};
+use crate::printable::within;
 use crate::readiness::{Condition, Readiness};
 use crate::stop::Stop;
+use crate::telemetry::SPANS;
 use crate::transport::{Error, connection_condition};
+
+static RECONNECTS: Counter<2> = Counter::new(
+    "pipeline_reconnects_total",
+    "Connections to RabbitMQ that were lost and are opened again.",
+    ["service", "purpose"],
+);
+static FAILURES: Counter<2> = Counter::new(
+    "pipeline_connect_failures_total",
+    "Tries to open a connection to RabbitMQ that failed.",
+    ["service", "purpose"],
+);
+static BLOCKED: Gauge<2> = Gauge::new(
+    "pipeline_connection_blocked",
+    "1 while RabbitMQ takes no messages on this connection, for want of memory or disk; else 0.",
+    ["service", "purpose"],
+);
 
 /// How long a single call to the broker may take.
 pub(super) const DEADLINE: Duration = Duration::from_secs(10);
@@ -39,15 +58,22 @@ const WORKED: Duration = Duration::from_secs(1);
 /// for 30 s.
 const LONGEST_HOLD: Duration = Duration::from_secs(25);
 
+/// The longest reason that is shown, in characters. A command to be pasted may be in it.
+const LONGEST_REASON: usize = 1500;
+
 /// Runs `call`, but no longer than [`DEADLINE`].
 pub(super) async fn in_time<T>(
     what: &str,
     call: impl Future<Output = lapin::Result<T>>,
 ) -> Result<T, Failure> {
     match timeout(DEADLINE, call).await {
-        Ok(result) => result.map_err(|why| Failure::Unreachable(format!("{what}: {why}"))),
+        Ok(result) => result.map_err(|why| failed(what, &why)),
         Err(_) => Err(Failure::Unreachable(format!("{what}: no answer within {DEADLINE:?}"))),
     }
+}
+
+fn failed(what: &str, why: &lapin::Error) -> Failure {
+    Failure::Unreachable(format!("{what}: {}", shown(&why.to_string())))
 }
 
 /// The same, but as long as bytes come, there is time: on a slow link, the answer waits behind a large message.
@@ -60,7 +86,7 @@ pub(super) async fn while_bytes_come<T>(
     loop {
         let before = watch.bytes_read();
         match timeout(DEADLINE, &mut call).await {
-            Ok(result) => return result.map_err(|why| Failure::Unreachable(format!("{what}: {why}"))),
+            Ok(result) => return result.map_err(|why| failed(what, &why)),
             // A heartbeat is no progress.
             Err(_) if watch.bytes_read() > before + 64 => {}
             Err(_) => return Err(Failure::Unreachable(format!("{what}: no answer within {DEADLINE:?}"))),
@@ -81,7 +107,7 @@ pub(super) struct Session<S> {
 impl<S> Session<S> {
     /// Declares the session unusable. The link opens the next one.
     pub(super) fn fail(&self, reason: impl fmt::Display) {
-        _ = self.reason.set(reason.to_string());
+        _ = self.reason.set(shown(&reason.to_string()));
         self.ended.cancel();
     }
 
@@ -124,7 +150,7 @@ impl<S: Send + Sync + 'static> Link<S> {
     {
         let (sender, state) = watch::channel(State::Down);
         let close = CancellationToken::new();
-        let keeper = Keeper {
+        let keeper = SessionKeeper {
             ready: connection_condition(readiness, &purpose),
             endpoint,
             app,
@@ -132,7 +158,11 @@ impl<S: Send + Sync + 'static> Link<S> {
             state: sender,
             close: close.clone(),
         };
-        let keeper = tokio::spawn(async move { keeper.run(open).await });
+        let span = info_span!(
+            target: SPANS, "connection",
+            service = app, purpose = %keeper.purpose, broker = %keeper.endpoint
+        );
+        let keeper = tokio::spawn(async move { keeper.run(open).await }.instrument(span));
         Self { state, stop, close, keeper: tokio::sync::Mutex::new(Some(keeper)) }
     }
 
@@ -176,7 +206,7 @@ impl<S> Drop for Link<S> {
     }
 }
 
-struct Keeper<S> {
+struct SessionKeeper<S> {
     endpoint: Endpoint,
     app: &'static str,
     purpose: String,
@@ -185,11 +215,14 @@ struct Keeper<S> {
     close: CancellationToken,
 }
 
-impl<S: Send + Sync + 'static> Keeper<S> {
+impl<S: Send + Sync + 'static> SessionKeeper<S> {
     async fn run<F>(self, open: impl Fn(Arc<Connection>, Arc<Watch>) -> F)
     where
         F: Future<Output = Result<S, Failure>>,
     {
+        RECONNECTS.add([self.app, &self.purpose], 0);
+        FAILURES.add([self.app, &self.purpose], 0);
+        self.set_blocked(false);
         let mut backoff = Backoff::new(Duration::from_millis(100), LONGEST_WAIT);
         let mut round = Round::default();
         let mut outage = Outage::default();
@@ -210,7 +243,7 @@ impl<S: Send + Sync + 'static> Keeper<S> {
                         backoff.reset();
                     }
                     warn!("lost RabbitMQ at {}, {}: {reason}; reconnecting", self.endpoint, self.purpose);
-                    metrics::counter!("pipeline_reconnects_total", "service" => self.app, "purpose" => self.purpose.clone()).increment(1);
+                    RECONNECTS.add([self.app, &self.purpose], 1);
                     outage.begin();
                     round.restart();
                     // In the background: the dead connection must not hold up the next one.
@@ -230,7 +263,7 @@ impl<S: Send + Sync + 'static> Keeper<S> {
                     return;
                 }
                 Err(failure) => {
-                    metrics::counter!("pipeline_connect_failures_total", "service" => self.app, "purpose" => self.purpose.clone()).increment(1);
+                    FAILURES.add([self.app, &self.purpose], 1);
                     outage.begin();
                     outage.say(&self.endpoint, &self.purpose, &failure);
                     // Inside a round there is no pause: the next address may be fine.
@@ -277,7 +310,7 @@ impl<S: Send + Sync + 'static> Keeper<S> {
             return;
         }
         warn!(
-            "{held} bytes of messages wait here to be dealt with, {}; more are taken when they are",
+            "{held} bytes of received messages are still being processed, {}; taking no more until they are done",
             self.purpose
         );
         while watch.held() > dial::BUDGET / 2 {
@@ -322,6 +355,10 @@ impl<S: Send + Sync + 'static> Keeper<S> {
         reason
     }
 
+    fn set_blocked(&self, blocked: bool) {
+        BLOCKED.set([self.app, &self.purpose], f64::from(u8::from(blocked)));
+    }
+
     /// Resolves with the reason when the connection breaks. Reports on the way when the broker blocks it.
     async fn broken(
         &self,
@@ -329,9 +366,6 @@ impl<S: Send + Sync + 'static> Keeper<S> {
         watch: &Watch,
         events: impl Stream<Item = Event>,
     ) -> String {
-        let purpose = self.purpose.clone();
-        let blocked =
-            metrics::gauge!("pipeline_connection_blocked", "service" => self.app, "purpose" => purpose);
         let mut events = std::pin::pin!(events);
         let mut look = tokio::time::interval(WATCH_EVERY);
         loop {
@@ -339,7 +373,7 @@ impl<S: Send + Sync + 'static> Keeper<S> {
                 event = events.next() => event,
                 _ = look.tick() => {
                     if watch.choked().is_some_and(|time| time >= LONGEST_HOLD) {
-                        return format!("{} bytes of its messages wait here to be dealt with", watch.held());
+                        return format!("{} bytes of its messages are still waiting to be processed", watch.held());
                     }
                     if connection.status().connected() {
                         continue;
@@ -349,25 +383,28 @@ impl<S: Send + Sync + 'static> Keeper<S> {
             };
             match event {
                 Some(Event::ConnectionBlocked(why)) => {
-                    blocked.set(1.0);
+                    self.set_blocked(true);
                     warn!(
-                        "RabbitMQ at {} takes no messages now ({why}); waiting until it does",
-                        self.endpoint
+                        "RabbitMQ at {} blocks publishing ({}); waiting until it accepts messages again",
+                        self.endpoint,
+                        shown(&why.to_string())
                     );
                 }
                 Some(Event::ConnectionUnblocked) => {
-                    blocked.set(0.0);
-                    info!("RabbitMQ at {} takes messages again", self.endpoint);
+                    self.set_blocked(false);
+                    info!("RabbitMQ at {} accepts messages again", self.endpoint);
                 }
                 // A channel that the broker has closed is its user's affair.
                 Some(Event::Error(why)) if is_of_a_channel(&why) && connection.status().connected() => {}
                 Some(Event::Error(why)) => {
-                    blocked.set(0.0);
-                    return watch.broken().map_or_else(|| why.to_string(), |broken| broken.to_string());
+                    self.set_blocked(false);
+                    return watch
+                        .broken()
+                        .map_or_else(|| shown(&why.to_string()), |broken| broken.to_string());
                 }
                 Some(_) => {}
                 None => {
-                    blocked.set(0.0);
+                    self.set_blocked(false);
                     return "connection closed".to_owned();
                 }
             }
@@ -379,6 +416,11 @@ async fn close(connection: &Connection) {
     if connection.status().connected() {
         _ = timeout(CLOSE_DEADLINE, connection.close(200, "bye".into())).await;
     }
+}
+
+/// What went wrong, as it may stand in the log: some of the words are the broker's.
+fn shown(why: &str) -> String {
+    within(why, LONGEST_REASON)
 }
 
 fn is_of_a_channel(why: &lapin::Error) -> bool {
@@ -410,15 +452,16 @@ impl Outage {
 
     /// Says each thing once: that there is no broker, and each other thing that it answers.
     fn say(&mut self, endpoint: &Endpoint, purpose: &str, failure: &Failure) {
+        let said = shown(&failure.to_string());
         match failure {
-            Failure::Refused(why) if self.refusals.insert(why.clone()) => {
-                warn!("RabbitMQ at {endpoint} refuses us, {purpose}: {why}; trying until it does not");
+            Failure::Refused(_) if self.refusals.insert(said.clone()) => {
+                warn!("RabbitMQ at {endpoint} refuses access, {purpose}: {said}; retrying");
             }
-            Failure::Unreachable(why) if !self.silent => {
-                warn!("no RabbitMQ at {endpoint}, {purpose}: {why}; trying until there is");
+            Failure::Unreachable(_) if !self.silent => {
+                warn!("cannot reach RabbitMQ at {endpoint}, {purpose}: {said}; retrying");
                 self.silent = true;
             }
-            _ => tracing::debug!("still no session with RabbitMQ at {endpoint}: {failure}"),
+            _ => tracing::debug!("still no session with RabbitMQ at {endpoint}: {said}"),
         }
     }
 }

@@ -16,8 +16,10 @@ use super::endpoint::Endpoint;
 use super::lane::{self, Fate, Lane};
 use super::link::{Backoff, Link, Session};
 use super::refusal::{Kind, Operation};
+use super::stand_in::StandIn;
 use super::topology::{self, Answer, Failure};
 use super::undertaker::{self, Grave, MOST_PARKED};
+use super::unread::{Published, Unread};
 use crate::message::{Outgoing, Role};
 use crate::readiness::Readiness;
 use crate::stop::Stop;
@@ -28,6 +30,9 @@ use crate::transport::{Burial, DeadLetter, Error};
 const LANES: usize = 4;
 /// How long a process that is to end waits for letters. They are not lost: what they speak of goes back to its queue.
 const LAST_WAIT: Duration = Duration::from_secs(1);
+
+/// How often it is looked whether a missing queue is there.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// Publishes over one connection. Clones share it.
 #[derive(Debug, Clone)]
@@ -44,6 +49,8 @@ struct Inner {
     not_by_name: AtomicBool,
     /// The complaints that were said and still hold.
     said: Mutex<HashSet<String>>,
+    stand_in: StandIn,
+    published: Arc<Published>,
     letters: mpsc::UnboundedSender<Grave>,
     parked: Arc<AtomicUsize>,
     undertaker: AbortHandle,
@@ -62,6 +69,7 @@ pub(super) struct Lanes {
     /// Of its own, so that a letter that the broker answers by closing the channel disturbs nothing else.
     pub(super) letters: Lane,
     next: AtomicUsize,
+    _unread: Unread,
 }
 
 /// Why a message was not taken.
@@ -82,11 +90,15 @@ impl Publisher {
     ) -> Self {
         let purpose = "publishing".to_owned();
         let (for_lanes, settings) = (endpoint.clone(), endpoint.clone());
-        let open = move |connection: Arc<Connection>, _| open_lanes(connection, for_lanes.clone());
+        let published = Arc::new(Published::default());
+        let to_watch = Arc::clone(&published);
+        let open = move |connection: Arc<Connection>, _| {
+            open_lanes(connection, for_lanes.clone(), Arc::clone(&to_watch))
+        };
         let link = Arc::new(Link::keep(settings, app, purpose, stop.clone(), readiness, open));
         let (letters, incoming) = mpsc::unbounded_channel();
         let parked = Arc::new(AtomicUsize::new(0));
-        let room = readiness.condition("the dead letters take what cannot be used");
+        let room = readiness.condition("dead letters can be published");
         room.set(true);
         let undertaker =
             undertaker::start(Arc::clone(&link), endpoint.clone(), app, incoming, Arc::clone(&parked), room);
@@ -97,6 +109,8 @@ impl Publisher {
             by_name: Default::default(),
             not_by_name: AtomicBool::new(false),
             said: Mutex::default(),
+            stand_in: StandIn::default(),
+            published,
             letters,
             parked,
             undertaker,
@@ -141,7 +155,7 @@ impl Publisher {
         let Inner { link, endpoint, stop, .. } = &*self.0;
         let mut pending: Vec<&Outgoing> = part.iter().collect();
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
-        let mut complaints: HashSet<String> = HashSet::new();
+        let (mut complaints, mut waits) = (HashSet::new(), HashSet::new());
         // What the broker takes at the most, once it has said so: what is larger goes after the others, one by one.
         let mut max = u64::MAX;
         while !pending.is_empty() {
@@ -166,14 +180,15 @@ impl Publisher {
             };
             pending = left.into_iter().map(|(message, _)| message).chain(later).collect();
             if let Some(complaint) = complaint {
-                complaints.insert(complaint.sentence.clone());
+                let kind = if complaint.early { &mut waits } else { &mut complaints };
+                kind.insert(complaint.sentence.clone());
                 // Several batches may be refused for one reason.
                 let first = lock(&self.0.said).insert(complaint.sentence.clone());
                 if first && complaint.early {
                     info!("waiting: {}", complaint.sentence);
                 } else if first {
                     warn!(
-                        "RabbitMQ at {endpoint} does not take {} message(s): {}; trying again until it does",
+                        "RabbitMQ at {endpoint} did not accept {} message(s): {}; retrying",
                         pending.len(),
                         complaint.sentence
                     );
@@ -186,9 +201,11 @@ impl Publisher {
                 }
             }
         }
+        part.iter().for_each(|message| self.0.published.add(message.role));
         let mut said = lock(&self.0.said);
+        waits.iter().for_each(|wait| _ = said.remove(wait));
         if complaints.iter().filter(|complaint| said.remove(*complaint)).count() > 0 {
-            info!("RabbitMQ at {endpoint} took the messages that it had refused");
+            info!("RabbitMQ at {endpoint} accepted the messages after all");
         }
         Ok(())
     }
@@ -214,26 +231,35 @@ impl Publisher {
         let endpoint = &self.0.endpoint;
         let (message, fate) = left.iter().find(|(_, fate)| !matches!(fate, Fate::Lost))?;
         let queue = endpoint.queues().name(message.role);
-        let whose = owner(message.role);
         let later = |sentence| Some(Complaint { sentence, max: None, early: false });
         match fate {
             Fate::Confirmed | Fate::Lost => None,
-            Fate::Full => later(format!("the queue {queue} is full or unavailable")),
+            Fate::Full => later(format!("queue {queue} is full or unavailable")),
             Fate::Returned => match topology::route(&session.role.connection, endpoint, message.role).await {
-                Ok(topology::Route::Bound) => later(format!("the queue {queue} was not bound to {EXCHANGE}")),
+                Ok(topology::Route::Bound) => {
+                    self.0.stand_in.found(message.role);
+                    later(format!("queue {queue} was not bound to {EXCHANGE}; it is now"))
+                }
                 Ok(topology::Route::Missing) => {
-                    let sentence =
-                        format!("there is no queue {queue} yet: {whose} makes it, which consumes it");
-                    Some(Complaint { sentence, max: None, early: true })
+                    let returned = left.iter().filter(|(_, fate)| matches!(fate, Fate::Returned));
+                    let roles: HashSet<Role> = returned.map(|(message, _)| message.role).collect();
+                    let mut complaint = None;
+                    // All of them, so that their consumers' time runs at once.
+                    for role in roles {
+                        match self.missing(session, role).await {
+                            Ok(missing) => complaint = complaint.or(missing),
+                            Err(why) => session.fail(why),
+                        }
+                    }
+                    complaint
                 }
                 Ok(topology::Route::ByName) if self.0.not_by_name.load(Ordering::Relaxed) => later(format!(
-                    "the queue {queue} is not bound to {EXCHANGE}, and we may neither bind it nor publish to it by its \
-                     name: `pipeline topology` binds it, as an administrator"
+                    "queue {queue} is not bound to {EXCHANGE}, and this user may neither bind it nor publish to it directly: have an administrator run `pipeline topology`"
                 )),
                 Ok(topology::Route::ByName) => {
                     self.by_name(message.role).store(true, Ordering::Relaxed);
                     later(format!(
-                        "the queue {queue} is not bound to {EXCHANGE}, and we may not bind it; publishing to it by its name"
+                        "queue {queue} is not bound to {EXCHANGE}, and this user may not bind it; publishing to the queue directly"
                     ))
                 }
                 Err(why) => {
@@ -251,8 +277,7 @@ impl Publisher {
                         let largest =
                             left.iter().map(|(message, _)| message.body.len()).max().unwrap_or_default();
                         let sentence = format!(
-                            "a message of {largest} bytes for {queue} is larger than the broker's limit of {max}: \
-                             raise max_message_size there"
+                            "a message of {largest} bytes for {queue} is larger than the broker's limit of {max}: raise max_message_size on the broker"
                         );
                         Some(Complaint { sentence, max: Some(max), early: false })
                     }
@@ -275,6 +300,42 @@ impl Publisher {
         }
     }
 
+    /// What is to be said of a role's queue where it is missing. None where it is there, or was made now.
+    async fn missing(&self, session: &Session<Lanes>, role: Role) -> Result<Option<Complaint>, Failure> {
+        let Inner { endpoint, stand_in, .. } = &*self.0;
+        let connection = &session.role.connection;
+        if topology::look(connection, endpoint, endpoint.queues().name(role)).await?.is_some() {
+            stand_in.found(role);
+            return Ok(None);
+        }
+        if stand_in.missed(connection, endpoint, role).await? {
+            return Ok(None);
+        }
+        let (queue, whose) = (endpoint.queues().name(role), owner(role));
+        let sentence = format!("queue {queue} does not exist yet: {whose}, its consumer, creates it");
+        Ok(Some(Complaint { sentence, max: None, early: true }))
+    }
+
+    /// Waits until messages of a role have a queue to go to, at least for some time.
+    pub(in crate::transport) async fn has_place(&self, role: Role) -> Result<(), Error> {
+        let Inner { link, endpoint, .. } = &*self.0;
+        loop {
+            let session = link.session().await?;
+            match self.missing(&session, role).await {
+                // Without any right on it nobody can look; whoever publishes finds out.
+                Ok(None) | Err(Failure::Refused(_)) => return Ok(()),
+                Ok(Some(complaint)) => {
+                    endpoint.once(&complaint.sentence, || info!("waiting: {}", complaint.sentence));
+                    tokio::select! {
+                        () = tokio::time::sleep(LOOK) => {}
+                        () = self.0.stop.overdue() => return Err(Error::Stopped),
+                    }
+                }
+                Err(why) => session.fail(why),
+            }
+        }
+    }
+
     pub(in crate::transport) async fn close(&self) {
         self.0.link.close().await;
     }
@@ -291,12 +352,17 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn open_lanes(connection: Arc<Connection>, endpoint: Endpoint) -> Result<Lanes, Failure> {
+async fn open_lanes(
+    connection: Arc<Connection>,
+    endpoint: Endpoint,
+    published: Arc<Published>,
+) -> Result<Lanes, Failure> {
     topology::exchange(&connection, &endpoint, EXCHANGE).await?;
     let mut lanes = Vec::with_capacity(LANES);
     for _ in 0..LANES {
         lanes.push(Lane::open(&connection).await?);
     }
     let letters = Lane::default();
-    Ok(Lanes { connection, lanes, letters, next: AtomicUsize::new(0) })
+    let unread = Unread::watch(Arc::clone(&connection), endpoint, published);
+    Ok(Lanes { connection, lanes, letters, next: AtomicUsize::new(0), _unread: unread })
 }

@@ -52,7 +52,7 @@ pub(super) async fn lock(
     loop {
         let Err(answer) = declare(connection, name).await? else {
             if endpoint.unsaid(&waiting) | endpoint.unsaid(&lingering) {
-                info!("nobody else holds {name} any more: this one records now");
+                info!("got the lock {name}: recording now");
             }
             return Ok(true);
         };
@@ -60,27 +60,24 @@ pub(super) async fn lock(
         match refusal.kind {
             Kind::Locked if former.held_lately() => endpoint.once(&lingering, || {
                 warn!(
-                    "{name} at {endpoint} is held, probably still by our former connection, which RabbitMQ takes for alive \
-                     for up to {LINGERS:?}; waiting until it is let go of"
+                    "the lock {name} at {endpoint} is held, probably by our previous connection, which RabbitMQ considers alive for up to {LINGERS:?}; waiting for it"
                 );
             }),
             // A queue that anybody may look at is no lock.
             Kind::Locked if topology::look(connection, endpoint, name).await.is_ok_and(|found| found.is_some()) => {
                 return Err(Failure::Refused(format!(
-                    "{name} is an ordinary queue, where metric needs it for its lock; delete it: rabbitmqctl delete_queue {name}"
+                    "{name} is an ordinary queue, but metric needs that name for its lock; delete it: rabbitmqctl delete_queue {name}"
                 )));
             }
             Kind::Locked => endpoint.once(&waiting, || {
                 warn!(
-                    "another metric records these queues at {endpoint} and holds {name}; waiting until it ends. To \
-                     record the same stream twice, give this one queues of its own"
+                    "another metric already records these queues at {endpoint} and holds the lock {name}; waiting until it stops. To record the same stream twice, give this one its own queues"
                 );
             }),
             Kind::NoRight => {
                 endpoint.once(name.as_str(), || {
                     warn!(
-                        "recording without the lock {name}: {}. A second metric on the same queues would take half of \
-                         the messages, and neither would join all rows",
+                        "recording without the lock {name}: {}. A second metric on the same queues would take half of the messages, and neither could join all rows",
                         refusal.sentence
                     );
                 });
@@ -113,9 +110,7 @@ fn other(queue: &QueueName) -> String {
 
 fn say(endpoint: &Endpoint, queue: &QueueName, what: &str) {
     warn!(
-        "another consumer reads {queue} at {endpoint}, such as an old metric.py: each message goes to one of both, so rows \
-         would be joined by halves; {what}. Stop it (rabbitmqctl list_consumers shows it), or give this metric queues of \
-         its own with --labels-queue and --predictions-queue"
+        "another consumer takes messages from {queue} at {endpoint}, such as an old metric.py: each message reaches only one of the two, so many rows would never be joined; {what}. Stop it (rabbitmqctl list_consumers shows it), or give this metric its own queues with --labels-queue and --predictions-queue"
     );
 }
 
@@ -139,7 +134,7 @@ impl Company {
                     match declare(&connection, name).await {
                         Ok(Ok(())) => former.holds(),
                         Ok(Err(_)) => {
-                            warn!("{name} was deleted, and somebody else holds it now");
+                            warn!("the lock {name} was deleted, and somebody else holds it now");
                             _ = connection.close(320, "the lock is lost".into()).await;
                             return;
                         }
@@ -159,7 +154,7 @@ impl Company {
                     let first = *since.get_or_insert_with(Instant::now);
                     if lock.is_some() || first.elapsed() >= LINGERS {
                         endpoint.once(&other(queue), || {
-                            say(&endpoint, queue, "this one asks to be served first")
+                            say(&endpoint, queue, "this metric asks the broker to be served first")
                         });
                     }
                 }

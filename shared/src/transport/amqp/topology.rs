@@ -1,7 +1,7 @@
 //! Looks at exchanges and queues, and makes what is missing where that is ours to do.
 //!
 //! What exists is used as it is. A queue is made by its consumer, with its queue of dead letters; whoever only publishes
-//! waits until it is there. Every look and every declaration has a channel of its own, because the broker answers what it
+//! waits for that first. Every look and every declaration has a channel of its own, because the broker answers what it
 //! refuses by closing the channel.
 
 use std::collections::BTreeMap;
@@ -135,7 +135,7 @@ pub(super) async fn exchange(
     match declare(false).await? {
         Ok(()) => {
             if !there {
-                info!("made the exchange {name} at {endpoint}");
+                info!("created the exchange {name} at {endpoint}");
             }
             Ok(())
         }
@@ -144,14 +144,12 @@ pub(super) async fn exchange(
             Err(match refusal.kind {
                 Kind::NoRight if there => return Ok(()),
                 Kind::NoRight => Failure::Refused(format!(
-                    "there is no exchange {name}, and we may not make it: {}. Or let `pipeline topology` make everything \
-                     as an administrator",
+                    "there is no exchange {name}, and this user may not create it: {}. Or have an administrator run `pipeline topology`",
                     refusal.sentence
                 )),
                 Kind::Differs { .. } => Failure::Lasting(Error::Incompatible(
                     format!(
-                        "the exchange {name} at {endpoint} exists as another kind than direct and durable: {}. Use \
-                         another vhost, or delete it where nothing else uses it",
+                        "the exchange {name} at {endpoint} exists but is not direct and durable: {}. Use another vhost, or delete the exchange if nothing else uses it",
                         answer.text
                     )
                     .into(),
@@ -176,7 +174,7 @@ pub(super) async fn own(
             Failure::Refused(why) => {
                 let key = format!("dead letters of {queue}");
                 endpoint.once(&key, || {
-                    warn!("what cannot be used of {queue} has no place to go: {why}. Such messages wait, counted");
+                    warn!("dead letters of {queue} have no queue: {why}. Messages that cannot be used wait and are counted");
                 });
             }
             other => return Err(other),
@@ -188,10 +186,7 @@ pub(super) async fn own(
             found
         }
         None => {
-            match declare(connection, queue, arguments).await? {
-                Ok(()) => info!("made the queue {queue} at {endpoint} ({})", endpoint.queues().kind()),
-                Err(answer) => return Err(refused_queue(endpoint, queue, &answer)),
-            }
+            declare_missing(connection, endpoint, subscription).await?;
             Found { messages: 0, consumers: 0 }
         }
     };
@@ -199,6 +194,33 @@ pub(super) async fn own(
         tracing::debug!("{queue} cannot be bound to {EXCHANGE}: {why}");
     }
     Ok(found)
+}
+
+/// Makes a queue that is missing, in its consumer's place: with its dead letters, bound.
+pub(super) async fn make(
+    connection: &Connection,
+    endpoint: &Endpoint,
+    subscription: &Subscription,
+) -> Result<(), Failure> {
+    exchange(connection, endpoint, EXCHANGE).await?;
+    dead_letters(connection, endpoint, subscription).await?;
+    declare_missing(connection, endpoint, subscription).await?;
+    let Subscription { queue, key, .. } = subscription;
+    bind(connection, endpoint, queue, EXCHANGE, key).await?.map_err(Failure::Refused)
+}
+
+async fn declare_missing(
+    connection: &Connection,
+    endpoint: &Endpoint,
+    Subscription { queue, arguments, .. }: &Subscription,
+) -> Result<(), Failure> {
+    match declare(connection, queue, arguments).await? {
+        Ok(()) => {
+            info!("created the queue {queue} at {endpoint} ({})", endpoint.queues().kind());
+            Ok(())
+        }
+        Err(answer) => Err(refused_queue(endpoint, queue, &answer)),
+    }
 }
 
 /// Makes sure that the dead letters of a queue have their place.
@@ -211,7 +233,7 @@ pub(super) async fn dead_letters(
     let dead = subscription.dead();
     if look(connection, endpoint, &dead).await?.is_none() {
         match declare(connection, &dead, &subscription.dead_arguments).await? {
-            Ok(()) => info!("made the queue {dead} at {endpoint}"),
+            Ok(()) => info!("created the queue {dead} at {endpoint}"),
             Err(answer) => return Err(refused_queue(endpoint, &dead, &answer)),
         }
     }
@@ -283,7 +305,7 @@ async fn compare(
     match refusal.kind {
         Kind::Stream => Err(Failure::Lasting(Error::Incompatible(
             format!(
-                "{queue} at {endpoint} is a stream, which hands out its messages again and again; wanted is a queue. \
+                "{queue} at {endpoint} is a stream, which delivers its messages again and again; a queue is needed. \
                  Name another queue for {}",
                 owner_flag(endpoint, queue)
             )
@@ -292,9 +314,9 @@ async fn compare(
         Kind::Differs { argument } => {
             let kind = endpoint.queues().kind();
             let cost = refusal::cost_of_difference(&answer.text)
-                .unwrap_or_else(|| format!("its {argument} is another than ours"));
+                .unwrap_or_else(|| format!("its {argument} differs"));
             endpoint.once(&format!("{queue} differs"), || {
-                warn!("the queue {queue} exists and is used as it is, though --queue-kind {kind} would make another: {cost}");
+                warn!("queue {queue} exists and is used as it is, though --queue-kind {kind} would create it differently: {cost}");
             });
             Ok(())
         }
@@ -305,10 +327,15 @@ async fn compare(
 
 fn owner_flag(endpoint: &Endpoint, queue: &QueueName) -> &'static str {
     let role = Role::ALL.into_iter().find(|role| endpoint.queues().name(*role) == queue);
+    flag(role.unwrap_or(Role::Features))
+}
+
+/// The flag that names the queue of a role.
+pub(super) fn flag(role: Role) -> &'static str {
     match role {
-        Some(Role::Features) | None => "--features-queue",
-        Some(Role::Label) => "--labels-queue",
-        Some(Role::Prediction) => "--predictions-queue",
+        Role::Features => "--features-queue",
+        Role::Label => "--labels-queue",
+        Role::Prediction => "--predictions-queue",
     }
 }
 
@@ -317,8 +344,7 @@ pub(super) fn refused_queue(endpoint: &Endpoint, queue: &QueueName, answer: &Ans
     let refusal = endpoint.refused(&Operation::DeclareQueue(queue.as_str()), answer);
     match refusal.kind {
         Kind::NoRight => Failure::Refused(format!(
-            "there is no queue {queue}, and we may not make it: {}. Or let `pipeline topology` make everything as an \
-             administrator",
+            "there is no queue {queue}, and this user may not create it: {}. Or have an administrator run `pipeline topology`",
             refusal.sentence
         )),
         Kind::ReservedName | Kind::TransientRefused | Kind::Stream => {

@@ -19,9 +19,16 @@ use super::link::{Link, Session};
 use super::publisher::Lanes;
 use super::refusal::{Kind, Operation};
 use super::topology::{self, Answer};
+use crate::metrics::Gauge;
 use crate::readiness::Condition;
 use crate::transport::queues::DEAD_EXCHANGE;
 use crate::transport::{Burial, DeadLetter};
+
+static PARKED: Gauge<1> = Gauge::new(
+    "pipeline_dead_letters_parked",
+    "Dead letters that RabbitMQ does not take now. Their messages stay in their queue, and each is tried again.",
+    ["service"],
+);
 
 /// How many letters may be parked before nothing more is taken.
 pub(super) const MOST_PARKED: usize = 1000;
@@ -62,6 +69,7 @@ pub(super) fn start(
     parked: Arc<AtomicUsize>,
     room: Condition,
 ) -> AbortHandle {
+    set_parked(app, 0);
     let undertaker = Undertaker { link, endpoint, app, incoming, graves: Vec::new(), parked, room };
     tokio::spawn(undertaker.run()).abort_handle()
 }
@@ -165,15 +173,14 @@ impl Undertaker {
             match grave.attempts.tried(tried, |form| letter.body_len(form)) {
                 Next::Done => {
                     if was_parked {
-                        info!("the dead letter of {} is safe now", grave.letter.summary());
+                        info!("published the dead letter of {} at last", grave.letter.summary());
                     }
                     safe.push(grave.burial);
                 }
                 Next::Again(after) => {
                     if grave.attempts.parked && !was_parked {
                         warn!(
-                            "a dead letter of {} cannot be published: {said}. It waits here, tried every {LONGEST:?} at \
-                             the least, while others go on; its message stays in the queue until then",
+                            "cannot publish the dead letter of {}: {said}; retrying at least every {LONGEST:?}. Other messages go on; this one stays in its queue until then",
                             grave.letter.summary()
                         );
                         kept += grave.bytes();
@@ -216,13 +223,14 @@ impl Undertaker {
 
     /// Tells how many are parked.
     fn count(&self) {
-        #[expect(clippy::cast_precision_loss, reason = "a count of at most some thousands")]
-        let gauge =
-            |count: usize| metrics::gauge!("pipeline_parked", "service" => self.app).set(count as f64);
         let parked = self.graves.iter().filter(|grave| grave.attempts.parked).count();
         if self.parked.swap(parked, Ordering::Relaxed) != parked {
-            gauge(parked);
+            set_parked(self.app, parked);
             self.room.set(parked < MOST_PARKED);
         }
     }
+}
+
+fn set_parked(service: &str, count: usize) {
+    PARKED.set([service], count as f64);
 }

@@ -120,12 +120,12 @@ pub struct Machine {
     limits: Limits,
     begun: bool,
     /// The channels that are in the middle of a content. Few, so they are searched one by one.
-    contents: Vec<Content>,
+    contents: Vec<OpenContent>,
     broken: Option<Broken>,
 }
 
 #[derive(Debug)]
-struct Content {
+struct OpenContent {
     channel: u16,
     /// For deliveries only: nobody takes the note of anything else.
     tag: Option<u64>,
@@ -343,7 +343,7 @@ impl Machine {
                     self.limits.contents
                 )));
             }
-            self.contents.push(Content { channel, tag, stage: Stage::Header });
+            self.contents.push(OpenContent { channel, tag, stage: Stage::Header });
         }
         Ok(mended.map_or(Deed::Pass, Deed::Swap))
     }
@@ -467,7 +467,7 @@ impl Machine {
     /// comes.
     fn overdue(&mut self, now: Duration, desk: &impl Desk) -> Option<Vec<u8>> {
         let patience = self.limits.patience;
-        let overdue = |content: &Content| match &content.stage {
+        let overdue = |content: &OpenContent| match &content.stage {
             Stage::Shortening(shortening) => {
                 now >= shortening.since + patience && (content.tag.is_none() || desk.room())
             }
@@ -479,14 +479,14 @@ impl Machine {
             _ => 0,
         };
         let rest =
-            Content { channel: content.channel, tag: None, stage: Stage::Body { left, dropped: true } };
+            OpenContent { channel: content.channel, tag: None, stage: Stage::Body { left, dropped: true } };
         let content = std::mem::replace(content, rest);
         Some(self.shortened(content, desk))
     }
 
     /// The frames of a content of which only the beginning is handed on.
-    fn shortened(&self, content: Content, desk: &impl Desk) -> Vec<u8> {
-        let Content { channel, tag, stage: Stage::Shortening(shortening) } = content else {
+    fn shortened(&self, content: OpenContent, desk: &impl Desk) -> Vec<u8> {
+        let OpenContent { channel, tag, stage: Stage::Shortening(shortening) } = content else {
             return Vec::new();
         };
         let Shortening { mut start, properties, memory, finding, kept, hash, length, left, .. } = *shortening;

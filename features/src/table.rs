@@ -1,0 +1,124 @@
+//! The rows of a whole table, drawn in an order.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::bail;
+use shared::message::{Cell, Features, Row, RowId};
+use shared::printable::quoted;
+use shared::table::Table;
+
+use crate::entry::{self, Entry};
+use crate::order::Rows;
+
+/// Entries, and which of them comes next.
+pub(crate) struct Drawn {
+    entries: Vec<Entry>,
+    rows: Rows,
+}
+
+impl Drawn {
+    pub(crate) fn new(entries: Vec<Entry>, rows: impl FnOnce(usize) -> Rows) -> Self {
+        let rows = rows(entries.len());
+        Self { entries, rows }
+    }
+
+    pub(crate) fn next(&mut self) -> Option<Entry> {
+        self.rows.next().map(|row| self.entries[row].clone())
+    }
+
+    pub(crate) fn rows(&self) -> &Rows {
+        &self.rows
+    }
+
+    /// No more rows are drawn.
+    pub(crate) fn close(&mut self) {
+        self.rows.end();
+    }
+}
+
+/// The rows of a table under their own ids, if it has some.
+///
+/// # Errors
+/// An id that is none, or that two rows have.
+pub(crate) fn entries(table: Table, file: &Path, names: bool) -> anyhow::Result<Vec<Entry>> {
+    let numeric = table.is_numeric();
+    let header: Option<Arc<str>> = (names && numeric).then(|| Row::names_header(&table.features).into());
+    let Table { features, ids, rows, labels, lines, .. } = table;
+    for (value, line) in labels.iter().zip(&lines) {
+        entry::label(*value).map_err(|why| anyhow::anyhow!("{}, line {line}: {why}", file.display()))?;
+    }
+    let mut entries = Vec::with_capacity(rows.len());
+    for (at, row) in rows.into_iter().enumerate() {
+        let features = if numeric {
+            Features::Vector(row.iter().filter_map(Cell::as_number).collect())
+        } else {
+            Features::Named(features.iter().map(|name| (**name).into()).zip(row).collect())
+        };
+        let label = labels.get(at).copied();
+        entries.push(Entry { id: None, features: Some(features), names: header.clone(), label });
+    }
+    let Some(ids) = ids else { return Ok(entries) };
+    let mut seen = UniqueIds::default();
+    for ((entry, id), line) in entries.iter_mut().zip(&ids).zip(lines) {
+        let id = entry::id(id).map_err(|why| anyhow::anyhow!("{}, line {line}: {why}", file.display()))?;
+        seen.add(&id, line, file)?;
+        entry.id = Some(id);
+    }
+    Ok(entries)
+}
+
+/// The ids of a table, each once.
+#[derive(Default)]
+pub(crate) struct UniqueIds(HashMap<RowId, u64>);
+
+impl UniqueIds {
+    pub(crate) fn add(&mut self, id: &RowId, line: u64, file: &Path) -> anyhow::Result<()> {
+        if let Some(first) = self.0.insert(id.clone(), line) {
+            bail!(
+                "{}, lines {first} and {line}: both have the id {}; ids must be unique",
+                file.display(),
+                quoted(id.as_str())
+            );
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::table::{Columns, Dialect, Labels};
+
+    fn read(text: &str) -> Result<Vec<Entry>, String> {
+        let columns = Columns { id: Some("order".into()), ..Columns::target("price") };
+        let table =
+            Table::parse(text.as_bytes(), "t.csv", &Dialect::default(), &columns, Labels::IfThere).unwrap();
+        entries(table, Path::new("t.csv"), true).map_err(|why| why.to_string())
+    }
+
+    #[test]
+    fn a_row_keeps_its_id_as_it_is_written() {
+        let entries = read("order,a,price\n007,1,2\nurn:x/y@z,3,4\n").unwrap();
+        let ids: Vec<&str> = entries.iter().map(|entry| entry.id.as_ref().unwrap().as_str()).collect();
+        assert_eq!(ids, ["007", "urn:x/y@z"]);
+        assert_eq!(entries[1].features, Some(Features::Vector(vec![3.0])));
+        assert_eq!((entries[1].label, entries[1].names.as_deref()), (Some(4.0), Some("a")));
+    }
+
+    #[test]
+    fn an_id_that_is_none_or_is_there_twice_is_named_with_its_lines() {
+        for (text, want) in [
+            (
+                "order,a,price\nx,1,2\na b,3,4\n",
+                "t.csv, line 3: \"a b\" is not a valid id: it has the character ' '",
+            ),
+            ("order,a,price\nx,1,2\ny,3,4\nx,5,6\n", "t.csv, lines 2 and 4: both have the id \"x\""),
+            ("order,a,price\n,1,2\n", "t.csv, line 2: \"\" is not a valid id: it is empty"),
+        ] {
+            let why = read(text).unwrap_err();
+            assert!(why.starts_with(want), "{why}");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! The flags of the service, checked, and as plain values.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::ensure;
+use clap::Args;
+
+use crate::store::Limits;
+
+/// Where the records go, and for how long.
+#[derive(Args, Debug, Clone)]
+#[command(next_help_heading = "Records")]
+pub struct MetricOptions {
+    /// Folder of labels_log.txt, metric_log.csv and metric.db; created if missing.
+    #[arg(long, value_name = "FOLDER", default_value = "logs")]
+    pub logs: PathBuf,
+
+    /// How long a label waits for its prediction, and a prediction for its label, before it expires. Time counts only while
+    /// metric is ready, and not while rows wait to be predicted or messages wait for metric.
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = humantime::parse_duration)]
+    pub label_horizon: Duration,
+
+    /// How much history metric.db keeps, such as 30d; at least the horizon. The text files keep older lines.
+    /// [default: all]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub retain: Option<Duration>,
+}
+
+impl MetricOptions {
+    /// The defaults, for records in this folder.
+    #[must_use]
+    pub fn in_folder(logs: &Path) -> Self {
+        Self { logs: logs.to_owned(), label_horizon: Duration::from_secs(24 * 60 * 60), retain: None }
+    }
+
+    /// What matters of them, for the first line of the log.
+    #[must_use]
+    pub fn settings(&self) -> String {
+        let time = humantime::format_duration;
+        let retain = self.retain.map_or("everything".to_owned(), |retain| time(retain).to_string());
+        let (logs, horizon) = (self.logs.display(), time(self.label_horizon));
+        format!("records in {logs}, label horizon {horizon}, retain {retain}")
+    }
+
+    /// The same as plain values.
+    pub(crate) fn limits(&self) -> anyhow::Result<Limits> {
+        let ms = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+        let shown = humantime::format_duration;
+        if let Some(retain) = self.retain {
+            ensure!(
+                retain >= self.label_horizon,
+                "--retain {} is shorter than --label-horizon {}: what waits must be kept",
+                shown(retain),
+                shown(self.label_horizon)
+            );
+        }
+        Ok(Limits { horizon_ms: ms(self.label_horizon), retain_ms: self.retain.map(ms), ..Limits::default() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_must_be_kept() {
+        let options = |horizon, retain: Option<u64>| MetricOptions {
+            label_horizon: Duration::from_secs(horizon),
+            retain: retain.map(Duration::from_secs),
+            ..MetricOptions::in_folder(Path::new("logs"))
+        };
+        let why = options(60, Some(59)).limits().unwrap_err().to_string();
+        assert!(why.contains("--retain 59s is shorter than --label-horizon 1m"), "{why}");
+        for (retain, retain_ms) in [(None, None), (Some(60), Some(60_000))] {
+            let limits = options(60, retain).limits().unwrap();
+            assert_eq!((limits.horizon_ms, limits.retain_ms), (60_000, retain_ms));
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Tells people of the account and the scores.
+
+use shared::clock::Timestamp;
+use shared::quota::{Asked, Quota};
+use tracing::info;
+
+use crate::account::{Account, ModelAccount};
+use crate::join::Scored;
+
+/// How many rows are shown in a second. Beyond that a log is no longer read; the files have every row.
+const ROWS_A_SECOND: u64 = 20;
+
+/// What was shown in the second that is now.
+#[derive(Debug)]
+pub(crate) struct ScoreLog(Quota);
+
+impl Default for ScoreLog {
+    fn default() -> Self {
+        Self(Quota::new(ROWS_A_SECOND))
+    }
+}
+
+impl ScoreLog {
+    /// Tells of scored rows: each row as long as they come slowly, the scores once a second.
+    pub(crate) fn report(&mut self, scored: &[Scored], account: &Account, now: Timestamp) {
+        if let Some(hidden) = self.0.now(now.seconds()) {
+            info!("and {hidden} more rows in that second | {}", summary(account));
+        }
+        for row in scored {
+            if self.0.ask() != Asked::Say {
+                continue;
+            }
+            let scores = account.models().iter().find(|model| model.model == row.model);
+            info!(
+                row.id = %row.id,
+                "y_true {} y_pred {:.4} error {:.4} | {}",
+                row.y_true,
+                row.y_pred,
+                row.absolute_error(),
+                scores.map(show).unwrap_or_default(),
+            );
+        }
+    }
+}
+
+/// The scores of the latest models in a line.
+pub(crate) fn summary(account: &Account) -> String {
+    let latest = account.latest();
+    let mut scored: Vec<String> =
+        latest.iter().filter(|model| model.counts.scored > 0).map(|model| show(model)).collect();
+    let more = account.models().len() - latest.len();
+    if more > 0 {
+        scored.push(format!("{more} more models: see `metric status`"));
+    }
+    if scored.is_empty() { "no rows yet".to_owned() } else { scored.join("; ") }
+}
+
+fn show(model: &ModelAccount) -> String {
+    format!("{}: {}", model.model, model.scores)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::LATEST;
+    use crate::join::ModelId;
+    use shared::message::Name;
+
+    #[test]
+    fn a_summary_has_the_latest_models_and_how_many_more_there_are() {
+        let mut account = Account::default();
+        assert_eq!(summary(&account), "no rows yet");
+        for number in 0..LATEST + 2 {
+            let version = Name::parse(&number.to_string()).ok();
+            let number = account.number(&ModelId { name: Name::parse("m").ok(), version });
+            account.score(number, 1.0, 1.0);
+        }
+        let line = summary(&account);
+        assert_eq!(line.matches("rows 1,").count(), LATEST, "{line}");
+        assert!(
+            line.starts_with("m@2: rows 1, ") && line.ends_with("; 2 more models: see `metric status`"),
+            "{line}"
+        );
+    }
+}

@@ -1,0 +1,36 @@
+//! A row that came as a JSON object: features by name, or a value beside an id.
+
+use super::object::Object;
+use super::value::{self, Form};
+use super::{Incoming, key_beside};
+use crate::message::{Features, Key, Rejection};
+
+/// Reads it. It is by name where it has every one of `names`, with or without an id among them, and otherwise an id with a value
+/// under whatever key: an array, or an object by name.
+///
+/// # Errors
+/// It is neither, or what it is has something wrong with it.
+pub(super) fn of_object(
+    message: &impl Incoming,
+    object: &Object<'_>,
+    names: &[String],
+    wanted: Form,
+) -> Result<(Key, Features), Rejection> {
+    if !names.is_empty() && names.iter().all(|name| object.has(name)) {
+        let features = object.cells(names)?;
+        let id = if names.iter().any(|name| name == "id") { None } else { object.key()? };
+        return Ok((id.map_or_else(|| key_beside(message), Ok)?, features));
+    }
+    // Whoever has sent some of the features has forgotten the others.
+    let or_forgotten = |why: Rejection| match names.iter().any(|name| object.has(name)) {
+        true => object.cells(names).err().unwrap_or(why),
+        false => why,
+    };
+    let (key, json) = object.id_and_value(wanted).map_err(or_forgotten)?;
+    let features = match Object::of(json, wanted)? {
+        Some(inner) if names.is_empty() => inner.all_cells()?,
+        Some(inner) => inner.cells(names)?,
+        None => Features::Vector(value::vector(json, wanted).map_err(or_forgotten)?),
+    };
+    Ok((key, features))
+}

@@ -1,0 +1,121 @@
+//! A message as a queue delivered it, and the letter that it becomes where it cannot be used.
+
+use std::sync::Arc;
+
+use super::queues::Subscription;
+use super::{amqp, said};
+use crate::message::{Incoming, Outgoing, Rejection, RowId};
+use crate::metrics::Counter;
+use crate::printable::within;
+
+static REJECTED: Counter<2> = Counter::new(
+    "pipeline_rejected_total",
+    "Messages that this process could not use and sent to the dead letters. One that is delivered again counts again.",
+    ["queue", "reason"],
+);
+
+/// One message as a queue delivered it.
+#[derive(Debug)]
+pub struct Delivery {
+    pub(super) subscription: Arc<Subscription>,
+    pub(super) redelivered: bool,
+    pub(super) deadly: bool,
+    pub(super) content: Content,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Content {
+    Amqp(Arc<amqp::Content>),
+    Memory(Arc<Outgoing>),
+}
+
+impl Delivery {
+    /// Whether the queue has delivered it before. Publishers' duplicates are not marked.
+    #[must_use]
+    pub fn redelivered(&self) -> bool {
+        self.redelivered
+    }
+
+    /// Whether it was delivered again and again, lately alone, without an end: see [`Rejection::CRASHES`].
+    #[must_use]
+    pub fn is_deadly(&self) -> bool {
+        self.deadly
+    }
+
+    /// Turns it into a letter for the dead-letter queue. The delivery itself is to be acknowledged after the letter's
+    /// publish is confirmed.
+    #[must_use]
+    pub fn reject(&self, rejection: Rejection, service: &'static str) -> DeadLetter {
+        let role = self.subscription.role.name();
+        REJECTED.add([role, rejection.reason], 1);
+        said::dead_lettered(self, &rejection);
+        let (subscription, content) = (Arc::clone(&self.subscription), self.content.clone());
+        DeadLetter { subscription, content, rejection, service }
+    }
+
+    fn content(&self) -> &dyn Incoming {
+        match &self.content {
+            Content::Amqp(content) => &**content,
+            Content::Memory(message) => &**message,
+        }
+    }
+}
+
+impl Incoming for Delivery {
+    fn body(&self) -> &[u8] {
+        self.content().body()
+    }
+    fn message_id(&self) -> Option<&str> {
+        self.content().message_id()
+    }
+    fn correlation_id(&self) -> Option<&str> {
+        self.content().correlation_id()
+    }
+    fn content_type(&self) -> Option<&str> {
+        self.content().content_type()
+    }
+    fn content_encoding(&self) -> Option<&str> {
+        self.content().content_encoding()
+    }
+    fn int_header(&self, name: &str) -> Option<i64> {
+        self.content().int_header(name)
+    }
+    fn text_header(&self, name: &str) -> Option<&str> {
+        self.content().text_header(name)
+    }
+    fn list_header(&self, name: &str) -> Option<Vec<&str>> {
+        self.content().list_header(name)
+    }
+    fn finding(&self) -> Option<Rejection> {
+        self.content().finding()
+    }
+}
+
+/// A delivery that cannot be used, with the reason.
+#[derive(Debug)]
+pub struct DeadLetter {
+    pub(super) subscription: Arc<Subscription>,
+    pub(super) content: Content,
+    pub(super) rejection: Rejection,
+    pub(super) service: &'static str,
+}
+
+impl DeadLetter {
+    /// Why it is one.
+    #[must_use]
+    pub fn rejection(&self) -> &Rejection {
+        &self.rejection
+    }
+}
+
+/// Makes the counters of what a queue's consumer may reject.
+pub(super) fn reject_from_zero(subscription: &Subscription) {
+    for reason in Rejection::ALL {
+        REJECTED.add([subscription.role.name(), reason], 0);
+    }
+}
+
+/// A message's id as the log has it, whatever its producer has put there.
+pub(super) fn shown_id(message: &dyn Incoming) -> String {
+    within(message.message_id().unwrap_or("-"), RowId::MAX_LEN)
+}
