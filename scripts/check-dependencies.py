@@ -5,6 +5,7 @@
 - Every licence is on the list below.
 - Every package that a crate of ours names has its reason in the table of ARCHITECTURE.md, and no other stands there.
 - No crate of ours names a dependency that its sources do not use.
+- Each program alone has its libraries with the features that the pipeline has them with, so that nothing is built twice.
 
 Exits 1 with a line for each fault.
 """
@@ -40,6 +41,12 @@ def reasons():
     return dict(re.findall(r"^\| `([a-z0-9_-]+)` \| (\S.*) \|$", text, re.MULTILINE))
 
 
+def built(package):
+    """The packages in a default build of a package of ours, each with its version and features."""
+    tree = cargo("tree", "--locked", "-p", package, "-e", "normal,build", "--prefix", "none", "--no-dedupe", "-f", "{p} [{f}]")
+    return {line.replace(" (proc-macro)", "") for line in tree.splitlines() if line}
+
+
 def main():
     faults = []
     named = set()
@@ -61,8 +68,10 @@ def main():
                 crate = (dependency["rename"] or dependency["name"]).replace("-", "_")
                 if not re.search(rf"\b{crate}\b", sources):
                     faults.append(f"{package['name']} does not use {dependency['name']}")
-    tree = cargo("tree", "--locked", "-p", "pipeline", "-e", "normal,build", "--prefix", "none", "--no-dedupe")
-    count = len({" ".join(line.split()[:2]) for line in tree.splitlines() if line})
+    pipeline = built("pipeline")
+    count = len({" ".join(line.split()[:2]) for line in pipeline})
+    for program in ("features", "model", "metric"):
+        faults += [f"{program} has {line}, and the pipeline has it otherwise" for line in sorted(built(program) - pipeline)]
     explained = reasons().keys()
     faults += [f"{name} has no reason in {TABLE}" for name in sorted(named - explained)]
     faults += [f"{name} stands in {TABLE}, but no crate of ours names it" for name in sorted(explained - named)]

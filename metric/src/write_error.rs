@@ -88,19 +88,28 @@ pub fn sync_folder(folder: &Path) -> Result<(), WriteError> {
     opened.sync_all().with_context(|| format!("cannot sync the folder {shown}")).map_err(WriteError::Fatal)
 }
 
-/// Whether there is no space for one more file beside the one at `path`, found out by writing one.
+/// Whether there is no space for one more file beside the one at `path`.
 fn takes_nothing_more(path: &Path) -> bool {
-    let probe = path.with_extension("probe");
-    let written = File::create(&probe).and_then(|mut file| fill(&mut file));
-    _ = fs::remove_file(&probe);
-    written.is_err_and(|why| is_full(&why))
+    path.parent().is_some_and(|folder| try_space(folder).is_err_and(|why| is_full(&why)))
+}
+
+/// Looks for space in a folder by writing a file there, which is taken away again. A process that was killed meanwhile leaves
+/// it, and the next one takes it away.
+///
+/// # Errors
+/// The file could not be made or written.
+pub(crate) fn try_space(folder: &Path) -> io::Result<()> {
+    let probe = folder.join("metric.probe");
+    let mut file = File::create(&probe)?;
+    let filled = fill(&mut file);
+    fs::remove_file(&probe).and(filled)
 }
 
 /// How many bytes [`fill`] writes: more than SQLite writes at once, and all of the index of its log.
 pub(crate) const PROBE: usize = 128 << 10;
 
 /// Writes [`PROBE`] bytes that no file system can pack, to find out whether there is space for them.
-pub(crate) fn fill(file: &mut File) -> io::Result<()> {
+fn fill(file: &mut File) -> io::Result<()> {
     let mut state = 1_u32;
     let noise = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

@@ -11,7 +11,7 @@ use std::path::Path;
 use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::Errno;
 
-use crate::write_error::{PROBE, WriteError, fill};
+use crate::write_error::{PROBE, WriteError, try_space};
 
 /// How long the index becomes in bytes while the log stays below its limit of 64 MiB: 32 KiB for each 4096 pages.
 const INDEX: usize = PROBE;
@@ -21,8 +21,7 @@ const INDEX: usize = PROBE;
 /// # Errors
 /// A full disk, which may pass.
 pub(super) fn look(folder: &Path) -> Result<(), WriteError> {
-    let probed = tempfile::tempfile_in(folder).and_then(|mut file| fill(&mut file));
-    probed
+    try_space(folder)
         .map_err(|why| WriteError::with_file(why, format!("cannot write in the folder {}", folder.display())))
 }
 
@@ -62,6 +61,17 @@ mod tests {
         let _store = Store::open(folder.path()).unwrap();
         let index = std::fs::metadata(folder.path().join("metric.db-shm")).unwrap();
         assert!(index.blocks() * 512 >= INDEX as u64, "{} blocks", index.blocks());
+    }
+
+    #[test]
+    fn what_is_tried_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        for _ in 0..2 {
+            look(folder.path()).unwrap();
+            assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+            // As a process leaves it that is killed in between.
+            std::fs::write(folder.path().join("metric.probe"), "x").unwrap();
+        }
     }
 
     #[test]

@@ -125,7 +125,8 @@ async fn connections_cut_under_load() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn broker_frozen() {
-    let (broker, services) = private().await;
+    let broker = broker::private_in_quiet().await;
+    let services = Services::new(&broker.url);
     let (model, metric) = ready(&services).await;
     let features = services.features(&["--rate", "500", "--count", "5000"]);
     services.books.wait_for_rows(500).await;
@@ -271,9 +272,10 @@ async fn features_terminated_mid_batch() {
     let broker = broker::turn().await;
     let services = Services::new(&broker.url);
     let (_model, _metric) = (services.model(&[]), services.metric(&[]));
-    for rows in [2000, 5000] {
-        // Labels that come later leave at the stop, so that no row stays without one.
-        let mut features = services.features(&["--interval", "0s", "--label-delay", "uniform:0s..1h"]);
+    for rows in [1000, 3000] {
+        // Labels that come later leave at the stop, so that no row stays without one. The rate bounds how many there are: a stop
+        // that takes longer than five seconds lets go of the rest.
+        let mut features = services.features(&["--rate", "2000", "--label-delay", "uniform:0s..1h"]);
         wait_for("rows", || services.books.confirmed().0.len() >= rows, String::new).await;
         features.stop().await;
         services.books.settle_exactly().await;

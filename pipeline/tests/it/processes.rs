@@ -24,7 +24,9 @@ pub fn programs() -> &'static Path {
     FOLDER.get_or_init(|| {
         let pipeline = Path::new(env!("CARGO_BIN_EXE_pipeline"));
         let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "-p", "features", "-p", "model", "-p", "metric"]);
+        // With a test beside them, they have their libraries with the features that the tests have them with: nothing is built
+        // twice.
+        build.args(["build", "--quiet", "--workspace", "--bins", "--test", "it"]);
         if !cfg!(debug_assertions) {
             build.arg("--release");
         }
