@@ -90,19 +90,18 @@ pub fn sync_folder(folder: &Path) -> Result<(), WriteError> {
 
 /// Whether there is no space for one more file beside the one at `path`.
 fn takes_nothing_more(path: &Path) -> bool {
-    path.parent().is_some_and(|folder| try_space(folder).is_err_and(|why| is_full(&why)))
+    try_space(&path.with_extension("probe")).is_err_and(|why| is_full(&why))
 }
 
-/// Looks for space in a folder by writing a file there, which is taken away again. A process that was killed meanwhile leaves
-/// it, and the next one takes it away.
+/// Looks for space by writing a file of this name, which is taken away again. A process that was killed meanwhile leaves it,
+/// and the next one takes it away.
 ///
 /// # Errors
 /// The file could not be made or written.
-pub(crate) fn try_space(folder: &Path) -> io::Result<()> {
-    let probe = folder.join("metric.probe");
-    let mut file = File::create(&probe)?;
+pub(crate) fn try_space(probe: &Path) -> io::Result<()> {
+    let mut file = File::create(probe)?;
     let filled = fill(&mut file);
-    fs::remove_file(&probe).and(filled)
+    fs::remove_file(probe).and(filled)
 }
 
 /// How many bytes [`fill`] writes: more than SQLite writes at once, and all of the index of its log.

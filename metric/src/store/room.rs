@@ -16,12 +16,15 @@ use crate::write_error::{PROBE, WriteError, try_space};
 /// How long the index becomes in bytes while the log stays below its limit of 64 MiB: 32 KiB for each 4096 pages.
 const INDEX: usize = PROBE;
 
+/// A file that is there for a moment.
+const PROBE_FILE: &str = "metric.room";
+
 /// Checks that there is room to open a database in this folder.
 ///
 /// # Errors
 /// A full disk, which may pass.
 pub(super) fn look(folder: &Path) -> Result<(), WriteError> {
-    try_space(folder)
+    try_space(&folder.join(PROBE_FILE))
         .map_err(|why| WriteError::with_file(why, format!("cannot write in the folder {}", folder.display())))
 }
 
@@ -70,7 +73,7 @@ mod tests {
             look(folder.path()).unwrap();
             assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
             // As a process leaves it that is killed in between.
-            std::fs::write(folder.path().join("metric.probe"), "x").unwrap();
+            std::fs::write(folder.path().join(PROBE_FILE), "x").unwrap();
         }
     }
 

@@ -17,7 +17,11 @@ async fn signals_of_a_closed_terminal_publish_the_labels_that_are_held() {
     broker.declare(shared::transport::QueueKind::Quorum).await;
     let services = Services::new(&broker.url);
     let rows = ["--interval", "0s", "--count", "5", "--order", "once", "--label-delay", "1h"];
-    let mut features = services.features(&rows);
+    let mut command = tokio::process::Command::new("env");
+    // Whoever has the tests ignore it, as nohup does, has their children ignore it too.
+    command.arg("--default-signal=HUP").arg(programs().join("features"));
+    command.args(["--amqp-url", &services.url]).args(rows).current_dir(repository("."));
+    let mut features = Process::spawn(&services.books, "features", command);
     broker.has_ready(shared::message::Role::Features, 5).await;
     assert_eq!(broker.ready("y_true").await, 0);
     features.signal("HUP");
