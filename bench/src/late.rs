@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use metric::account::Rejected;
+use metric::arrival::{Arrival, ArrivalKind};
 use metric::records::Records;
-use metric::store::{Arrival, ArrivalKind, CommitTime, Limits, schema};
+use metric::store::{CommitTime, Limits, schema};
 use metric::write_error::WriteError;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
@@ -119,17 +120,11 @@ fn prediction(id: &RowId) -> Arrival {
 /// Commits a label for every fifth prediction of a folder, at random, and prints what is resident in this process, which
 /// has done nothing else.
 pub(crate) fn join(folder: &Path) -> anyhow::Result<()> {
-    let mut ids = Vec::new();
-    {
-        let db = schema::open_to_read(folder)?;
-        let mut events = db.prepare(
-            "SELECT id FROM event WHERE source > 0 AND seq % 5 = 0 ORDER BY seq DESC LIMIT 200000",
-        )?;
-        let mut rows = events.query([])?;
-        while let Some(row) = rows.next()? {
-            ids.push(row.get::<_, [u8; 16]>(0)?);
-        }
-    }
+    let mut ids: Vec<[u8; 16]> = schema::open_to_read(folder)?
+        .prepare("SELECT id FROM known ORDER BY id DESC LIMIT 1000000")?
+        .query_map([], |row| row.get(0))?
+        .step_by(5)
+        .collect::<rusqlite::Result<_>>()?;
     ids.shuffle(&mut StdRng::seed_from_u64(8));
     let mut records = Records::open(folder).map_err(WriteError::into_error)?;
     for group in ids.chunks(GROUP) {

@@ -1,6 +1,6 @@
 //! The program `bench`: measures the release binaries that lie beside it.
 //!
-//! `broker` compares them with [`bare`], the same messages moved by the client library alone. `memory`,
+//! `broker` compares them with [`bare`], the same messages moved by the client library alone. `memory`, `record`,
 //! `durable`, `late`, `models` and `start` need no broker. README.md has the figures.
 
 mod bare;
@@ -8,11 +8,13 @@ mod broker;
 mod durable;
 mod figures;
 mod flow;
+mod inserts;
 mod late;
 mod memory;
 mod models;
 mod processes;
 mod queues;
+mod record;
 mod records;
 mod start;
 
@@ -62,6 +64,21 @@ enum Command {
         /// How often each is measured.
         #[arg(long, default_value_t = 3)]
         rounds: usize,
+    },
+    /// Processor time of a row in the records alone, in one thread, beside that of a loop that only inserts into SQLite.
+    Record {
+        /// Rows in each run.
+        #[arg(long, default_value_t = 200_000)]
+        rows: usize,
+        /// How often each is measured.
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
+        /// How many messages are committed at once.
+        #[arg(long, value_delimiter = ',', default_value = "1024,4096,16384")]
+        groups: Vec<usize>,
+        /// What the ids are.
+        #[arg(long, value_enum, value_delimiter = ',', default_value = "uuid,text,shuffled")]
+        ids: Vec<record::Ids>,
     },
     /// Labels per second that meet predictions of a table that is nearly empty, and of a large one; memory and restart.
     Late {
@@ -115,6 +132,7 @@ fn main() -> anyhow::Result<()> {
         Command::Broker { amqp, rows, rounds, only } => broker::run(&amqp.amqp_url, rows, rounds, &only),
         Command::Memory { rows, rounds } => memory::run(rows, rounds),
         Command::Durable { rows, rounds } => durable::run(rows, rounds),
+        Command::Record { rows, rounds, groups, ids } => record::run(rows, rounds, &groups, &ids),
         Command::Late { pending, scored, labels } => late::run(pending, scored, labels),
         Command::Join { folder } => late::join(&folder),
         Command::Models { folder, python } => models::run(&folder, &python),

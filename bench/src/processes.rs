@@ -157,6 +157,19 @@ pub(crate) fn resident_megabytes(process: u32) -> anyhow::Result<f64> {
     Ok(kibibytes * 1024.0 / 1e6)
 }
 
+/// The time that processors have spent on a process, its own and the system's for it, in seconds.
+pub(crate) fn processor_seconds(process: u32) -> anyhow::Result<f64> {
+    /// Linux tells programs of hundredths of a second, whatever it counts in.
+    const TICKS: f64 = 100.0;
+    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // Behind the name, which may have anything in it but this.
+    let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
+    let field =
+        |number: usize| fields.split_whitespace().nth(number).context("the system does not tell the time");
+    let (user, system): (f64, f64) = (field(11)?.parse()?, field(12)?.parse()?);
+    Ok((user + system) / TICKS)
+}
+
 /// A port that was free a moment ago.
 fn free_address() -> anyhow::Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)

@@ -254,7 +254,7 @@ mod tests {
             "rooms": null, "note": [1], "price": 200}"#
             .replace('\n', "");
         let entry = entry(text.as_bytes(), &keys()).unwrap();
-        assert_eq!(entry.id.unwrap().as_str(), "order:17");
+        assert_eq!(entry.id.unwrap().to_string(), "order:17");
         assert_eq!(entry.label, Some(200.0));
         let cells = [
             ("area", Cell::Number(50.5)),

@@ -79,7 +79,7 @@ impl UniqueIds {
             bail!(
                 "{}, lines {first} and {line}: both have the id {}; ids must be unique",
                 file.display(),
-                quoted(id.as_str())
+                quoted(&id.to_string())
             );
         }
         Ok(())
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn a_row_keeps_its_id_as_it_is_written() {
         let entries = read("order,a,price\n007,1,2\nurn:x/y@z,3,4\n").unwrap();
-        let ids: Vec<&str> = entries.iter().map(|entry| entry.id.as_ref().unwrap().as_str()).collect();
+        let ids: Vec<String> = entries.iter().map(|entry| entry.id.as_ref().unwrap().to_string()).collect();
         assert_eq!(ids, ["007", "urn:x/y@z"]);
         assert_eq!(entries[1].features, Some(Features::Vector(vec![3.0])));
         assert_eq!((entries[1].label, entries[1].names.as_deref()), (Some(4.0), Some("a")));

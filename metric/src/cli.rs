@@ -15,6 +15,7 @@ use shared::transport::{AmqpOptions, Endpoint, Transport};
 use tokio::sync::watch;
 
 use crate::MetricOptions;
+use crate::backup::Backup;
 use crate::export::Export;
 use crate::rebuild::Rebuild;
 use crate::status::Status;
@@ -41,6 +42,7 @@ enum Command {
     Status(Status),
     Export(Export),
     Rebuild(Rebuild),
+    Backup(Backup),
     Healthcheck(Healthcheck),
 }
 
@@ -59,6 +61,7 @@ pub fn main() -> ExitCode {
         Some(Command::Status(status)) => told(status.run()),
         Some(Command::Export(export)) => told(export.run().map(|()| String::new())),
         Some(Command::Rebuild(rebuild)) => told(rebuild.run()),
+        Some(Command::Backup(backup)) => told(backup.run()),
         None => {
             if let Some(path) = &cli.run_as_owner_of
                 && let Err(why) = owner::work_as_owner_of(path, &cli.metric.logs)

@@ -10,7 +10,7 @@ use shared::message::Name;
 
 use crate::account::Account;
 use crate::join::{ModelId, Scored};
-use crate::lines::{self, METRIC_HEADER};
+use crate::lines::{LineWriter, METRIC_HEADER};
 use crate::store::{Reader, Selection};
 
 /// How many rows are read at once.
@@ -68,14 +68,14 @@ impl Export {
             out.write_all(METRIC_HEADER.as_bytes())?;
         }
         let (mut after, mut count) = (0, 0);
-        let mut text = String::new();
+        let (mut text, mut writer) = (String::new(), LineWriter::default());
         while let Some((last, rows)) = reader.scored(after, PAGE, &selection)? {
             after = last;
             text.clear();
             count += rows.len();
             for row in &rows {
                 match self.format {
-                    OutputFormat::Csv => lines::scored(&mut text, row),
+                    OutputFormat::Csv => writer.scored(&mut text, row),
                     OutputFormat::Ndjson => {
                         text += &serde_json::to_string(&Record::from(row))?;
                         text.push('\n');
@@ -115,7 +115,7 @@ fn choice(model: &ModelId) -> String {
 /// A row as a JSON object, its keys in the order of the columns.
 #[derive(Serialize)]
 struct Record<'a> {
-    id: &'a str,
+    id: String,
     y_true: f64,
     y_pred: f64,
     absolute_error: f64,
@@ -129,7 +129,7 @@ struct Record<'a> {
 impl<'a> From<&'a Scored> for Record<'a> {
     fn from(row: &'a Scored) -> Self {
         Self {
-            id: row.id.as_str(),
+            id: row.id.to_string(),
             y_true: row.y_true,
             y_pred: row.y_pred,
             absolute_error: row.absolute_error(),

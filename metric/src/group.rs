@@ -1,20 +1,15 @@
 //! Messages of both queues that are committed together, and the batches to acknowledge when they are.
 
-use std::time::Duration;
-
 use shared::message::{Label, Prediction, Rejection, Role};
 use shared::transport::{Aside, Batch, DeadLetter, Delivery};
-use tokio::time::Instant;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::APP;
 use crate::account::Rejected;
-use crate::store::Arrival;
+use crate::arrival::Arrival;
 
 /// How many messages are committed at once at the most.
 const LIMIT: usize = 1024;
-
-/// How long the first message of a group waits for others.
-const WAIT: Duration = Duration::from_millis(5);
 
 /// A group that is being filled.
 #[derive(Debug, Default)]
@@ -27,8 +22,10 @@ pub(crate) struct Group {
     pub(crate) asides: Vec<Aside>,
     /// What has become a dead letter since the group before.
     pub(crate) rejected: Rejected,
-    first: Option<Instant>,
 }
+
+/// A group on its way to be committed, and the turn that ends when it is.
+pub(crate) type Turn = (Group, OwnedSemaphorePermit);
 
 /// A delivery that cannot be used, to be acknowledged when its letter is safe.
 #[derive(Debug)]
@@ -45,20 +42,7 @@ impl Group {
 
     /// Whether there is nothing to commit.
     pub(crate) fn is_empty(&self) -> bool {
-        self.first.is_none()
-    }
-
-    /// Whether it is full or has waited long enough.
-    pub(crate) fn is_due(&self) -> bool {
-        self.room() == 0 || self.first.is_some_and(|first| first.elapsed() >= WAIT)
-    }
-
-    /// Resolves when it has waited long enough; never while it is empty.
-    pub(crate) async fn deadline(&self) {
-        match self.first {
-            Some(first) => tokio::time::sleep_until(first + WAIT).await,
-            None => std::future::pending().await,
-        }
+        self.batches.is_empty() && self.asides.is_empty()
     }
 
     /// Takes in a batch of a queue. Returns what of it cannot be used, each with its letter.
@@ -79,7 +63,6 @@ impl Group {
         // Only the receipt is needed from here on.
         if !batch.deliveries.is_empty() {
             batch.deliveries = Vec::new();
-            self.first.get_or_insert_with(Instant::now);
             self.batches.push(batch);
         }
         dead
@@ -93,7 +76,6 @@ impl Group {
             Role::Label => self.rejected.labels += 1,
             Role::Features | Role::Prediction => self.rejected.predictions += 1,
         }
-        self.first.get_or_insert_with(Instant::now);
     }
 }
 

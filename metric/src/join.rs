@@ -21,8 +21,16 @@ impl ModelId {
     /// `model@version` as files have it, with a dash for what was not said: one word, whatever it is.
     #[must_use]
     pub fn tag(&self) -> String {
-        let or_dash = |name: &Option<Name>| name.as_ref().map_or("-", Name::as_str).to_owned();
-        format!("{}@{}", or_dash(&self.name), or_dash(&self.version))
+        let mut tag = String::new();
+        self.push_tag(&mut tag);
+        tag
+    }
+
+    /// Adds [`ModelId::tag`] to a text.
+    pub fn push_tag(&self, text: &mut String) {
+        text.push_str(self.name.as_ref().map_or("-", Name::as_str));
+        text.push('@');
+        text.push_str(self.version.as_ref().map_or("-", Name::as_str));
     }
 }
 
@@ -60,6 +68,8 @@ pub struct PredictionHalf {
     pub at: Timestamp,
     /// Who predicted.
     pub model: Arc<ModelId>,
+    /// The number that the model has in the account.
+    pub number: usize,
     /// Whether its horizon is over: it meets nothing any more.
     pub expired: bool,
 }
@@ -75,6 +85,8 @@ pub struct Scored {
     pub y_pred: f64,
     /// Who predicted.
     pub model: Arc<ModelId>,
+    /// The number that the model has in the account.
+    pub number: usize,
     /// When the prediction was published.
     pub predicted_at: Timestamp,
     /// When the label was published.
@@ -88,6 +100,7 @@ impl Scored {
             y_true: label.value,
             y_pred: prediction.value,
             model: Arc::clone(&prediction.model),
+            number: prediction.number,
             predicted_at: prediction.at,
             labelled_at: label.at,
         }
@@ -187,7 +200,7 @@ mod tests {
         let (name, version) = model.split_once('@').unwrap_or((model, "v"));
         let named = |text| Some(Name::parse(text).unwrap());
         let model = Arc::new(ModelId { name: named(name), version: named(version) });
-        PredictionHalf { value, at: Timestamp(200), model, expired: false }
+        PredictionHalf { value, at: Timestamp(200), model, number: 0, expired: false }
     }
 
     /// What an outcome says: `=` and the joined pairs, or what was wrong.

@@ -6,7 +6,10 @@
 
 pub mod account;
 mod age;
+pub mod arrival;
+mod backup;
 pub mod cli;
+pub mod decide;
 mod export;
 mod group;
 mod hints;
@@ -25,13 +28,17 @@ pub mod store;
 pub mod write_error;
 mod writer;
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use shared::clock::Clock;
 use shared::message::Role;
 use shared::service::Context;
 use shared::transport::Burial;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::time::{Instant, sleep_until};
 
 use group::Group;
 use writer::Writer;
@@ -42,6 +49,9 @@ pub use options::MetricOptions;
 const APP: &str = "metric";
 /// How many messages of each queue are held unacknowledged at the most: while one group is committed, the next fills.
 const PREFETCH: u16 = 2048;
+/// How long after the beginning of a commit the next one may begin: a message that comes alone is committed at once, and of
+/// many, some go together.
+const PACE: Duration = Duration::from_millis(2);
 
 /// Records until a stop is requested. `rows` is told how many rows of `metric_log.csv` this run has written.
 ///
@@ -54,9 +64,12 @@ pub async fn run(
     rows: watch::Sender<u64>,
 ) -> anyhow::Result<()> {
     let limits = options.limits()?;
+    let before = options.before();
     let folder = options.logs;
     let (groups, received) = mpsc::channel(1);
-    let Some(writer) = Writer::open(&folder, limits, clock, rows, &context).await? else { return Ok(()) };
+    let Some(writer) = Writer::open(&folder, before, limits, clock, rows, &context).await? else {
+        return Ok(());
+    };
     let Context { transport, stop, readiness } = context;
     let queues = [Role::Label, Role::Prediction].map(|role| transport.subscription(role));
     let [mut labels, mut predictions] = transport.sole_consumers(APP, queues, PREFETCH, &stop, &readiness);
@@ -65,6 +78,9 @@ pub async fn run(
     let mut writer = tokio::spawn(writer.run(received, labels.lookout()));
     let mut writing = true;
     let mut group = Group::default();
+    // A group fills while the one before is committed: that is what its first message waits for.
+    let turns = Arc::new(Semaphore::new(1));
+    let mut next = Instant::now();
     // Dead letters wait for their confirms on the side: an alarm that blocks publishing must not stop recording.
     let mut letters = FuturesUnordered::new();
 
@@ -73,7 +89,7 @@ pub async fn run(
         if stopping && letters.is_empty() && group.is_empty() {
             break Ok(());
         }
-        let due = group.is_due() || (stopping && !group.is_empty());
+        let due = !group.is_empty() && (stopping || group.room() == 0 || next <= Instant::now());
         let taking = !stopping && group.room() > 0 && !publisher.is_overfull();
         let taken = tokio::select! {
             ended = &mut writer => {
@@ -90,11 +106,13 @@ pub async fn run(
                 Ok((Burial::GivenBack, _)) => continue,
                 Err(why) => break Err(anyhow::Error::from(why)),
             },
-            Ok(room) = groups.reserve(), if due => {
-                room.send(std::mem::take(&mut group));
+            Ok(turn) = Arc::clone(&turns).acquire_owned(), if due => {
+                // Where the writer has ended, that is heard of above.
+                _ = groups.send((std::mem::take(&mut group), turn)).await;
+                next = Instant::now() + PACE;
                 continue;
             }
-            () = group.deadline(), if !due => continue,
+            () = sleep_until(next), if !due && !group.is_empty() => continue,
             batch = labels.take(group.room()), if taking => batch.map(|batch| (batch, Role::Label)),
             batch = predictions.take(group.room()), if taking => batch.map(|batch| (batch, Role::Prediction)),
         };

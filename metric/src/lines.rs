@@ -25,36 +25,85 @@ pub struct Event<'a> {
     pub value: f64,
 }
 
-/// Adds the line of `labels_log.txt`: time, queue, id, value, and for a prediction model@version.
-pub fn event(text: &mut String, event: Event<'_>) {
-    let Event { received, id, model, value } = event;
-    let id = id.map_or("-", RowId::as_str);
-    match model {
-        None => line(text, format_args!("{received} {} {id} {value}\n", Role::Label.name())),
-        Some(model) => {
-            let model = model.tag();
-            line(text, format_args!("{received} {} {id} {value} {model}\n", Role::Prediction.name()));
+/// Writes lines. Times cost the most of one, and most have the second of the one before: so that is remembered.
+#[derive(Debug, Default)]
+pub struct LineWriter {
+    received: Second,
+    predicted: Second,
+    labelled: Second,
+}
+
+impl LineWriter {
+    /// Adds the line of `labels_log.txt`: time, queue, id, value, and for a prediction model@version.
+    pub fn event(&mut self, text: &mut String, event: Event<'_>) {
+        let Event { received, id, model, value } = event;
+        self.received.push(text, received);
+        let role = if model.is_some() { Role::Prediction } else { Role::Label };
+        let mut room = [0; 36];
+        text.extend([" ", role.name(), " ", id.map_or("-", |id| id.text(&mut room)), " "]);
+        push(text, value);
+        if let Some(model) = model {
+            text.push(' ');
+            model.push_tag(text);
         }
+        text.push('\n');
+    }
+
+    /// Adds a row of `metric_log.csv`. No cell can hold a comma, a quote, a blank or a formula: there are only numbers, times,
+    /// ids and names (see [`RowId`] and [`Name`]).
+    pub fn scored(&mut self, text: &mut String, row: &Scored) {
+        let Scored { id, y_true, y_pred, model, predicted_at, labelled_at, .. } = row;
+        text.push_str(id.text(&mut [0; 36]));
+        for number in [*y_true, *y_pred, row.absolute_error()] {
+            text.push(',');
+            push(text, number);
+        }
+        for name in [&model.name, &model.version] {
+            text.push(',');
+            text.push_str(name.as_ref().map_or("", Name::as_str));
+        }
+        text.push(',');
+        self.predicted.push(text, *predicted_at);
+        text.push(',');
+        self.labelled.push(text, *labelled_at);
+        text.push(',');
+        push(text, row.label_lag_ms());
+        text.push('\n');
     }
 }
 
-/// Adds a row of `metric_log.csv`. No cell can hold a comma, a quote, a blank or a formula: there are only numbers, times, ids
-/// and names (see [`RowId`] and [`Name`]).
-pub fn scored(text: &mut String, row: &Scored) {
-    let Scored { id, y_true, y_pred, model, predicted_at, labelled_at } = row;
-    let error = row.absolute_error();
-    let name = model.name.as_ref().map_or("", Name::as_str);
-    let version = model.version.as_ref().map_or("", Name::as_str);
-    let lag = row.label_lag_ms();
-    line(
-        text,
-        format_args!("{id},{y_true},{y_pred},{error},{name},{version},{predicted_at},{labelled_at},{lag}\n"),
-    );
+fn push(text: &mut String, number: impl Display) {
+    // Writing to a String cannot fail.
+    _ = write!(text, "{number}");
 }
 
-fn line(text: &mut String, line: impl Display) {
-    // Writing to a String cannot fail.
-    _ = write!(text, "{line}");
+/// The text of a time up to its seconds.
+#[derive(Debug, Default)]
+struct Second {
+    second: i64,
+    text: String,
+}
+
+impl Second {
+    /// Adds a time, as `Display` shows it.
+    fn push(&mut self, text: &mut String, time: Timestamp) {
+        let (second, millis) = (time.0.div_euclid(1000), time.0.rem_euclid(1000));
+        // What is beyond what can be shown is shown as the end of that.
+        if time.0 < 0 || time > Timestamp::LAST {
+            return push(text, time);
+        }
+        if self.text.is_empty() || self.second != second {
+            self.second = second;
+            self.text.clear();
+            push(&mut self.text, Timestamp(second * 1000));
+            self.text.truncate("2026-11-20T17:04:05.".len());
+        }
+        text.push_str(&self.text);
+        for digit in [millis / 100, millis / 10 % 10, millis % 10] {
+            text.push(char::from(b'0' + u8::try_from(digit).unwrap_or(0)));
+        }
+        text.push('Z');
+    }
 }
 
 #[cfg(test)]
@@ -74,9 +123,10 @@ mod tests {
         let model = ModelId { name: Some(name("model")), version: Some(name("3fa9c1d2e4b5")) };
         let predicted = Event { model: Some(&model), value: 206.116_706_978_709_3, ..label };
         let mut text = String::new();
-        event(&mut text, label);
-        event(&mut text, predicted);
-        event(&mut text, Event { id: None, model: Some(&ModelId::default()), ..predicted });
+        let mut lines = LineWriter::default();
+        lines.event(&mut text, label);
+        lines.event(&mut text, predicted);
+        lines.event(&mut text, Event { id: None, model: Some(&ModelId::default()), ..predicted });
         assert_eq!(
             text,
             "2026-11-20T17:04:05.123Z y_true order:17 151\n\
@@ -92,11 +142,12 @@ mod tests {
             y_true: 0.1 + 0.2,
             y_pred: -1e-7,
             model: std::sync::Arc::new(ModelId { name: Some(name("model")), version: None }),
+            number: 0,
             predicted_at: Timestamp(2_500),
             labelled_at: Timestamp(1_000),
         };
         let mut text = String::new();
-        scored(&mut text, &row);
+        LineWriter::default().scored(&mut text, &row);
         assert_eq!(
             text,
             "urn:a/b@c;d=-2,0.30000000000000004,-0.0000001,0.30000010000000005,model,,1970-01-01T00:00:02.500Z,\
@@ -106,10 +157,22 @@ mod tests {
     }
 
     #[test]
+    fn times_are_shown_as_everywhere() {
+        let mut second = Second::default();
+        for time in
+            [0, 999, 1000, 1_795_194_245_123, 1_795_194_245_007, -1, i64::MIN, i64::MAX, Timestamp::LAST.0]
+        {
+            let mut text = String::new();
+            second.push(&mut text, Timestamp(time));
+            assert_eq!(text, Timestamp(time).to_string());
+        }
+    }
+
+    #[test]
     fn numbers_read_back_to_the_same_bits() {
         for value in [f64::MAX, 5e-324, -0.0, 1e21, 1.0 / 3.0, 9_007_199_254_740_993.0] {
             let mut text = String::new();
-            event(&mut text, Event { received: AT, id: None, model: None, value });
+            LineWriter::default().event(&mut text, Event { received: AT, id: None, model: None, value });
             let written = text.trim_end().rsplit(' ').next().unwrap();
             assert_eq!(written.parse::<f64>().unwrap().to_bits(), value.to_bits(), "{written}");
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::ensure;
 use clap::Args;
 
-use crate::store::Limits;
+use crate::store::{Before, Limits};
 
 /// Where the records go, and for how long.
 #[derive(Args, Debug, Clone)]
@@ -25,13 +25,22 @@ pub struct MetricOptions {
     /// [default: all]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub retain: Option<Duration>,
+
+    /// Bring a metric.db of an older version up to date without a copy of it.
+    #[arg(long)]
+    pub no_backup: bool,
 }
 
 impl MetricOptions {
     /// The defaults, for records in this folder.
     #[must_use]
     pub fn in_folder(logs: &Path) -> Self {
-        Self { logs: logs.to_owned(), label_horizon: Duration::from_secs(24 * 60 * 60), retain: None }
+        Self {
+            logs: logs.to_owned(),
+            label_horizon: Duration::from_secs(24 * 60 * 60),
+            retain: None,
+            no_backup: false,
+        }
     }
 
     /// What matters of them, for the first line of the log.
@@ -41,6 +50,11 @@ impl MetricOptions {
         let retain = self.retain.map_or("everything".to_owned(), |retain| time(retain).to_string());
         let (logs, horizon) = (self.logs.display(), time(self.label_horizon));
         format!("records in {logs}, label horizon {horizon}, retain {retain}")
+    }
+
+    /// What happens to a database of an older version.
+    pub(crate) fn before(&self) -> Before {
+        if self.no_backup { Before::Nothing } else { Before::Copy }
     }
 
     /// The same as plain values.

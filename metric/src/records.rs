@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use shared::clock::Clock;
 
 use crate::account::{Account, Rejected};
+use crate::arrival::Arrival;
 use crate::projection::Projection;
 use crate::store::schema::FILE;
-use crate::store::{Arrival, CommitTime, Finding, Limits, Log, Note, Recorded, Store};
+use crate::store::{Before, CommitTime, Finding, Limits, Log, Note, Recorded, Store};
 use crate::write_error::{WriteError, sync_folder};
 
 /// The lock's name in the folder. Never the database itself: closing any other handle of it would lose SQLite's locks.
@@ -65,8 +66,16 @@ impl Records {
     /// # Errors
     /// Another writer, a damaged database, or files that cannot be written.
     pub fn open(folder: &Path) -> Result<Self, WriteError> {
+        Self::open_with(folder, Before::Copy)
+    }
+
+    /// The same; `before` says what happens to a database of an older version before it is changed.
+    ///
+    /// # Errors
+    /// As [`Records::open`].
+    pub fn open_with(folder: &Path, before: Before) -> Result<Self, WriteError> {
         let lock = lock(folder)?;
-        let mut store = Store::open(folder)?;
+        let mut store = Store::open_with(folder, before)?;
         let mut open = |log| Projection::open(folder, log, &mut store);
         let files = [open(Log::Labels)?, open(Log::Metric)?];
         sync_folder(folder)?;

@@ -189,8 +189,9 @@ mod tests {
 
     use super::*;
     use crate::account::Rejected;
+    use crate::arrival::{Arrival, ArrivalKind};
     use crate::join::ModelId;
-    use crate::store::{Arrival, ArrivalKind, CommitTime, Finding, Kind, Limits, Note, Store};
+    use crate::store::{CommitTime, Finding, Kind, Limits, Note, Store};
 
     fn account() -> Account {
         let mut account = Account::default();

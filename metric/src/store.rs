@@ -1,10 +1,13 @@
 //! The database: everything that was received and what became of it. The truth, of which the text files are a view.
 
-mod arrival;
+mod block;
 mod change;
+mod copy;
 mod finding;
+mod journal;
 mod known;
 mod log;
+mod packing;
 mod reader;
 mod room;
 pub mod schema;
@@ -14,20 +17,22 @@ mod stored_id;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior};
 use shared::clock::Timestamp;
 use shared::message::RowId;
 
 use crate::account::{Account, Rejected};
+use crate::arrival::Arrival;
+use crate::decide::Contradiction;
 use crate::join::Scored;
 use crate::write_error::{WriteError, damaged};
 
-pub use arrival::{Arrival, ArrivalKind};
 use change::{Change, Changed};
 pub use finding::{Finding, Kind, Note};
 use known::Collected;
 pub use log::{FileState, Log};
 pub use reader::{Reader, Selection};
+pub use schema::Before;
 use state::State;
 
 /// When a group of messages is recorded.
@@ -84,19 +89,6 @@ pub struct Recorded {
     pub crowded: Vec<RowId>,
 }
 
-/// A second value of a half.
-#[derive(Debug, PartialEq)]
-pub struct Contradiction {
-    /// The row.
-    pub id: RowId,
-    /// A label, or else a prediction.
-    pub label: bool,
-    /// The value that stays.
-    pub first: f64,
-    /// The value that is ignored.
-    pub again: f64,
-}
-
 /// The database, opened by the one who writes it.
 #[derive(Debug)]
 pub struct Store {
@@ -124,13 +116,21 @@ impl Memory {
 }
 
 impl Store {
-    /// Opens the database of a folder, or makes it. Whoever calls it holds the folder's lock.
+    /// Opens the database of a folder, or makes it. Whoever calls it holds the folder's lock. An older one is copied beside
+    /// before it is brought up to date.
     pub fn open(folder: &Path) -> Result<Self, WriteError> {
+        Self::open_with(folder, Before::Copy)
+    }
+
+    /// The same; `before` says what happens to an older one.
+    pub fn open_with(folder: &Path, before: Before) -> Result<Self, WriteError> {
         let path = schema::path(folder);
         room::look(folder)?;
+        // Before the database, so that it is dropped after it.
+        let index;
         let mut db = schema::open_to_write(&path)?;
-        schema::migrate(&mut db, &path)?;
-        let index = room::reserve(&path)?;
+        index = room::reserve(&path)?;
+        schema::migrate(&mut db, &path, before)?;
         let memory = Memory::load(&db).map_err(|why| WriteError::with_database(why, &path))?;
         Ok(Self { db, path, memory: Some(memory), _index: index })
     }
@@ -197,20 +197,19 @@ impl Store {
     pub fn is_due(&mut self, now: CommitTime, limits: &Limits) -> Result<bool, WriteError> {
         const AGE_KEPT_MS: i64 = 60_000;
         let state = self.state()?;
-        let (over, first, age) = (state.horizon_over, state.first_event, state.age);
-        let (kept, last) = (state.first_scoring, state.last_event);
-        let oldest = |table: &str, from: i64| -> rusqlite::Result<i64> {
-            let sql = format!("SELECT age FROM {table} WHERE seq >= ?1 ORDER BY seq LIMIT 1");
-            let age =
-                self.db.prepare_cached(&sql)?.query_row([from], |row| row.get::<_, i64>(0)).optional()?;
-            Ok(age.unwrap_or(i64::MAX))
-        };
+        let (over, last, age) = (state.horizon_over, state.last_event, state.age);
+        let (first, kept) = (state.first_event, state.first_scoring);
+        let never = |age: Option<i64>| age.unwrap_or(i64::MAX);
         let ask = || {
-            if over < last && oldest("event", over + 1)?.saturating_add(limits.horizon_ms) <= now.age {
+            if over < last
+                && never(journal::age_of_event(&self.db, over + 1)?).saturating_add(limits.horizon_ms)
+                    <= now.age
+            {
                 return Ok(true);
             }
-            let Some((events, scorings)) = limits.forgotten(now) else { return Ok(false) };
-            Ok((first <= over && oldest("event", first)? <= events) || oldest("scoring", kept)? <= scorings)
+            let Some((messages, rows)) = limits.forgotten(now) else { return Ok(false) };
+            Ok((first <= over && never(journal::age_of_event(&self.db, first)?) <= messages)
+                || never(journal::age_of_scoring(&self.db, kept)?) <= rows)
         };
         let due = ask().map_err(|why| WriteError::with_database(why, &self.path))?;
         // Where nothing was ever received, no age matters.
@@ -250,7 +249,7 @@ impl Store {
     ) -> Result<(), WriteError> {
         self.state()?;
         let Some(Memory { state, .. }) = &self.memory else { return Ok(()) };
-        log::lines(&self.db, &self.path, &state.account, log, after, with)
+        log::lines(&self.db, &self.path, state, log, after, with)
     }
 
     fn state(&mut self) -> Result<&State, WriteError> {
@@ -277,9 +276,9 @@ impl Store {
         db.commit().map_err(trouble)?;
         schema::copy_back(&self.db, &self.path)?;
         if put_into_table {
-            collected = Collected::default();
+            collected = collected.emptied(fresh);
         } else {
-            fresh.into_iter().for_each(|(key, half)| collected.add(key, half));
+            fresh.into_iter().for_each(|(id, half)| collected.add(id, half));
         }
         self.memory = Some(Memory { state, collected });
         Ok(result)

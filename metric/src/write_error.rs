@@ -18,6 +18,15 @@ pub enum WriteError {
 }
 
 impl WriteError {
+    /// The same, with what was tried.
+    #[must_use]
+    pub fn context(self, tried: String) -> Self {
+        match self {
+            Self::Passing(why) => Self::Passing(why.context(tried)),
+            Self::Fatal(why) => Self::Fatal(why.context(tried)),
+        }
+    }
+
     /// The error, whichever it is.
     pub fn into_error(self) -> anyhow::Error {
         match self {
@@ -36,6 +45,16 @@ impl WriteError {
 
     /// What a failed call to SQLite on this database means.
     pub fn with_database(why: rusqlite::Error, path: &Path) -> Self {
+        if let rusqlite::Error::FromSqlConversionFailure(_, _, how) = &why {
+            return damaged(path, &how.to_string());
+        }
+        // What SQLite gave to us, and is not what we write.
+        if matches!(
+            why,
+            rusqlite::Error::InvalidColumnType(..) | rusqlite::Error::IntegralValueOutOfRange(..)
+        ) {
+            return damaged(path, &why.to_string());
+        }
         let error = why.sqlite_error().copied();
         let code = error.map(|error| error.code);
         let extended = error.map(|error| error.extended_code);

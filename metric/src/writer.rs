@@ -19,14 +19,15 @@ use tracing::{error, info, warn};
 use crate::PREFETCH;
 use crate::account::Rejected;
 use crate::age::{Age, Reading};
-use crate::group::Group;
+use crate::decide::Contradiction;
+use crate::group::{Group, Turn};
 use crate::hints;
 use crate::notices::Notices;
 use crate::patience::{Patience, passes_by_itself};
 use crate::prometheus;
 use crate::records::Records;
 use crate::score_log::{self, ScoreLog};
-use crate::store::{CommitTime, Contradiction, Limits, Recorded, Store, schema};
+use crate::store::{Before, CommitTime, Limits, Recorded, Store, schema};
 use crate::write_error::WriteError;
 
 /// How often it is looked whether time alone has something to do.
@@ -61,6 +62,7 @@ impl Writer {
     /// Opens the folder. Waits while the disk is full; returns none where a stop was requested before there was space.
     pub(crate) async fn open(
         folder: &Path,
+        before: Before,
         limits: Limits,
         clock: Clock,
         rows: watch::Sender<u64>,
@@ -72,7 +74,7 @@ impl Writer {
         let mut records = loop {
             let path = folder.to_owned();
             let opened = tokio::select! {
-                opened = spawn_blocking(move || Records::open(&path)) => opened?,
+                opened = spawn_blocking(move || Records::open_with(&path, before)) => opened?,
                 // Comparing gigabytes can be left off at any time.
                 () = stop.overdue() => return Ok(None),
             };
@@ -115,7 +117,7 @@ impl Writer {
     /// written holds from here on.
     pub(crate) async fn run(
         mut self,
-        mut groups: mpsc::Receiver<Group>,
+        mut groups: mpsc::Receiver<Turn>,
         lookout: Lookout,
     ) -> anyhow::Result<()> {
         self.patience.over();
@@ -126,7 +128,7 @@ impl Writer {
         loop {
             let goes_on = tokio::select! {
                 group = groups.recv() => match group {
-                    Some(group) => self.write(group).await?,
+                    Some((group, _turn)) => self.write(group).await?,
                     None => break,
                 },
                 Ok(()) = looks.changed() => {

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use metric::account::Rejected;
+use metric::arrival::{Arrival, ArrivalKind};
 use metric::lines::METRIC_HEADER;
 use metric::records::Records;
-use metric::store::{Arrival, ArrivalKind, CommitTime, Kind, Limits, Reader};
+use metric::store::{CommitTime, Kind, Limits, Reader};
 use metric::write_error::WriteError;
 use shared::clock::{Clock, Hand, Timestamp};
 use shared::message::RowId;

@@ -19,7 +19,7 @@ use crate::clock::Timestamp;
 
 pub use body_key::BodyKey;
 pub use cell::{Cell, Features};
-pub use id::RowId;
+pub use id::{RowId, ShortId};
 pub use name::Name;
 pub use outgoing::{HeaderValue, Outgoing};
 pub use reject::Rejection;

@@ -1,22 +1,23 @@
 //! One commit: a group of messages, and what time has done since the one before.
 
+use std::collections::BTreeSet;
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
 
-use rusqlite::{CachedStatement, Transaction, params};
-use shared::clock::Timestamp;
+use foldhash::fast::RandomState;
+use rusqlite::{Transaction, params};
 use shared::message::RowId;
 
-use super::known::{Collected, Finder, Half};
+use super::block::{Block, StoredEvent};
+use super::known::{self, Collected, Finder, Half};
 use super::log::load_file;
 use super::state::{State, source};
 use super::stored_id::StoredId;
-use super::{Arrival, ArrivalKind, CommitTime, Contradiction, Limits, Log, Recorded};
-use crate::join::{LabelHalf, Outcome, PredictionHalf, RowState, Scored};
-use crate::lines::{self, Event};
+use super::{CommitTime, Limits, Log, Recorded, journal};
+use crate::arrival::Arrival;
+use crate::decide::{Effects, Event, KnownRows, decide};
+use crate::lines::{self, LineWriter};
 
-/// How many events a commit looks at to expire or to trim them, so that none takes long.
+/// How many messages and rows a commit looks at to expire or to forget them, so that none takes long.
 const STRIDE: i64 = 4096;
 
 /// A transaction and what it leads to.
@@ -27,7 +28,7 @@ pub(super) struct Change<'a> {
     /// The models whose accounts have changed.
     touched: BTreeSet<usize>,
     /// The halves that are new.
-    fresh: Vec<(StoredId, Half)>,
+    fresh: Vec<(RowId, Half)>,
     /// They and the collected ones are in the table.
     put_into_table: bool,
 }
@@ -35,7 +36,7 @@ pub(super) struct Change<'a> {
 /// What is different when the transaction is committed.
 pub(super) struct Changed {
     pub(super) state: State,
-    pub(super) fresh: Vec<(StoredId, Half)>,
+    pub(super) fresh: Vec<(RowId, Half)>,
     /// What was collected is in the table now, and so are the fresh ones.
     pub(super) put_into_table: bool,
 }
@@ -67,235 +68,159 @@ impl<'a> Change<'a> {
 
     /// Takes in messages, in their order.
     pub(super) fn record(&mut self, arrivals: &[Arrival], now: CommitTime) -> rusqlite::Result<Recorded> {
-        let mut joining = Joining {
-            finder: Finder::new(self.db, self.collected)?,
-            insert_event: self
-                .db
-                .prepare_cached("INSERT INTO event VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?,
-            insert_scoring: self
-                .db
-                .prepare_cached("INSERT INTO scoring VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?,
-            state: &mut self.state,
-            touched: &mut self.touched,
-            fresh: &mut self.fresh,
-            rows: HashMap::with_capacity(arrivals.len()),
-            now,
-            recorded: Recorded::default(),
-        };
-        for arrival in arrivals {
-            joining.add(arrival)?;
+        let known = self.fetch(arrivals)?;
+        let effects = decide(arrivals, known, &mut self.state.account, now.wall);
+        self.apply(effects, now)
+    }
+
+    /// What is known of the rows that messages speak of.
+    fn fetch<'m>(&self, arrivals: &'m [Arrival]) -> rusqlite::Result<KnownRows<'m>> {
+        let mut finder = Finder::new(self.db, self.collected)?;
+        let mut rows = KnownRows::with_capacity_and_hasher(arrivals.len(), RandomState::default());
+        for id in arrivals.iter().filter_map(|arrival| arrival.id.as_ref()) {
+            if let Entry::Vacant(new) = rows.entry(id) {
+                new.insert(finder.row(id, &self.state)?.unwrap_or_default());
+            }
         }
-        Ok(joining.recorded)
+        Ok(rows)
+    }
+
+    /// Writes what was decided.
+    fn apply(&mut self, effects: Effects<'_>, now: CommitTime) -> rusqlite::Result<Recorded> {
+        let Effects { events, scored, models, contradictions, crowded } = effects;
+        self.touched.extend(models);
+        let mut recorded = Recorded { contradictions, crowded, ..Recorded::default() };
+        if events.is_empty() {
+            return Ok(recorded);
+        }
+        let state = &mut self.state;
+        let mut writer = LineWriter::default();
+        let mut block = Block::new(state.last_event + 1, now.wall, now.age);
+        for Event { id, model, value, at, met } in events {
+            let source = model.map_or(0, source);
+            block.push(id, source, value, at, met);
+            self.fresh.extend(id.map(|id| (id.clone(), Half { seq: block.last(), source, value, at, met })));
+            let model = model.map(|number| &*state.account.models()[number].model);
+            writer.event(&mut recorded.labels_log, lines::Event { received: now.wall, id, model, value });
+        }
+        state.last_event = block.last();
+        let mut insert =
+            self.db.prepare_cached("INSERT INTO scoring VALUES (?1, 0, ?2, ?3, ?4, ?5, ?6, ?7)")?;
+        for row in &scored {
+            state.last_scoring += 1;
+            insert.execute(params![
+                state.last_scoring,
+                StoredId(&row.id),
+                row.y_true,
+                row.y_pred,
+                source(row.number),
+                row.predicted_at.0,
+                row.labelled_at.0
+            ])?;
+            let (least, greatest) = block.predicted.unwrap_or((i64::MAX, i64::MIN));
+            block.predicted = Some((least.min(row.predicted_at.0), greatest.max(row.predicted_at.0)));
+            writer.scored(&mut recorded.metric_log, row);
+        }
+        block.last_scoring = state.last_scoring;
+        journal::insert(self.db, &block)?;
+        recorded.scored = scored;
+        Ok(recorded)
     }
 
     /// Ends the waiting of the halves whose horizon is over, the oldest first. Returns whether none is left.
     ///
-    /// Events are looked at in the order in which they came, each once, so nothing has to be kept for it. One that has
+    /// Messages are looked at in the order in which they came, each once, so nothing has to be kept for it. One that has
     /// met nothing when it came, and that no later one has met, has waited in vain.
     pub(super) fn expire(&mut self, now: CommitTime, limits: &Limits) -> rusqlite::Result<bool> {
-        let mut events = self.db.prepare_cached(
-            "SELECT seq, age, source, id, met FROM event WHERE seq > ?1 ORDER BY seq LIMIT ?2",
-        )?;
         let mut finder = Finder::new(self.db, self.collected)?;
-        let mut expired = self.db.prepare_cached("INSERT INTO expiry VALUES (?1, ?2)")?;
-        let mut due = events.query([self.state.horizon_over, STRIDE])?;
-        while let Some(event) = due.next()? {
-            let (seq, age, source): (i64, i64, i64) = (event.get(0)?, event.get(1)?, event.get(2)?);
-            if age.saturating_add(limits.horizon_ms) > now.age {
-                return Ok(true);
+        let mut insert = self.db.prepare_cached("INSERT INTO expiry VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
+        let (after, last) = (self.state.horizon_over, self.state.last_event);
+        let (state, touched) = (&mut self.state, &mut self.touched);
+        journal::events(self.db, after, last, |block, seq, event| {
+            if block.age.saturating_add(limits.horizon_ms) > now.age || seq > after + STRIDE {
+                return Ok(false);
             }
-            self.state.horizon_over = seq;
-            let Some(key) = event.get::<_, Option<StoredId>>(3)? else { continue };
-            if event.get(4)? || finder.was_met(&key, seq, source)? {
-                continue;
+            state.horizon_over = seq;
+            let StoredEvent { id: Some(id), source, value, met: false, .. } = event else { return Ok(true) };
+            if !finder.was_met(&id, seq, source)? {
+                insert.execute(params![seq, StoredId(&id), source, value, block.received.0, now.wall.0])?;
+                let number = usize::try_from(source - 1).ok();
+                state.account.count(number, |counts| counts.expired += 1);
+                touched.extend(number);
             }
-            expired.execute([seq, now.wall.0])?;
-            let number = usize::try_from(source - 1).ok();
-            self.state.account.count(number, |counts| counts.expired += 1);
-            self.touched.extend(number);
-        }
-        Ok(self.state.horizon_over == self.state.last_event)
+            Ok(true)
+        })?;
+        let next = journal::age_of_event(self.db, self.state.horizon_over + 1)?;
+        let waits = |age: i64| age.saturating_add(limits.horizon_ms) > now.age;
+        Ok(self.state.horizon_over == last || next.is_some_and(waits))
     }
 
     /// Forgets what is older than the history that is kept. To be called when no horizon is left that is over.
     ///
-    /// An event stays for two horizons: until then, a half that it has met may still meet others, and its repetition,
+    /// A message stays for two horizons: until then, a half that it has met may still meet others, and its repetition,
     /// taken for a new one, would be scored once more.
     pub(super) fn trim(&mut self, now: CommitTime, limits: &Limits) -> rusqlite::Result<()> {
         let Some((newest_event, newest_scoring)) = limits.forgotten(now) else { return Ok(()) };
-        let events = self.older(Log::Labels, "event", self.state.first_event, newest_event)?;
-        if events >= self.state.first_event {
-            self.forget(events)?;
-            self.db.prepare_cached("DELETE FROM expiry WHERE seq <= ?1")?.execute([events])?;
-            self.state.first_event = events + 1;
+        // First: which row belongs to which commit is in the journal.
+        self.forget_rows(newest_scoring)?;
+        self.forget_messages(newest_event)
+    }
+
+    /// Deletes the rows that were scored at this age or before.
+    fn forget_rows(&mut self, newest: i64) -> rusqlite::Result<()> {
+        let first = self.state.first_scoring;
+        let safe = self.safe(Log::Metric)?.min(first - 1 + STRIDE);
+        let mut commits = self.db.prepare_cached(
+            "SELECT last_scoring, age FROM journal WHERE last_scoring >= ?1 ORDER BY last_scoring, first",
+        )?;
+        let mut commits = commits.query([first])?;
+        let mut last = first - 1;
+        while let Some(commit) = commits.next()? {
+            let (scored, age): (i64, i64) = (commit.get(0)?, commit.get(1)?);
+            if age > newest {
+                break;
+            }
+            last = scored.min(safe);
+            if last == safe {
+                break;
+            }
         }
-        let rows = self.older(Log::Metric, "scoring", self.state.first_scoring, newest_scoring)?;
-        if rows >= self.state.first_scoring {
-            self.db.prepare_cached("DELETE FROM scoring WHERE seq <= ?1")?.execute([rows])?;
-            self.state.first_scoring = rows + 1;
+        if last >= first {
+            self.db.prepare_cached("DELETE FROM scoring WHERE seq <= ?1")?.execute([last])?;
+            self.state.first_scoring = last + 1;
         }
         Ok(())
     }
 
-    /// Deletes the events up to this one.
-    fn forget(&mut self, last: i64) -> rusqlite::Result<()> {
+    /// Deletes the blocks that were committed at this age or before, whole ones.
+    fn forget_messages(&mut self, newest: i64) -> rusqlite::Result<()> {
+        let (first, last) = (self.state.first_event, self.state.last_event);
+        let safe = self.safe(Log::Labels)?.min(self.state.horizon_over);
+        let mut old = Vec::new();
+        let mut count = 0;
+        journal::blocks(self.db, first - 1, last, |block| {
+            count += block.count;
+            if block.age > newest || block.last() > safe || (count > STRIDE && !old.is_empty()) {
+                return Ok(false);
+            }
+            old.push(block.clone());
+            Ok(true)
+        })?;
+        let Some(newest) = old.last() else { return Ok(()) };
+        let last = newest.last();
         if last > self.state.known {
             self.put_into_table()?;
         }
-        let mut known = self.db.prepare_cached("DELETE FROM known WHERE id = ?1 AND seq = ?2")?;
-        let mut events = self.db.prepare_cached("SELECT id, seq FROM event WHERE seq <= ?1")?;
-        let mut rows = events.query([last])?;
-        while let Some(event) = rows.next()? {
-            if let Some(key) = event.get::<_, Option<StoredId>>(0)? {
-                known.execute(params![key, event.get::<_, i64>(1)?])?;
-            }
-        }
-        self.db.prepare_cached("DELETE FROM event WHERE seq <= ?1")?.execute([last])?;
+        old.iter().try_for_each(|block| known::forget(self.db, block))?;
+        self.db.prepare_cached("DELETE FROM journal WHERE first <= ?1")?.execute([last])?;
+        self.db.prepare_cached("DELETE FROM expiry WHERE seq <= ?1")?.execute([last])?;
+        self.state.first_event = last + 1;
         Ok(())
     }
 
-    /// The last of a table's oldest entries whose age is `newest` at the most and that is safe in its text file, or the one
-    /// before the first.
-    fn older(&self, log: Log, table: &str, first: i64, newest: i64) -> rusqlite::Result<i64> {
-        let sql = format!("SELECT seq, age FROM {table} WHERE seq >= ?1 ORDER BY seq LIMIT ?2");
-        let mut oldest = self.db.prepare_cached(&sql)?;
-        let mut rows = oldest.query([first, STRIDE])?;
-        let mut last = first - 1;
-        while let Some(row) = rows.next()? {
-            if row.get::<_, i64>(1)? > newest {
-                break;
-            }
-            last = row.get(0)?;
-        }
-        if last < first {
-            return Ok(last);
-        }
-        // What a power cut may take from the text file must be there to be written again.
-        let synced = load_file(self.db, log)?.map_or(0, |file| file.synced);
-        Ok(last.min(synced.max(first - 1)))
-    }
-}
-
-/// The messages of a group on their way into the database.
-struct Joining<'a> {
-    finder: Finder<'a>,
-    insert_event: CachedStatement<'a>,
-    insert_scoring: CachedStatement<'a>,
-    state: &'a mut State,
-    touched: &'a mut BTreeSet<usize>,
-    fresh: &'a mut Vec<(StoredId, Half)>,
-    /// The rows that this group speaks of: halves that meet in it are not looked for in the database.
-    rows: HashMap<&'a RowId, RowState>,
-    now: CommitTime,
-    recorded: Recorded,
-}
-
-impl<'a> Joining<'a> {
-    fn add(&mut self, arrival: &'a Arrival) -> rusqlite::Result<()> {
-        let number = match &arrival.kind {
-            ArrivalKind::Label => None,
-            ArrivalKind::Prediction(model) => Some(self.state.account.number(model)),
-        };
-        self.touched.extend(number);
-        let value = arrival.value;
-        let at = arrival.published_at.unwrap_or(self.now.wall);
-        let Some(id) = &arrival.id else {
-            self.state.account.count(number, |counts| counts.anonymous += 1);
-            return self.insert_event(arrival, number, at, false);
-        };
-        let row = match self.rows.entry(id) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(self.finder.row(id, self.state)?),
-        };
-        let label_was_scored = row.label.is_some_and(|label| label.scored);
-        let outcome = match number {
-            None => row.add_label(id, LabelHalf { value, at, expired: false, scored: false }),
-            Some(number) => {
-                let model = Arc::clone(&self.state.account.models()[number].model);
-                row.add_prediction(id, PredictionHalf { value, at, model, expired: false })
-            }
-        };
-        if !label_was_scored && row.label.is_some_and(|label| label.scored) {
-            self.state.account.labels.scored += 1;
-        }
-        let account = &mut self.state.account;
-        let scored = match outcome {
-            Outcome::New(scored) => scored,
-            Outcome::Late => {
-                account.count(number, |counts| counts.late += 1);
-                Vec::new()
-            }
-            Outcome::Duplicate => {
-                account.count(number, |counts| counts.duplicates += 1);
-                return Ok(());
-            }
-            Outcome::Crowded => {
-                account.count(number, |counts| counts.crowded += 1);
-                self.recorded.crowded.push(id.clone());
-                return Ok(());
-            }
-            Outcome::Conflict(first) => {
-                account.count(number, |counts| counts.conflicts += 1);
-                let label = number.is_none();
-                self.recorded.contradictions.push(Contradiction {
-                    id: id.clone(),
-                    label,
-                    first,
-                    again: value,
-                });
-                return Ok(());
-            }
-        };
-        account.count(number, |counts| counts.received += 1);
-        self.insert_event(arrival, number, at, !scored.is_empty())?;
-        scored.into_iter().try_for_each(|row| self.insert_scored(row))
-    }
-
-    fn insert_event(
-        &mut self,
-        arrival: &Arrival,
-        number: Option<usize>,
-        at: Timestamp,
-        met: bool,
-    ) -> rusqlite::Result<()> {
-        let Arrival { id, value, .. } = arrival;
-        self.state.last_event += 1;
-        let (seq, source) = (self.state.last_event, number.map_or(0, source));
-        let key = id.as_ref().map(StoredId::from);
-        self.insert_event.execute(params![
-            seq,
-            self.now.wall.0,
-            self.now.age,
-            source,
-            key,
-            value,
-            at.0,
-            met
-        ])?;
-        self.fresh.extend(key.map(|key| (key, Half { seq, source, value: *value, at, met })));
-        let model = number.map(|number| &*self.state.account.models()[number].model);
-        let event = Event { received: self.now.wall, id: id.as_ref(), model, value: *value };
-        lines::event(&mut self.recorded.labels_log, event);
-        Ok(())
-    }
-
-    fn insert_scored(&mut self, row: Scored) -> rusqlite::Result<()> {
-        let number = self.state.account.number(&row.model);
-        self.touched.insert(number);
-        self.state.account.score(number, row.y_true, row.y_pred);
-        self.state.last_scoring += 1;
-        self.insert_scoring.execute(params![
-            self.state.last_scoring,
-            self.now.age,
-            StoredId::from(&row.id),
-            row.y_true,
-            row.y_pred,
-            source(number),
-            row.predicted_at.0,
-            row.labelled_at.0
-        ])?;
-        lines::scored(&mut self.recorded.metric_log, &row);
-        self.recorded.scored.push(row);
-        Ok(())
+    /// The number of the last entry that a power cut cannot take from its text file: what it may take must be there to be written
+    /// again.
+    fn safe(&self, log: Log) -> rusqlite::Result<i64> {
+        Ok(load_file(self.db, log)?.map_or(0, |file| file.synced))
     }
 }

@@ -6,11 +6,13 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use shared::clock::Timestamp;
 use shared::message::RowId;
 
-use super::state::model_of;
+use super::block::StoredEvent;
+use super::journal;
+use super::state::{State, model_of};
 use super::stored_id::StoredId;
 use crate::account::Account;
 use crate::join::Scored;
-use crate::lines::{self, Event, METRIC_HEADER};
+use crate::lines::{Event, LineWriter, METRIC_HEADER};
 use crate::write_error::WriteError;
 
 /// A text file that shows a part of the database.
@@ -86,56 +88,84 @@ pub(super) fn save_file(db: &Connection, log: Log, file: &FileState) -> rusqlite
     Ok(())
 }
 
+/// Calls `with` for each entry after this number that is kept, in order, with its number and its line, until it returns false.
 pub(super) fn lines(
     db: &Connection,
     path: &Path,
-    account: &Account,
+    state: &State,
     log: Log,
     after: i64,
-    mut with: impl FnMut(i64, &str) -> Result<bool, WriteError>,
+    with: impl FnMut(i64, &str) -> Result<bool, WriteError>,
 ) -> Result<(), WriteError> {
-    let trouble = |why| WriteError::with_database(why, path);
-    let sql = match log {
-        Log::Labels => "SELECT seq, source, id, value, received FROM event WHERE seq > ?1 ORDER BY seq",
-        Log::Metric => {
-            "SELECT seq, source, id, y_true, y_pred, predicted_at, labelled_at FROM scoring WHERE seq > ?1 \
-             ORDER BY seq"
-        }
+    // What `with` has against going on.
+    let mut failed = None;
+    let read = match log {
+        Log::Labels => event_lines(db, state, after, &mut failed, with),
+        Log::Metric => scored_lines(db, state, after, &mut failed, with),
     };
-    let mut entries = db.prepare_cached(sql).map_err(trouble)?;
-    let mut rows = entries.query([after]).map_err(trouble)?;
-    let mut text = String::new();
-    while let Some(row) = rows.next().map_err(trouble)? {
+    read.map_err(|why| WriteError::with_database(why, path))?;
+    failed.map_or(Ok(()), Err)
+}
+
+fn event_lines(
+    db: &Connection,
+    state: &State,
+    after: i64,
+    failed: &mut Option<WriteError>,
+    mut with: impl FnMut(i64, &str) -> Result<bool, WriteError>,
+) -> rusqlite::Result<()> {
+    let (mut text, mut writer) = (String::new(), LineWriter::default());
+    journal::events(db, after.max(state.first_event - 1), state.last_event, |block, seq, event| {
+        let StoredEvent { id, source, value, .. } = event;
+        let model = model_of(&state.account, source)?;
+        let model = model.as_ref().map(|(_, model)| &**model);
         text.clear();
-        let seq = write_line(&mut text, row, account, log).map_err(trouble)?;
-        if !with(seq, &text)? {
-            break;
+        writer.event(&mut text, Event { received: block.received, id: id.as_ref(), model, value });
+        Ok(with(seq, &text).unwrap_or_else(|why| {
+            *failed = Some(why);
+            false
+        }))
+    })
+}
+
+fn scored_lines(
+    db: &Connection,
+    state: &State,
+    after: i64,
+    failed: &mut Option<WriteError>,
+    mut with: impl FnMut(i64, &str) -> Result<bool, WriteError>,
+) -> rusqlite::Result<()> {
+    let mut entries = db.prepare_cached(
+        "SELECT seq, source, id, y_true, y_pred, predicted_at, labelled_at FROM scoring WHERE seq > ?1 \
+         ORDER BY seq",
+    )?;
+    let mut rows = entries.query([after])?;
+    let (mut text, mut writer) = (String::new(), LineWriter::default());
+    while let Some(row) = rows.next()? {
+        text.clear();
+        writer.scored(&mut text, &read_scored(row, &state.account)?);
+        match with(row.get(0)?, &text) {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(why) => {
+                *failed = Some(why);
+                break;
+            }
         }
     }
     Ok(())
 }
 
-fn write_line(text: &mut String, row: &Row<'_>, account: &Account, log: Log) -> rusqlite::Result<i64> {
-    match log {
-        Log::Labels => {
-            let id = row.get::<_, Option<StoredId>>(2)?.map(RowId::from);
-            let model = model_of(account, row.get(1)?)?;
-            let (received, value) = (Timestamp(row.get(4)?), row.get(3)?);
-            lines::event(text, Event { received, id: id.as_ref(), model: model.as_deref(), value });
-        }
-        Log::Metric => lines::scored(text, &read_scored(row, account)?),
-    }
-    row.get(0)
-}
-
 pub(super) fn read_scored(row: &Row<'_>, account: &Account) -> rusqlite::Result<Scored> {
     let source = row.get(1)?;
-    let model = model_of(account, source)?;
+    let (number, model) =
+        model_of(account, source)?.ok_or(rusqlite::Error::IntegralValueOutOfRange(1, source))?;
     Ok(Scored {
-        id: row.get::<_, StoredId>(2)?.into(),
+        id: row.get::<_, StoredId<RowId>>(2)?.0,
         y_true: row.get(3)?,
         y_pred: row.get(4)?,
-        model: model.ok_or(rusqlite::Error::IntegralValueOutOfRange(1, source))?,
+        number,
+        model,
         predicted_at: Timestamp(row.get(5)?),
         labelled_at: Timestamp(row.get(6)?),
     })

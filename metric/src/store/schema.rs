@@ -7,7 +7,9 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::hooks::Wal;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use tracing::info;
 
+use super::{copy, journal, packing};
 use crate::write_error::{WriteError, damaged};
 
 /// The file's name in the records' folder.
@@ -18,7 +20,16 @@ const APPLICATION: i32 = 0x6d74_7263;
 
 /// What leads from each version of the schema to the next one, from the empty database on. The steps that have been
 /// released are never changed.
-const STEPS: [&str; 3] = [include_str!("1.sql"), include_str!("2.sql"), include_str!("3.sql")];
+const STEPS: [&str; 5] = [
+    include_str!("1.sql"),
+    include_str!("2.sql"),
+    include_str!("3.sql"),
+    include_str!("4.sql"),
+    include_str!("5.sql"),
+];
+
+/// The version with the old tables and the new ones, between which [`packing`] carries everything over.
+const PACKING: usize = 4;
 
 /// How long to wait for another program that holds a lock.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -82,15 +93,18 @@ pub fn is_checked_when_opened(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|file| file.len() <= CHECKED)
 }
 
-/// Checks that the database does not contradict itself. Takes about a second for half a gigabyte.
+/// Checks that the database does not contradict itself, and that the journal is what was written. Takes about a second for
+/// half a gigabyte.
 ///
 /// # Errors
 /// What it has found.
 pub fn check(db: &Connection, path: &Path) -> Result<(), WriteError> {
-    let verdict: String = db
-        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
-        .map_err(|why| WriteError::with_database(why, path))?;
-    if verdict == "ok" { Ok(()) } else { Err(damaged(path, verdict.trim())) }
+    let trouble = |why| WriteError::with_database(why, path);
+    let verdict: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(trouble)?;
+    if verdict != "ok" {
+        return Err(damaged(path, verdict.trim()));
+    }
+    if version(db, path)? == STEPS.len() { journal::check(db).map_err(trouble) } else { Ok(()) }
 }
 
 thread_local! {
@@ -123,11 +137,38 @@ pub fn copy_back(db: &Connection, path: &Path) -> Result<(), WriteError> {
     }
 }
 
+/// Copies the database of a folder, of whatever version, as it is now into a file, while it may be written. Returns the file's
+/// length in bytes.
+///
+/// # Errors
+/// There is no database, the file is there already, it cannot be written, or the database cannot be read.
+pub fn copy(folder: &Path, to: &Path) -> anyhow::Result<u64> {
+    let (db, path) = open_any_to_read(folder)?;
+    copy::copy(&db, &path, to).map_err(WriteError::into_error)
+}
+
 /// Opens the database for somebody who reads beside the writer.
 ///
 /// # Errors
 /// No database, one of another version, or one that cannot be read.
 pub fn open_to_read(folder: &Path) -> anyhow::Result<Connection> {
+    let (db, path) = open_any_to_read(folder)?;
+    let version = version(&db, &path).map_err(WriteError::into_error)?;
+    anyhow::ensure!(
+        version != PACKING,
+        "{} is being brought up to date, or was when metric ended; ask again when metric says that it is up to date",
+        path.display()
+    );
+    anyhow::ensure!(
+        version == STEPS.len(),
+        "{} has version {version} of the schema, this program has {}; start metric once to bring it up to date",
+        path.display(),
+        STEPS.len()
+    );
+    Ok(db)
+}
+
+fn open_any_to_read(folder: &Path) -> anyhow::Result<(Connection, PathBuf)> {
     let path = path(folder);
     anyhow::ensure!(
         path.exists(),
@@ -138,34 +179,61 @@ pub fn open_to_read(folder: &Path) -> anyhow::Result<Connection> {
     let trouble = |why| WriteError::with_database(why, &path).into_error();
     let db = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(trouble)?;
     db.busy_timeout(PATIENCE).map_err(trouble)?;
-    let version = version(&db, &path).map_err(WriteError::into_error)?;
-    anyhow::ensure!(
-        version == STEPS.len(),
-        "{} has version {version} of the schema, this program has {}; start metric once to bring it up to date",
-        path.display(),
-        STEPS.len()
-    );
-    Ok(db)
+    Ok((db, path))
+}
+
+/// What happens to a database of an older version before it is changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Before {
+    /// It is copied beside.
+    Copy,
+    /// Nothing: whoever starts the program has a copy, or needs none.
+    Nothing,
 }
 
 /// Makes the tables, or brings them up to date, each step as a whole.
-pub fn migrate(db: &mut Connection, path: &Path) -> Result<(), WriteError> {
-    migrate_to(db, path, STEPS.len())
+///
+/// # Errors
+/// A database that cannot be read or written, or no space for a copy of it.
+pub fn migrate(db: &mut Connection, path: &Path, before: Before) -> Result<(), WriteError> {
+    let version = version(db, path)?;
+    // From the version on in which steps take long, there is a copy already.
+    if before == Before::Copy && (1..PACKING).contains(&version) {
+        copy::copy_beside(db, path, version).map_err(|why| {
+            why.context(format!(
+                "cannot copy {} before it is brought up to date; make room, or start metric with --no-backup",
+                path.display()
+            ))
+        })?;
+    }
+    to_version(db, path, STEPS.len())?;
+    if (1..STEPS.len()).contains(&version) {
+        info!("{} is up to date: version {} of the schema", path.display(), STEPS.len());
+    }
+    Ok(())
 }
 
-fn migrate_to(db: &mut Connection, path: &Path, wanted: usize) -> Result<(), WriteError> {
+/// Takes all steps up to this version.
+pub(super) fn to_version(db: &mut Connection, path: &Path, wanted: usize) -> Result<(), WriteError> {
     let version = version(db, path)?;
-    let mut migrate = || {
-        for (done, step) in STEPS.iter().enumerate().take(wanted).skip(version) {
-            let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            change.execute_batch(step)?;
-            change.pragma_update(None, "application_id", APPLICATION)?;
-            change.pragma_update(None, "user_version", done as i64 + 1)?;
-            change.commit()?;
+    let trouble = |why| WriteError::with_database(why, path);
+    for (done, sql) in STEPS.iter().enumerate().take(wanted).skip(version) {
+        if done == PACKING {
+            packing::pack(db, path)?;
         }
-        Ok(())
-    };
-    migrate().map_err(|why| WriteError::with_database(why, path))
+        step(db, sql, done + 1).map_err(trouble)?;
+    }
+    Ok(())
+}
+
+fn step(db: &mut Connection, sql: &str, version: usize) -> rusqlite::Result<()> {
+    // A view or trigger that somebody has made on a table of ours is theirs to mend.
+    db.pragma_update(None, "legacy_alter_table", true)?;
+    let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    change.execute_batch(sql)?;
+    change.pragma_update(None, "application_id", APPLICATION)?;
+    change.pragma_update(None, "user_version", version as i64)?;
+    change.commit()
 }
 
 /// The version of the schema: how many steps were made. Refuses what this program must not touch.
@@ -201,7 +269,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = path(folder.path());
         let mut db = open_to_write(&path).unwrap();
-        migrate_to(&mut db, &path, 1).unwrap();
+        to_version(&mut db, &path, 1).unwrap();
         db.execute_batch(
             "INSERT INTO source VALUES (1, 'm', NULL, 1, 1, 0, 0, 0, 0, 0, 0, '{}');
              INSERT INTO scoring VALUES (1, 0, 'a', 3.0, 5.5, 1, 1500, 2750)",
@@ -212,8 +280,8 @@ mod tests {
         assert!(why.contains("version 1 of the schema"), "{why}");
 
         let mut db = open_to_write(&path).unwrap();
-        migrate(&mut db, &path).unwrap();
-        migrate(&mut db, &path).unwrap();
+        migrate(&mut db, &path, Before::Copy).unwrap();
+        migrate(&mut db, &path, Before::Copy).unwrap();
         let row: (String, f64, String, String) = open_to_read(folder.path())
             .unwrap()
             .query_row("SELECT id, absolute_error, model, labelled_at FROM scored", [], |row| row.try_into())
@@ -231,7 +299,7 @@ mod tests {
             let path = path(folder.path());
             Connection::open(&path).unwrap().execute_batch(change).unwrap();
             let before = std::fs::read(&path).unwrap();
-            let opened = open_to_write(&path).and_then(|mut db| migrate(&mut db, &path));
+            let opened = open_to_write(&path).and_then(|mut db| migrate(&mut db, &path, Before::Copy));
             let why = opened.unwrap_err().into_error().to_string();
             assert!(why.contains(want), "{why}");
             assert_eq!(std::fs::read(&path).unwrap(), before);

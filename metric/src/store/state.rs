@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, Row, params};
 use shared::message::Name;
 
+use super::journal;
 use crate::account::{Account, Counts, ModelAccount, Rejected};
 use crate::join::ModelId;
 
@@ -82,18 +83,16 @@ impl State {
 
     /// Has the models be heard of in the order in which they last were, as far back as is quickly found.
     fn hear_again(&mut self, db: &Connection) -> rusqlite::Result<()> {
-        const EVENTS: i64 = 4096;
-        let mut sources =
-            db.prepare("SELECT source FROM event WHERE seq > ?1 AND source > 0 ORDER BY seq")?;
-        let mut rows = sources.query([self.last_event - EVENTS])?;
-        while let Some(row) = rows.next()? {
-            let number = usize::try_from(row.get::<_, i64>(0)? - 1).ok();
-            // Where there is no such model, whoever reads the event says so.
+        const MESSAGES: i64 = 4096;
+        let after = (self.last_event - MESSAGES).max(self.first_event - 1);
+        journal::events(db, after, self.last_event, |_, _, event| {
+            let number = usize::try_from(event.source - 1).ok();
+            // Where there is no such model, whoever reads the message says so.
             if let Some(number) = number.filter(|number| *number < self.account.models().len()) {
                 self.account.hear_of(number);
             }
-        }
-        Ok(())
+            Ok(true)
+        })
     }
 
     /// Writes it, with the accounts of the labels and of these models.
@@ -136,15 +135,15 @@ pub(super) fn source(model: usize) -> i64 {
     i64::try_from(model).unwrap_or(i64::MAX - 1) + 1
 }
 
-/// The model of a number in the tables; none for the labels.
-pub(super) fn model_of(account: &Account, source: i64) -> rusqlite::Result<Option<Arc<ModelId>>> {
+/// The model of a number in the tables, and its number in the account; none for the labels.
+pub(super) fn model_of(account: &Account, source: i64) -> rusqlite::Result<Option<(usize, Arc<ModelId>)>> {
     if source == 0 {
         return Ok(None);
     }
     let number = usize::try_from(source - 1).ok();
-    let model = number.and_then(|number| account.models().get(number));
-    let known = model.ok_or(rusqlite::Error::IntegralValueOutOfRange(0, source))?;
-    Ok(Some(Arc::clone(&known.model)))
+    let known = number.and_then(|number| Some((number, account.models().get(number)?)));
+    let (number, known) = known.ok_or(rusqlite::Error::IntegralValueOutOfRange(0, source))?;
+    Ok(Some((number, Arc::clone(&known.model))))
 }
 
 fn save_source(
@@ -183,7 +182,8 @@ pub(super) fn unreadable(
 mod tests {
     use super::*;
     use crate::account::LATEST;
-    use crate::store::{Arrival, ArrivalKind, CommitTime, Limits, Store};
+    use crate::arrival::{Arrival, ArrivalKind};
+    use crate::store::{CommitTime, Limits, Store};
     use shared::clock::Timestamp;
 
     #[test]

@@ -27,6 +27,26 @@ impl Name {
         consists(text, Self::MAX_LEN, allowed, "A-Z a-z 0-9 _ . -")?;
         Ok(Self(text.into()))
     }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for Name {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::str::FromStr for Name {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::parse(text)
+    }
 }
 
 /// Holds a text to a length and to characters. `what` says which those are.
@@ -57,36 +77,6 @@ pub(super) fn begins_well(text: &str) -> Result<(), String> {
         _ => Ok(()),
     }
 }
-
-/// What every text of a checked type has: it is lent and shown as it is, and read from a flag.
-macro_rules! checked_text {
-    ($type:ident) => {
-        impl $type {
-            /// The text.
-            #[must_use]
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl std::fmt::Display for $type {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-
-        impl std::str::FromStr for $type {
-            type Err = String;
-
-            fn from_str(text: &str) -> Result<Self, String> {
-                Self::parse(text)
-            }
-        }
-    };
-}
-pub(super) use checked_text;
-
-checked_text!(Name);
 
 #[cfg(test)]
 mod tests {

@@ -179,7 +179,7 @@ fn envelope(role: Role, key: &Key, body: &impl Serialize, app: &'static str, now
     #[expect(clippy::unwrap_used, reason = "see above")]
     let json = serde_json::to_vec(body).unwrap();
     let (message_id, body) = match key {
-        Key::Property(id) => (Some(id.as_str().into()), json),
+        Key::Property(id) => (Some(id.to_string().into()), json),
         Key::Anonymous => (None, json),
         Key::Body { raw, under, .. } => {
             let under = serde_json::Value::from(under.as_str()).to_string();

@@ -97,7 +97,7 @@ fn ids_stand_beside_the_body_or_in_it_or_nowhere() {
     ] {
         let text = format!(r#" {{"body": 151, "id": {json}}}"#);
         let label = Label::decode(&body(&text)).unwrap();
-        assert_eq!((label.key.id().unwrap().as_str(), label.value), (want, 151.0), "{json}");
+        assert_eq!((&*label.key.id().unwrap().to_string(), label.value), (want, 151.0), "{json}");
         let answer = Label { value: 2.5, ..label }.encode("model", Timestamp(0));
         assert_eq!(answer.body, format!(r#"{{"id": {json}, "body": 2.5}}"#).into_bytes(), "as it was asked");
         assert_eq!(answer.message_id, None);
