@@ -85,7 +85,8 @@ mod tests {
     #[test]
     fn only_harmless_characters_pass() {
         for good in ["a", "_a", "0193a0b2-7c1d-7e2f", "model.v2", &"x".repeat(64)] {
-            assert_eq!(Name::parse(good).unwrap().as_str(), good);
+            let name = Name::parse(good).unwrap();
+            assert_eq!((name.as_str(), &*name.to_string()), (good, good));
         }
         for bad in ["", "a b", "a,b", "a\nb", "a\0b", "é", "=1+1", "a:b", "a@b", &"x".repeat(65)] {
             assert!(Name::parse(bad).is_err() && Name::recorded(bad).is_err(), "{bad:?} must be refused");
