@@ -64,3 +64,29 @@ impl Incoming for Outgoing {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn in_memory_a_message_arrives_as_it_left() {
+        let message = Outgoing {
+            role: Role::Label,
+            message_id: Some("order:17".into()),
+            content_type: Some("application/json"),
+            app: "features",
+            timestamp: 1_795_194_245,
+            headers: vec![("x-count", HeaderValue::Int(-5)), ("x-model", HeaderValue::Text("m".into()))],
+            body: b"151".to_vec(),
+        };
+        assert_eq!(message.body(), b"151");
+        assert_eq!((message.message_id(), message.correlation_id()), (Some("order:17"), None));
+        assert_eq!((message.content_type(), message.content_encoding()), (Some("application/json"), None));
+        let ints = ["x-count", "x-model", "x-none"].map(|name| message.int_header(name));
+        assert_eq!(ints, [Some(-5), None, None]);
+        let texts = ["x-count", "x-model", "x-none"].map(|name| message.text_header(name));
+        assert_eq!(texts, [None, Some("m"), None]);
+        assert_eq!(message.list_header("x-model"), None);
+    }
+}
