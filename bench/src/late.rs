@@ -100,7 +100,8 @@ impl Table {
     }
 }
 
-fn commit(records: &mut Records, arrivals: &[Arrival]) -> anyhow::Result<()> {
+/// Commits messages and writes their lines.
+pub(crate) fn commit(records: &mut Records, arrivals: &[Arrival]) -> anyhow::Result<()> {
     let now = CommitTime { wall: Timestamp(1_795_194_245_123), age: 0 };
     let recorded = records
         .commit(arrivals, Rejected::default(), now, &Limits::default())

@@ -3,11 +3,9 @@
 
 use std::time::Instant;
 
-use metric::account::Rejected;
 use metric::arrival::{Arrival, ArrivalKind};
 use metric::join::ModelId;
 use metric::records::Records;
-use metric::store::{CommitTime, Limits};
 use metric::write_error::WriteError;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
@@ -17,6 +15,7 @@ use shared::message::{Name, RowId};
 
 use crate::figures::{load, median};
 use crate::inserts;
+use crate::late::commit;
 use crate::processes::{processor_seconds, scratch};
 
 /// What the ids are.
@@ -105,12 +104,4 @@ fn messages(ids: &[RowId]) -> anyhow::Result<Vec<Arrival>> {
             [arrival(ArrivalKind::Label), arrival(ArrivalKind::Prediction(model.clone()))]
         })
         .collect())
-}
-
-fn commit(records: &mut Records, arrivals: &[Arrival]) -> anyhow::Result<()> {
-    let now = CommitTime { wall: Timestamp(1_795_194_245_123), age: 0 };
-    let recorded = records
-        .commit(arrivals, Rejected::default(), now, &Limits::default())
-        .map_err(WriteError::into_error)?;
-    records.show(&recorded.labels_log, &recorded.metric_log).map_err(WriteError::into_error)
 }

@@ -58,7 +58,8 @@ pub(super) fn blocks(
     let mut begun = false;
     while let Some(row) = rows.next()? {
         let block = read(row)?;
-        if if begun { block.first != next } else { block.first > next || block.last() < next } {
+        let follows = if begun { block.first == next } else { (block.first..=block.last()).contains(&next) };
+        if !follows {
             return Err(Damage::new(next, "is missing").into());
         }
         (begun, next) = (true, block.last() + 1);

@@ -95,24 +95,27 @@ pub(super) fn lines(
     state: &State,
     log: Log,
     after: i64,
-    with: impl FnMut(i64, &str) -> Result<bool, WriteError>,
+    mut with: impl FnMut(i64, &str) -> Result<bool, WriteError>,
 ) -> Result<(), WriteError> {
-    // What `with` has against going on.
-    let mut failed = None;
-    let read = match log {
-        Log::Labels => event_lines(db, state, after, &mut failed, with),
-        Log::Metric => scored_lines(db, state, after, &mut failed, with),
+    let mut failed = Ok(());
+    let goes_on = |seq, line: &str| {
+        with(seq, line).unwrap_or_else(|why| {
+            failed = Err(why);
+            false
+        })
     };
-    read.map_err(|why| WriteError::with_database(why, path))?;
-    failed.map_or(Ok(()), Err)
+    let read = match log {
+        Log::Labels => event_lines(db, state, after, goes_on),
+        Log::Metric => scored_lines(db, state, after, goes_on),
+    };
+    read.map_err(|why| WriteError::with_database(why, path)).and(failed)
 }
 
 fn event_lines(
     db: &Connection,
     state: &State,
     after: i64,
-    failed: &mut Option<WriteError>,
-    mut with: impl FnMut(i64, &str) -> Result<bool, WriteError>,
+    mut goes_on: impl FnMut(i64, &str) -> bool,
 ) -> rusqlite::Result<()> {
     let (mut text, mut writer) = (String::new(), LineWriter::default());
     journal::events(db, after.max(state.first_event - 1), state.last_event, |block, seq, event| {
@@ -121,10 +124,7 @@ fn event_lines(
         let model = model.as_ref().map(|(_, model)| &**model);
         text.clear();
         writer.event(&mut text, Event { received: block.received, id: id.as_ref(), model, value });
-        Ok(with(seq, &text).unwrap_or_else(|why| {
-            *failed = Some(why);
-            false
-        }))
+        Ok(goes_on(seq, &text))
     })
 }
 
@@ -132,8 +132,7 @@ fn scored_lines(
     db: &Connection,
     state: &State,
     after: i64,
-    failed: &mut Option<WriteError>,
-    mut with: impl FnMut(i64, &str) -> Result<bool, WriteError>,
+    mut goes_on: impl FnMut(i64, &str) -> bool,
 ) -> rusqlite::Result<()> {
     let mut entries = db.prepare_cached(
         "SELECT seq, source, id, y_true, y_pred, predicted_at, labelled_at FROM scoring WHERE seq > ?1 \
@@ -144,13 +143,8 @@ fn scored_lines(
     while let Some(row) = rows.next()? {
         text.clear();
         writer.scored(&mut text, &read_scored(row, &state.account)?);
-        match with(row.get(0)?, &text) {
-            Ok(true) => {}
-            Ok(false) => break,
-            Err(why) => {
-                *failed = Some(why);
-                break;
-            }
+        if !goes_on(row.get(0)?, &text) {
+            break;
         }
     }
     Ok(())
