@@ -1,5 +1,5 @@
--- Version 4: the tables of version 5 beside those that they replace. What is in these is packed into them stride by stride,
--- which takes a minute for ten million rows; a start that is cut off meanwhile goes on from the mark.
+-- Version 4: the tables of version 5 beside those that they replace. What is in these is packed into them stride by stride;
+-- a start that is cut off meanwhile goes on from the mark.
 
 -- The messages that were accepted, a block for each commit. What it is made of: `store/block.rs`.
 CREATE TABLE journal (
