@@ -71,6 +71,7 @@ fn record(folder: &Path, rows: u64) -> anyhow::Result<f64> {
                         model_version: Some(version.clone()),
                         published_at: None,
                         features_published_at: None,
+                        vector: None,
                     };
                     let messages: [Outgoing; 2] = [label.encode("bench", AT), prediction.encode("bench", AT)];
                     batch.extend(messages);

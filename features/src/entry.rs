@@ -22,14 +22,18 @@ impl Entry {
     /// How much it is, in bytes, about.
     #[must_use]
     pub fn size(&self) -> usize {
-        let cell = |(name, cell): &(Box<str>, Cell)| {
-            name.len() + if let Cell::Text(text) = cell { text.len() } else { NUMBER }
-        };
-        match &self.features {
-            Some(Features::Vector(vector)) => vector.len() * NUMBER,
-            Some(Features::Named(cells)) => cells.iter().map(cell).sum(),
-            None => NUMBER,
-        }
+        self.features.as_ref().map_or(NUMBER, size)
+    }
+}
+
+/// How much a row is, in bytes, about.
+pub(crate) fn size(features: &Features) -> usize {
+    let cell = |(name, cell): &(Box<str>, Cell)| {
+        name.len() + if let Cell::Text(text) = cell { text.len() } else { NUMBER }
+    };
+    match features {
+        Features::Vector(vector) => vector.len() * NUMBER,
+        Features::Named(cells) => cells.iter().map(cell).sum(),
     }
 }
 

@@ -5,7 +5,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use indicatif::ProgressBar;
 use shared::clock::Timestamp;
-use shared::message::{Label, Outgoing, Role, Row};
+use shared::message::Role;
 use shared::metrics::Counter;
 use shared::service::Context;
 use shared::stop::Stop;
@@ -18,11 +18,13 @@ use crate::ledger::Ledger;
 use crate::schedule::{Due, Schedule};
 use crate::shape::Shape;
 use crate::source::EntrySource;
+use crate::together;
 
 /// The service's name in its messages' property `app_id`.
 const APP: &str = "features";
-/// How many rows and labels a batch has at the most.
+/// How many messages a batch has at the most, about, and how many rows and labels.
 const BATCH: usize = 256;
+const MOST_DUE: usize = 8192;
 /// How many batches are under way at once.
 const DEPTH: usize = 3;
 
@@ -34,12 +36,19 @@ pub(crate) struct Feed<'a> {
     source: EntrySource,
     schedule: Schedule,
     ledger: &'a Ledger,
-    shape: &'a Shape,
+    form: Form<'a>,
+}
+
+/// In which form messages go out.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Form<'a> {
+    pub(crate) shape: &'a Shape,
+    pub(crate) rows_per_message: usize,
 }
 
 impl<'a> Feed<'a> {
-    pub(crate) fn new(source: EntrySource, schedule: Schedule, ledger: &'a Ledger, shape: &'a Shape) -> Self {
-        Self { source, schedule, ledger, shape }
+    pub(crate) fn new(source: EntrySource, schedule: Schedule, ledger: &'a Ledger, form: Form<'a>) -> Self {
+        Self { source, schedule, ledger, form }
     }
 
     /// Publishes until the source ends or a stop is requested, then what is held. What a source that ended early has against
@@ -52,7 +61,7 @@ impl<'a> Feed<'a> {
         let sending = Sending {
             publisher: &publisher,
             ledger: self.ledger,
-            shape: self.shape,
+            form: self.form,
             progress: progress.as_ref(),
         };
         let mut result = self.play(&sending, &stop).await;
@@ -91,12 +100,13 @@ impl<'a> Feed<'a> {
     /// under way then is still waited for.
     async fn play(&mut self, sending: &Sending<'_>, stop: &Stop) -> anyhow::Result<()> {
         let Self { source, schedule, .. } = self;
+        let most = (BATCH * sending.form.rows_per_message).min(MOST_DUE);
         let start = Instant::now();
         let mut flight = FuturesUnordered::new();
         let mut told = false;
         loop {
             while flight.len() < DEPTH && !stop.is_requested() {
-                let due = schedule.due(start.elapsed(), BATCH, source);
+                let due = schedule.due(start.elapsed(), most, source);
                 if due.is_empty() {
                     break;
                 }
@@ -128,19 +138,20 @@ impl<'a> Feed<'a> {
 struct Sending<'a> {
     publisher: &'a Publisher,
     ledger: &'a Ledger,
-    shape: &'a Shape,
+    form: Form<'a>,
     progress: Option<&'a ProgressBar>,
 }
 
 impl Sending<'_> {
     async fn send(&self, due: Vec<Due>) -> anyhow::Result<()> {
         let now = Timestamp::now();
-        let batch: Vec<Outgoing> = due.iter().map(|due| self.message(due, now)).collect();
+        let Form { shape, rows_per_message } = self.form;
+        let batch = together::messages(&due, rows_per_message, shape, APP, now);
         match self.publisher.publish(batch).await {
             Ok(()) => {}
             Err(transport::Error::Stopped) => {
                 warn!(
-                    "stopped before {} messages were confirmed; they may or may not have arrived",
+                    "stopped before {} rows and labels were confirmed; they may or may not have arrived",
                     due.len()
                 );
                 return Err(transport::Error::Stopped.into());
@@ -157,19 +168,5 @@ impl Sending<'_> {
             bar.inc(rows);
         }
         Ok(())
-    }
-
-    fn message(&self, due: &Due, now: Timestamp) -> Outgoing {
-        let published_at = Some(now);
-        match due {
-            Due::Row { id, features, names } => {
-                let (key, features, names) =
-                    (self.shape.features(id.clone()), features.clone(), names.clone());
-                Row { key, features, names, published_at }.encode(APP, now)
-            }
-            Due::Label { id, value } => {
-                Label { key: self.shape.label(id.clone()), value: *value, published_at }.encode(APP, now)
-            }
-        }
     }
 }

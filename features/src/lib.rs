@@ -21,6 +21,7 @@ pub mod schedule;
 mod shape;
 mod source;
 mod table;
+mod together;
 mod wishes;
 
 use std::path::Path;
@@ -35,7 +36,7 @@ use tracing::info;
 
 use delay::Delay;
 use entry::Entry;
-use feed::Feed;
+use feed::{Feed, Form};
 use ledger::Ledger;
 pub use options::{FeaturesOptions, LabelsOptions};
 use options::{InputOptions, Pace, Sending};
@@ -145,7 +146,8 @@ async fn feed(context: Context, data: Data, schedule: Schedule, sending: &Sendin
         }
         Data::Stream(plan) => EntrySource::Pipe(Pipe::start(plan, Arc::clone(&confirmed))?),
     };
-    let result = Feed::new(source, schedule, &ledger, &sending.shape).run(context).await;
+    let form = Form { shape: &sending.shape, rows_per_message: sending.rows_per_message() };
+    let result = Feed::new(source, schedule, &ledger, form).run(context).await;
     let (rows, labels) = confirmed.left_out();
     if rows + labels > 0 {
         info!("skipped {rows} rows and {labels} labels that were already confirmed");

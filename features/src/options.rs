@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::ensure;
-use clap::Args;
+use clap::{Args, value_parser};
 use shared::table::{Columns, Dialect, Labels};
 
 use crate::delay::{self, Delay};
@@ -122,6 +122,11 @@ pub(crate) struct Pace {
 pub(crate) struct Sending {
     #[command(flatten)]
     pub(crate) shape: Shape,
+
+    /// How many rows, and how many labels, go into one message at the most, up to 4096: those that are due together. More
+    /// than one as {"ids": [...], KEY: [...]}, which costs the broker a fraction.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = value_parser!(u16).range(1..=4096))]
+    rows_per_message: u16,
 
     /// File to which every confirmed message is appended, as a line QUEUE,ID.
     #[arg(long, value_name = "FILE")]
@@ -242,11 +247,19 @@ impl Pace {
 }
 
 impl Sending {
+    pub(crate) fn rows_per_message(&self) -> usize {
+        self.rows_per_message.into()
+    }
+
     /// What matters of them, for the first line of the log.
     pub(crate) fn settings(&self) -> String {
         let ledger =
             self.ledger.as_ref().map_or(String::new(), |ledger| format!(", ledger {}", ledger.display()));
-        if self.resume { ledger + " that is resumed" } else { ledger }
+        let ledger = if self.resume { ledger + " that is resumed" } else { ledger };
+        match self.rows_per_message {
+            1 => ledger,
+            many => format!(", up to {many} rows a message{ledger}"),
+        }
     }
 
     pub(crate) fn check(&self) -> anyhow::Result<()> {

@@ -30,12 +30,16 @@ pub(crate) struct Age {
 /// A look at the queues.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reading {
-    /// What waits.
+    /// How many messages wait.
     pub(crate) waiting: Waiting,
-    /// How many labels have been received so far, whatever became of them.
+    /// How many messages with labels have been received so far, whatever became of them.
     pub(crate) labels: u64,
-    /// The same of the predictions.
+    /// The same of those with predictions.
     pub(crate) predictions: u64,
+    /// How many predictions those had. A model may answer many rows that came together one by one.
+    pub(crate) predicted: u64,
+    /// The most rows that a message was seen to have: as many may be in one that waits.
+    pub(crate) most_rows: u64,
 }
 
 /// What waited at the beginning of a span, without what has come since.
@@ -103,11 +107,13 @@ impl Age {
 
 impl Owed {
     /// Takes off what has come. A queue that is empty has handed out everything. One that never is has done so when as
-    /// many were received as waited, after those that were taken before them; of rows, their predictions are.
+    /// many messages were received as waited, after those that were taken before them; of rows, their predictions are, and
+    /// there may be many in a message.
     fn settle(&mut self, now: Reading, prefetch: u64) {
         let Self { first, left } = self;
         let labels = now.labels.saturating_sub(first.labels);
         let predictions = now.predictions.saturating_sub(first.predictions);
+        let predicted = now.predicted.saturating_sub(first.predicted) / now.most_rows.max(1);
         let before_rows = first.waiting.predictions;
         for (left, waited, waits, came) in [
             (&mut left.labels, first.waiting.labels, now.waiting.labels, labels),
@@ -116,7 +122,7 @@ impl Owed {
                 &mut left.features,
                 first.waiting.features,
                 now.waiting.features,
-                predictions.saturating_sub(before_rows),
+                predicted.saturating_sub(before_rows),
             ),
         ] {
             if waits == 0 || came >= waited + prefetch {
@@ -142,9 +148,33 @@ mod tests {
         Waiting { features, labels, predictions }
     }
 
+    /// Rows wait in messages of 64. A model answers them together, or one by one.
+    #[test]
+    fn rows_that_wait_together_are_owed_each() {
+        for one_by_one in [false, true] {
+            let mut age = age();
+            let mut look = |features, rows: u64| {
+                let predictions = if one_by_one { rows } else { rows / 64 };
+                let waiting = waiting([features, 0, 0]);
+                age.look(
+                    Reading { waiting, labels: 0, predictions, predicted: rows, most_rows: 64 },
+                    PREFETCH,
+                    HORIZON,
+                );
+                age.held().map_or(0, |(_, left)| left.features)
+            };
+            assert_eq!(look(10, 0), 10);
+            assert_eq!(look(9, 64 * 29), 10, "one message is missing");
+            // What waits now is owed next.
+            assert_eq!(look(9, 64 * 30), 9);
+            assert_eq!(look(0, 64 * 30), 0);
+        }
+    }
+
     #[test]
     fn time_counts_while_everything_is_ready_and_no_step_is_long() {
-        let look = Reading { waiting: Waiting::default(), labels: 0, predictions: 0 };
+        let look =
+            Reading { waiting: Waiting::default(), labels: 0, predictions: 0, predicted: 0, most_rows: 1 };
         let mut age = Age { ms: 500, seen: 1000, ..age() };
         age.look(look, PREFETCH, HORIZON);
         for (steady, ready, want) in [
@@ -165,7 +195,17 @@ mod tests {
         let hand = Hand::at(Timestamp(0));
         for (clock, want) in [(Clock::System, 10_005), (Clock::Manual(hand), 60_005)] {
             let mut age = Age::from(5, &clock);
-            age.look(Reading { waiting: Waiting::default(), labels: 0, predictions: 0 }, PREFETCH, HORIZON);
+            age.look(
+                Reading {
+                    waiting: Waiting::default(),
+                    labels: 0,
+                    predictions: 0,
+                    predicted: 0,
+                    most_rows: 1,
+                },
+                PREFETCH,
+                HORIZON,
+            );
             assert_eq!(age.pass(age.seen + 60_000, true), want);
         }
     }
@@ -278,7 +318,13 @@ mod tests {
                 age.pass(i64::try_from(second).unwrap() * 1000, true);
                 match at {
                     Saw(waits, [labels, predictions]) => {
-                        let look = Reading { waiting: waiting(waits), labels, predictions };
+                        let look = Reading {
+                            waiting: waiting(waits),
+                            labels,
+                            predictions,
+                            predicted: predictions,
+                            most_rows: 1,
+                        };
                         age.look(look, PREFETCH, HORIZON);
                     }
                     Blind => age.cannot_look(),
@@ -314,7 +360,13 @@ mod tests {
                     assert!(now - then < HORIZON, "at {second} s, {rate} a second, {outage} s of outage");
                 }
                 age.look(
-                    Reading { waiting: waiting([waits, 0, 0]), labels: published, predictions: predicted },
+                    Reading {
+                        waiting: waiting([waits, 0, 0]),
+                        labels: published,
+                        predictions: predicted,
+                        predicted,
+                        most_rows: 1,
+                    },
                     PREFETCH,
                     HORIZON,
                 );

@@ -20,7 +20,7 @@ use crate::PREFETCH;
 use crate::account::Rejected;
 use crate::age::{Age, Reading};
 use crate::decide::Contradiction;
-use crate::group::{Group, Turn};
+use crate::group::{Came, Group, Turn};
 use crate::hints;
 use crate::notices::Notices;
 use crate::patience::{Patience, passes_by_itself};
@@ -51,6 +51,8 @@ pub(crate) struct Writer {
     clock: Clock,
     readiness: Readiness,
     age: Age,
+    /// What has come since the start.
+    came: Came,
     /// Whether it was said that the clock waits.
     held_told: bool,
     board: ScoreLog,
@@ -104,6 +106,7 @@ impl Writer {
             stop: stop.clone(),
             limits,
             age: Age::from(ms, &clock),
+            came: Came::default(),
             held_told: false,
             clock,
             readiness: readiness.clone(),
@@ -168,8 +171,10 @@ impl Writer {
             self.age.cannot_look();
             return Ok(());
         };
-        let [labels, predictions] = hints::arrived(records.account().map_err(WriteError::into_error)?);
-        self.age.look(Reading { waiting, labels, predictions }, PREFETCH, self.limits.horizon_ms);
+        let [_, predicted] = hints::arrived(records.account().map_err(WriteError::into_error)?);
+        let Came { labels, predictions, most_rows } = self.came;
+        let reading = Reading { waiting, labels, predictions, predicted, most_rows };
+        self.age.look(reading, PREFETCH, self.limits.horizon_ms);
         match self.age.held() {
             Some((ms, owed)) if ms >= LONG_HELD_MS && !self.held_told => {
                 info!("the clock of --label-horizon waits, and nothing expires: {}", self.owed(owed));
@@ -222,10 +227,11 @@ impl Writer {
     /// Commits a group, acknowledges it, writes its lines and tells of it. Returns whether to go on; where not, what was
     /// not committed is not acknowledged, and comes again.
     async fn write(&mut self, group: Group) -> anyhow::Result<bool> {
-        let Group { arrivals, batches, asides, rejected, .. } = group;
+        let Group { arrivals, batches, asides, rejected, came, .. } = group;
         let (now, limits) = (self.now(), self.limits);
         let commit = move |records: &mut Records| records.commit(&arrivals, rejected, now, &limits);
         let Some(recorded) = self.attempt(commit).await? else { return Ok(false) };
+        self.came.add(came);
         if let Some(records) = &mut self.records {
             prometheus::publish(records.account().map_err(WriteError::into_error)?);
         }

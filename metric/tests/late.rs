@@ -85,6 +85,7 @@ fn prediction(id: &RowId) -> Outgoing {
         model_version: None,
         published_at: None,
         features_published_at: None,
+        vector: None,
     };
     prediction.encode("test", Timestamp(0))
 }

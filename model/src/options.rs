@@ -31,6 +31,10 @@ pub struct AnswerOptions {
     #[arg(long)]
     pub strict: bool,
 
+    /// Publish predictions without the features that they were made from. metric keeps those otherwise.
+    #[arg(long)]
+    pub no_features: bool,
+
     /// Key of the prediction beside the id, where the row had its id in the body; such as `y_pred`.
     #[arg(long, value_name = "KEY", default_value_t)]
     pub predictions_key: BodyKey,
@@ -45,6 +49,12 @@ impl ServeOptions {
 }
 
 impl AnswerOptions {
+    /// Whether predictions carry what they were made from.
+    #[must_use]
+    pub fn keeps_features(&self) -> bool {
+        !self.no_features
+    }
+
     /// What matters of them, for the first line of the log.
     #[must_use]
     pub fn settings(&self) -> String {

@@ -1,15 +1,18 @@
 //! Takes rows from their queue in micro-batches and publishes a prediction for each.
 
+use std::sync::Once;
+
 use anyhow::Context as _;
 use futures_util::StreamExt as _;
+use futures_util::future::join_all;
 use futures_util::stream::{FuturesOrdered, FuturesUnordered};
 use shared::clock::Timestamp;
-use shared::message::{Key, Outgoing, Prediction, Rejection, Role, Row};
+use shared::message::{Bundle, Key, MOST_VECTORS, Outgoing, Prediction, Rejection, Role, Row};
 use shared::metrics::Counter;
 use shared::service;
 use shared::transport::{Batch, Burial, DeadLetter, Delivery, Error, Publisher};
 use tokio::task::{self, JoinSet};
-use tracing::{Instrument as _, Span, debug};
+use tracing::{Instrument as _, Span, debug, warn};
 
 use crate::load::Loader;
 use crate::options::{AnswerOptions, ServeOptions};
@@ -18,12 +21,14 @@ use crate::swap::{ModelKeeper, Serving};
 
 /// The service's name in its messages' property `app_id`.
 const APP: &str = "model";
-/// How many rows a micro-batch has at the most.
+/// How many messages a micro-batch has at the most.
 const BATCH: usize = 256;
 /// How many micro-batches are under way at once.
 const DEPTH: usize = 3;
-/// How many rows are held unacknowledged at the most: those under way and as many waiting.
+/// How many messages are held unacknowledged at the most: those under way and as many waiting.
 const PREFETCH: u16 = 1536;
+/// How many rows are predicted at once at the most. Where that fails, each is tried alone.
+const AT_ONCE: usize = 256;
 
 /// The models that are shown are as many as `metric` shows.
 static PREDICTIONS: Counter<2> =
@@ -81,18 +86,21 @@ pub async fn run(context: service::Context, options: ServeOptions) -> anyhow::Re
                     Ok(answered) => answered,
                     Err(why) => break Err(why),
                 };
-                let (indices, dead): (Vec<usize>, Vec<DeadLetter>) = rejected.into_iter().unzip();
-                for (aside, letter) in batch.set_aside(&indices).into_iter().zip(dead) {
-                    let burial = server.publisher.bury(letter);
-                    letters.push(async move { burial.await.map(|burial| (burial, aside)) });
+                let (indices, dead): (Vec<usize>, Vec<Vec<DeadLetter>>) = rejected.into_iter().unzip();
+                for (aside, dead) in batch.set_aside(&indices).into_iter().zip(dead) {
+                    let burials: Vec<_> =
+                        dead.into_iter().map(|letter| server.publisher.bury(letter)).collect();
+                    letters.push(async move { (join_all(burials).await, aside) });
                 }
                 batch.ack().await;
             }
-            Some(buried) = letters.next() => match buried {
-                Ok((Burial::Confirmed, aside)) => aside.ack().await,
-                Ok((Burial::GivenBack, aside)) => drop(aside),
-                Err(why) => break Err(why),
-            },
+            Some((buried, aside)) = letters.next() => {
+                match buried.into_iter().collect::<Result<Vec<Burial>, Error>>() {
+                    Ok(buried) if buried.iter().all(|burial| *burial == Burial::Confirmed) => aside.ack().await,
+                    Ok(_) => drop(aside),
+                    Err(why) => break Err(why),
+                }
+            }
             () = stop.requested(), if flight.is_empty() && letters.is_empty() => break Ok(()),
             taken = consumer.take(BATCH), if taking => match taken {
                 Ok(batch) => {
@@ -115,10 +123,10 @@ struct Server {
     publisher: Publisher,
 }
 
-/// A batch whose predictions are safe, and what of it cannot be used, by its place in the batch.
+/// A batch whose predictions are safe, and what of it cannot be used, by its message's place in the batch.
 struct Answered {
     batch: Batch,
-    rejected: Vec<(usize, DeadLetter)>,
+    rejected: Vec<(usize, Vec<DeadLetter>)>,
 }
 
 impl Server {
@@ -152,13 +160,30 @@ impl Server {
     }
 }
 
-/// What becomes of a micro-batch: each delivery is in one of both.
+/// What becomes of a micro-batch.
 #[derive(Debug, Default)]
 pub struct Answers {
-    /// What the model says, ready to be published.
+    /// What the model says, ready to be published: for each message one of the same form, or several where what was predicted
+    /// from does not fit into one.
     pub predictions: Vec<Outgoing>,
-    /// What cannot be used, by its index in the batch, in ascending order.
-    pub rejected: Vec<(usize, DeadLetter)>,
+    /// The rows that cannot be used, each as a letter, by the index of their message in the batch, in ascending order.
+    pub rejected: Vec<(usize, Vec<DeadLetter>)>,
+}
+
+/// A row that can be predicted.
+struct Question {
+    /// Its message's place in the batch, and its own in the message.
+    message: usize,
+    index: usize,
+    key: Key,
+    published_at: Option<Timestamp>,
+}
+
+/// What is known of a message of the batch.
+struct Asked {
+    together: bool,
+    rejected: Vec<(usize, Rejection)>,
+    answers: Vec<Prediction>,
 }
 
 /// One micro-batch: a prediction for every row that can be used, a dead letter for every other one.
@@ -169,71 +194,102 @@ pub fn step(
     deliveries: &[Delivery],
     now: Timestamp,
 ) -> Answers {
-    let name = &options.model_name;
-    let mut answers = Answers { predictions: Vec::with_capacity(deliveries.len()), rejected: Vec::new() };
-    let mut rows = Vec::with_capacity(deliveries.len());
-    let mut vectors = Vec::with_capacity(deliveries.len());
-    for (index, delivery) in deliveries.iter().enumerate() {
-        match read(predictor, options, delivery) {
-            Ok((asked, vector)) => {
-                rows.push((asked, index));
-                vectors.push(vector);
+    let (mut questions, mut vectors) =
+        (Vec::with_capacity(deliveries.len()), Vec::with_capacity(deliveries.len()));
+    let mut messages = Vec::with_capacity(deliveries.len());
+    let mut dead: Vec<(usize, Vec<DeadLetter>)> = Vec::new();
+    for (message, delivery) in deliveries.iter().enumerate() {
+        let mut asked = Asked { together: false, rejected: Vec::new(), answers: Vec::new() };
+        match rows(predictor, delivery) {
+            Ok(Bundle { together, items }) => {
+                asked.together = together;
+                for (index, row) in items.into_iter().enumerate() {
+                    match row.and_then(|row| vector(predictor, options, row)) {
+                        Ok((key, published_at, vector)) => {
+                            questions.push(Question { message, index, key, published_at });
+                            vectors.push(vector);
+                        }
+                        Err(why) => asked.rejected.push((index, why)),
+                    }
+                }
             }
-            Err(rejection) => answers.rejected.push((index, delivery.reject(rejection, APP))),
+            Err(why) => dead.push((message, vec![delivery.reject(why, APP)])),
+        }
+        messages.push(asked);
+    }
+    let asked: Vec<&[f64]> = vectors.iter().map(Vec::as_slice).collect();
+    let values: Vec<_> = asked.chunks(AT_ONCE).flat_map(|rows| predictor.predict_each(rows)).collect();
+    let mut predicted = 0;
+    for ((question, value), vector) in questions.into_iter().zip(values).zip(vectors) {
+        let Question { message, index, key, published_at } = question;
+        match value {
+            Ok(value) => {
+                predicted += 1;
+                messages[message].answers.push(Prediction {
+                    key: key.under(&options.predictions_key),
+                    value,
+                    model: Some(options.model_name.clone()),
+                    model_version: Some(predictor.version().clone()),
+                    published_at: Some(now),
+                    features_published_at: published_at,
+                    vector: options.keeps_features().then(|| vector.into_boxed_slice()),
+                });
+            }
+            Err(why) => messages[message].rejected.push((index, why)),
         }
     }
-    let vectors: Vec<&[f64]> = vectors.iter().map(Vec::as_slice).collect();
-    let values = predictor.predict_each(&vectors);
-    for ((asked, index), value) in rows.into_iter().zip(values) {
-        let value = match value {
-            Ok(value) => value,
-            Err(rejection) => {
-                answers.rejected.push((index, deliveries[index].reject(rejection, APP)));
-                continue;
-            }
-        };
-        let prediction = Prediction {
-            key: asked.key.under(&options.predictions_key),
-            value,
-            model: Some(name.clone()),
-            model_version: Some(predictor.version().clone()),
-            published_at: Some(now),
-            features_published_at: asked.published_at,
-        };
-        answers.predictions.push(prediction.encode(APP, now));
+    let mut predictions = Vec::with_capacity(deliveries.len());
+    for (message, Asked { together, mut rejected, answers }) in messages.into_iter().enumerate() {
+        if together && !answers.is_empty() {
+            predictions.extend(Prediction::encode_together(&answers, APP, now));
+        } else {
+            predictions.extend(answers.iter().map(|answer| answer.encode(APP, now)));
+        }
+        if !rejected.is_empty() {
+            rejected.sort_unstable_by_key(|(index, _)| *index);
+            dead.push((message, deliveries[message].reject_items(rejected, APP)));
+        }
     }
-    answers.rejected.sort_by_key(|(index, _)| *index);
-    let predicted = answers.predictions.len() as u64;
-    PREDICTIONS.add([name.as_str(), predictor.version().as_str()], predicted);
-    debug!("predicted {predicted} of {} rows", deliveries.len());
-    answers
+    dead.sort_unstable_by_key(|(message, _)| *message);
+    PREDICTIONS.add([options.model_name.as_str(), predictor.version().as_str()], predicted);
+    debug!("predicted {predicted} rows of {} messages", deliveries.len());
+    Answers { predictions, rejected: dead }
 }
 
-/// What an answer repeats of its question.
-struct Asked {
-    key: Key,
-    published_at: Option<Timestamp>,
-}
-
-/// What a row asks, and the vector to predict from.
-fn read(
-    predictor: &Predictor,
-    options: &AnswerOptions,
-    delivery: &Delivery,
-) -> Result<(Asked, Vec<f64>), Rejection> {
+/// The rows of a message.
+fn rows(predictor: &Predictor, delivery: &Delivery) -> Result<Bundle<Row>, Rejection> {
     let inputs = predictor.inputs();
-    let row = match inputs.encoding().filter(|encoding| encoding.textual().is_some()) {
+    let rows = match inputs.encoding().filter(|encoding| encoding.textual().is_some()) {
         Some(encoding) => Row::decode_by_name(delivery, encoding.features()),
         None => Row::decode(delivery, inputs.names()),
-    };
-    let Row { key, features, names, published_at } = row?;
-    let vector = predictor.vector(features, names.as_deref())?;
+    }?;
     survivable(delivery)?;
-    check_ranges(predictor, options, &vector)?;
-    Ok((Asked { key, published_at }, vector))
+    Ok(rows)
 }
 
-/// Refuses a row that was handed out again and again, lately with no other, and that nobody was done with.
+/// What an answer repeats of a row, and the vector to predict from.
+fn vector(
+    predictor: &Predictor,
+    options: &AnswerOptions,
+    row: Row,
+) -> Result<(Key, Option<Timestamp>, Vec<f64>), Rejection> {
+    let Row { key, features, names, published_at } = row;
+    let vector = predictor.vector(features, names.as_deref())?;
+    if options.keeps_features() && size_of_val(&*vector) > MOST_VECTORS {
+        static TOLD: Once = Once::new();
+        TOLD.call_once(|| {
+            warn!(
+                "a row has {} features; predictions carry {} at the most, so metric does not keep these",
+                vector.len(),
+                MOST_VECTORS / size_of::<f64>()
+            );
+        });
+    }
+    check_ranges(predictor, options, &vector)?;
+    Ok((key, published_at, vector))
+}
+
+/// Refuses what was handed out again and again, lately with no other, and that nobody was done with.
 fn survivable(delivery: &Delivery) -> Result<(), Rejection> {
     if delivery.is_deadly() {
         let detail = "delivered ten times and never finished, the last times alone";

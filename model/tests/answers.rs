@@ -8,9 +8,9 @@ use model::AnswerOptions;
 use model::inputs::Inputs;
 use model::linear::Linear;
 use model::predictor::{Engine, Predictor};
-use model::serve::step;
+use model::serve::{Answers, step};
 use shared::clock::Timestamp;
-use shared::message::Name;
+use shared::message::{Incoming as _, Name, Outgoing, Prediction};
 
 /// area + 10 * rooms + 1
 fn houses() -> Predictor {
@@ -23,13 +23,13 @@ fn houses() -> Predictor {
 async fn answers(bodies: &[&str]) -> Vec<String> {
     let batch = questions::batch(bodies).await;
     let (model_name, predictions_key) = (Name::parse("m").unwrap(), "y_pred".parse().unwrap());
-    let options = AnswerOptions { model_name, strict: false, predictions_key };
+    let options = AnswerOptions { model_name, strict: false, no_features: false, predictions_key };
     let answered = step(&houses(), &options, &batch.deliveries, Timestamp(0));
     let mut predictions = answered.predictions.into_iter();
     let mut rejected = answered.rejected.into_iter().peekable();
     (0..bodies.len())
         .map(|index| match rejected.next_if(|(at, _)| *at == index) {
-            Some((_, letter)) => letter.rejection().to_string(),
+            Some((_, letters)) => letters.iter().map(|letter| letter.rejection().to_string()).collect(),
             None => String::from_utf8(predictions.next().unwrap().body).unwrap(),
         })
         .collect()
@@ -68,4 +68,63 @@ async fn a_row_that_cannot_be_answered_says_why_and_harms_no_other() {
     ];
     let (asked, want): (Vec<_>, Vec<_>) = questions.into_iter().unzip();
     assert_eq!(answers(&asked).await, want);
+}
+
+/// Messages and letters of a question with many rows: the answers' bodies, and what each letter says of its row.
+async fn answered(question: &str, no_features: bool) -> (Vec<Outgoing>, Vec<String>) {
+    let batch = questions::batch(&[question]).await;
+    let (model_name, predictions_key) = (Name::parse("m").unwrap(), "y_pred".parse().unwrap());
+    let options = AnswerOptions { model_name, strict: false, no_features, predictions_key };
+    let Answers { predictions, rejected } = step(&houses(), &options, &batch.deliveries, Timestamp(0));
+    let said = rejected.into_iter().flat_map(|(_, letters)| letters);
+    (predictions, said.map(|letter| letter.rejection().to_string()).collect())
+}
+
+#[tokio::test]
+async fn an_answer_has_the_form_of_its_question() {
+    for (question, want) in [
+        (
+            r#"{"ids": ["a", 7.50], "body": [[50, 3], {"rooms": 1, "area": 0}]}"#,
+            r#"{"ids": ["a", 7.50], "y_pred": [81.0,11.0]}"#,
+        ),
+        (r#"{"ids": ["a"], "x": [[50, 3]]}"#, r#"{"ids": ["a"], "y_pred": [81.0]}"#),
+        ("[[50, 3], [0, 1]]", "[81.0,11.0]"),
+        ("[[50, 3]]", "[81.0]"),
+    ] {
+        let (messages, letters) = answered(question, false).await;
+        let bodies: Vec<_> = messages.iter().map(|message| String::from_utf8_lossy(&message.body)).collect();
+        assert_eq!((bodies, letters), (vec![want.into()], vec![]), "{question}");
+    }
+}
+
+#[tokio::test]
+async fn a_bad_row_among_others_is_a_letter_alone() {
+    let question =
+        r#"{"ids": ["a", "b", "c", "d", "e"], "body": [[50, 3], [1], ["x", 2], [1e15, 0], [0, 1]]}"#;
+    let (messages, letters) = answered(question, false).await;
+    assert_eq!(messages.len(), 1);
+    assert_eq!(String::from_utf8_lossy(&messages[0].body), r#"{"ids": ["a", "e"], "y_pred": [81.0,11.0]}"#);
+    let want = [
+        "wrong_length: 1 features, the model expects 2",
+        "bad_shape: feature 1 is \"x\"; expected a number",
+        "too_extreme: the prediction is 1.000000000000001e15; scored are numbers up to 1e15",
+    ];
+    assert_eq!(letters, want);
+    // Where none is good, nothing is said.
+    let (messages, letters) = answered("[[1], [2]]", false).await;
+    assert_eq!((messages, letters.len()), (vec![], 2));
+}
+
+#[tokio::test]
+async fn predictions_carry_what_they_were_made_from() {
+    let question = r#"{"ids": ["a", "b", "c"], "body": [[50, 3], [1], {"rooms": 1, "area": 0.5}]}"#;
+    for (no_features, want) in
+        [(false, Some([50.0, 3.0, 0.5, 1.0].map(f64::to_le_bytes).concat())), (true, None)]
+    {
+        let (messages, _) = answered(question, no_features).await;
+        assert_eq!(messages[0].bytes_header("features").map(<[u8]>::to_vec), want);
+    }
+    let (messages, _) = answered("[50, 3]", false).await;
+    let read = Prediction::decode(&messages[0]).unwrap().only().unwrap();
+    assert_eq!(read.vector, Some(Box::from([50.0, 3.0])));
 }

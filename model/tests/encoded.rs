@@ -47,6 +47,7 @@ impl Folder {
         let options = AnswerOptions {
             model_name: Name::parse("m").unwrap(),
             strict: true,
+            no_features: false,
             predictions_key: "y_pred".parse().unwrap(),
         };
         step(&predictor, &options, &batch.deliveries, Timestamp(0))
@@ -84,7 +85,7 @@ async fn rows_by_name_with_texts_and_nulls_are_answered() {
         assert!((predicted(at) - want).abs() < 5.0, "{}", predicted(at));
     }
     let letters: Vec<String> =
-        answers.rejected.iter().map(|(at, letter)| format!("{at} {}", letter.rejection())).collect();
+        answers.rejected.iter().map(|(at, letters)| format!("{at} {}", letters[0].rejection())).collect();
     let want = [
         "2 unknown_category: heating is \"wood\", which is not a trained category; the categories are \"district\", \"gas\", \
          \"oil\"",
@@ -110,7 +111,7 @@ async fn rows_that_were_left_out_leave_no_fill() {
         .await;
     let prediction: f64 = std::str::from_utf8(&answers.predictions[0].body).unwrap().parse().unwrap();
     assert!((prediction - 160.0).abs() < 1e-9, "{prediction}");
-    let letter = answers.rejected[0].1.rejection().to_string();
+    let letter = answers.rejected[0].1[0].rejection().to_string();
     assert!(
         letter.starts_with("missing_value: area is missing, and the model has no fill value for it; "),
         "{letter}"

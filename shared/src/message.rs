@@ -2,9 +2,11 @@
 //!
 //! A body is bare, `[0.1, 0.2]` or `151.0`, with the id in the message's properties or without any, which can be predicted and
 //! logged but never joined; or wrapped, `{"id": ..., KEY: ...}`, as later versions of the Python exercise send. A row's features may
-//! also come by name, with or without an id among them. An answer has its id where its question had it.
+//! also come by name, with or without an id among them. Many may travel in one message, `{"ids": [...], KEY: [...]}`. An answer
+//! has the form of its question, and its id where that had it.
 
 mod body_key;
+mod bundle;
 mod cell;
 mod feature_names;
 mod id;
@@ -18,12 +20,15 @@ use std::sync::Arc;
 use crate::clock::Timestamp;
 
 pub use body_key::BodyKey;
+pub use bundle::{Alone, Bundle, MOST_ROWS};
 pub use cell::{Cell, Features};
 pub use id::{RowId, ShortId};
 pub use name::Name;
+pub(crate) use outgoing::PART;
 pub use outgoing::{HeaderValue, Outgoing};
 pub use reject::Rejection;
-pub use wire::{Incoming, MAX_BODY};
+pub(crate) use wire::VECTORS;
+pub use wire::{Incoming, MAX_BODY, MOST_VECTORS};
 
 /// What a message is in the pipeline. Text files, metrics and messages for people call it by this name, whatever its queue
 /// is called on the broker.
@@ -57,12 +62,13 @@ impl Role {
 pub enum Key {
     /// The id is the property `message_id` and the body is bare.
     Property(RowId),
-    /// The id is in the body. `raw` is its JSON as it came, so that the answer repeats it to the letter.
+    /// The id is in the body.
     Body {
         /// The id's text.
         id: RowId,
-        /// The id's JSON: a string or a number.
-        raw: Box<str>,
+        /// The id's JSON as it came, so that the answer repeats it to the letter: a number, or a text with escapes. None
+        /// where it is the text in quotes.
+        raw: Option<Box<str>>,
         /// The key of the value beside it, where the message leaves. Where one was read, it is the usual one.
         under: BodyKey,
     },
@@ -74,8 +80,7 @@ impl Key {
     /// A key whose id travels in the body, as JSON text.
     #[must_use]
     pub fn wrapped(id: RowId) -> Self {
-        let raw = format!("\"{id}\"").into();
-        Self::Body { id, raw, under: BodyKey::default() }
+        Self::Body { id, raw: None, under: BodyKey::default() }
     }
 
     /// The same with the value under this key, where the id travels in the body.
@@ -163,6 +168,8 @@ pub struct Prediction {
     pub published_at: Option<Timestamp>,
     /// When its row was published, if that is known.
     pub features_published_at: Option<Timestamp>,
+    /// What it was predicted from, as the model weighs it, if the model says so.
+    pub vector: Option<Box<[f64]>>,
 }
 
 #[cfg(test)]
@@ -188,7 +195,7 @@ mod tests {
                 assert_eq!(key.clone().under(&body), key);
                 continue;
             };
-            assert_eq!((of_body, &*raw, &under), (id.clone(), "\"row-1\"", &body));
+            assert_eq!((of_body, raw, &under), (id.clone(), None, &body));
         }
     }
 }

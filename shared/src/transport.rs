@@ -259,6 +259,9 @@ impl Publisher {
     }
 }
 
+/// How many bytes of bodies a batch has, about: one message more where that is long.
+pub(crate) const BATCH_BYTES: usize = 1024 * 1024;
+
 /// Takes deliveries of one queue, in batches.
 #[derive(Debug)]
 pub enum Consumer {
@@ -269,7 +272,7 @@ pub enum Consumer {
 }
 
 impl Consumer {
-    /// Waits for a delivery, then takes what else is ready, `limit` at the most. Cancel safe.
+    /// Waits for a delivery, then takes what else is ready, `limit` at the most, until it has 1 MiB of bodies. Cancel safe.
     ///
     /// # Errors
     /// [`Error::Incompatible`], or [`Error::Stopped`] when the process must end at once.

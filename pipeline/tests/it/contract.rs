@@ -124,7 +124,7 @@ async fn a_confirmed_message_can_be_taken(world: &World) {
     let batch = take(&mut world.consumer(10), 10).await;
     assert_eq!(ids(&batch), ["a"]);
     assert!(!batch.deliveries[0].redelivered());
-    assert_eq!(Label::decode(&batch.deliveries[0]).unwrap().value, 151.0);
+    assert_eq!(Label::decode(&batch.deliveries[0]).unwrap().only().unwrap().value, 151.0);
 }
 
 async fn what_is_acknowledged_is_gone(world: &World) {

@@ -41,8 +41,16 @@ fn prediction(id: RowId, value: f64, model: Option<(Name, Name)>) -> Outgoing {
     let now = Timestamp::now();
     let (model, model_version) = model.unzip();
     let key = Key::Property(id);
-    Prediction { key, value, model, model_version, published_at: Some(now), features_published_at: None }
-        .encode("test", now)
+    Prediction {
+        key,
+        value,
+        model,
+        model_version,
+        published_at: Some(now),
+        features_published_at: None,
+        vector: None,
+    }
+    .encode("test", now)
 }
 
 /// Labels and predictions of numbered rows. What was confirmed goes to the books' ledger.

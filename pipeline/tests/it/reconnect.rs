@@ -25,6 +25,7 @@ fn prediction(id: &str) -> Outgoing {
         model_version: None,
         published_at: None,
         features_published_at: None,
+        vector: None,
     }
     .encode("test", Timestamp(0))
 }

@@ -1,6 +1,10 @@
 //! A message of ours as it leaves: body, properties and headers, before any transport has seen it.
 
-use super::{Incoming, Role};
+use super::wire::VECTORS;
+use super::{Alone, Incoming, Role};
+
+/// Which item of its message a dead letter is.
+pub(crate) const PART: &str = "x-part";
 
 /// A value in a message's headers.
 #[derive(Debug, Clone, PartialEq)]
@@ -9,6 +13,8 @@ pub enum HeaderValue {
     Int(i64),
     /// Text.
     Text(Box<str>),
+    /// Bytes.
+    Bytes(Vec<u8>),
 }
 
 /// A message of ours, ready to be published.
@@ -28,6 +34,23 @@ pub struct Outgoing {
     pub headers: Vec<(&'static str, HeaderValue)>,
     /// The body: JSON.
     pub body: Vec<u8>,
+}
+
+impl Outgoing {
+    /// One item of it, as a message of its own.
+    #[must_use]
+    pub fn part(&self, alone: Alone) -> Self {
+        let Alone { index, of, body, vector } = alone;
+        let mut headers: Vec<_> = self
+            .headers
+            .iter()
+            .filter(|(_, value)| !matches!(value, HeaderValue::Bytes(_)))
+            .cloned()
+            .collect();
+        headers.extend(vector.map(|vector| (VECTORS, HeaderValue::Bytes(vector))));
+        headers.push((PART, HeaderValue::Text(format!("{} of {of}", index + 1).into())));
+        Self { message_id: None, headers, body, ..*self }
+    }
 }
 
 impl Incoming for Outgoing {
@@ -62,6 +85,12 @@ impl Incoming for Outgoing {
     fn list_header(&self, _: &str) -> Option<Vec<&str>> {
         // Ours send none.
         None
+    }
+    fn bytes_header(&self, name: &str) -> Option<&[u8]> {
+        self.headers.iter().find_map(|(key, value)| match value {
+            HeaderValue::Bytes(bytes) if *key == name => Some(&**bytes),
+            _ => None,
+        })
     }
 }
 

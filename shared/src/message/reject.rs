@@ -14,7 +14,7 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    /// The body is longer than [`super::MAX_BODY`], or the properties are longer than 64 KiB.
+    /// The body is longer than [`super::MAX_BODY`], has more than [`super::MOST_ROWS`] rows, or the properties are longer than 64 KiB.
     pub const TOO_LARGE: &'static str = "too_large";
     /// The message's properties are none that could be read: nested too deeply, not UTF-8 where they must be, or cut.
     pub const PROPERTIES: &'static str = "bad_properties";
@@ -28,8 +28,6 @@ impl Rejection {
     pub const NOT_JSON: &'static str = "not_json";
     /// The body is JSON of another shape than this queue's.
     pub const SHAPE: &'static str = "bad_shape";
-    /// The body has the key `ids`, which is kept for many rows in one message.
-    pub const RESERVED: &'static str = "reserved";
     /// A number is NaN, infinite, or too large for 64 bits.
     pub const NOT_FINITE: &'static str = "not_finite";
     /// The label or the prediction is beyond [`super::LARGEST_VALUE`].
@@ -55,7 +53,7 @@ impl Rejection {
     pub const FAILED: &'static str = "prediction_failed";
 
     /// All of them.
-    pub const ALL: [&'static str; 19] = [
+    pub const ALL: [&'static str; 18] = [
         Self::TOO_LARGE,
         Self::PROPERTIES,
         Self::CRASHES,
@@ -63,7 +61,6 @@ impl Rejection {
         Self::ENCODING,
         Self::NOT_JSON,
         Self::SHAPE,
-        Self::RESERVED,
         Self::NOT_FINITE,
         Self::EXTREME,
         Self::ID,

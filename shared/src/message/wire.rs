@@ -4,17 +4,19 @@ mod features;
 mod number;
 mod object;
 mod payload;
+mod together;
 mod value;
+mod written;
 
-use serde::Serialize;
+use std::sync::Arc;
 
 use object::Object;
 use value::Form;
 
-use super::{
-    Features, HeaderValue, Key, Label, Name, Outgoing, Prediction, Rejection, Role, Row, RowId, scorable,
-};
+use super::{Alone, Bundle, Features, Key, Label, Name, Prediction, Rejection, Role, Row, RowId, scorable};
 use crate::clock::Timestamp;
+
+pub use written::MOST_VECTORS;
 
 /// The longest body that is read, in bytes. It bounds what one message can cost.
 pub const MAX_BODY: usize = 1024 * 1024;
@@ -24,6 +26,8 @@ const FEATURES_PUBLISHED_AT: &str = "features_published_at_ms";
 const FEATURE_NAMES: &str = "x-feature-names";
 const MODEL: &str = "model";
 const MODEL_VERSION: &str = "model_version";
+/// The features that a prediction was made from: f64, little-endian, row by row.
+pub(crate) const VECTORS: &str = "features";
 
 /// What decoding needs of a message, whichever transport brought it.
 pub trait Incoming {
@@ -43,6 +47,8 @@ pub trait Incoming {
     fn text_header(&self, name: &str) -> Option<&str>;
     /// A header with a list of texts.
     fn list_header(&self, name: &str) -> Option<Vec<&str>>;
+    /// A header with bytes.
+    fn bytes_header(&self, name: &str) -> Option<&[u8]>;
     /// What was found wrong with it before anybody could read it.
     fn finding(&self) -> Option<Rejection> {
         None
@@ -50,93 +56,109 @@ pub trait Incoming {
 }
 
 impl Row {
-    /// Reads a row of features. `names` is what the model's features are called, where it knows: by them it is seen whether an
+    /// Reads rows of features. `names` is what the model's features are called, where it knows: by them it is seen whether an
     /// object has features by name. Those are given in this order, and nothing else that is in the object.
     ///
     /// # Errors
-    /// The reason why it cannot be used.
-    pub fn decode(message: &impl Incoming, names: Option<&[String]>) -> Result<Self, Rejection> {
+    /// The reason why nothing of it can be used.
+    pub fn decode(message: &impl Incoming, names: Option<&[String]>) -> Result<Bundle<Self>, Rejection> {
         Self::read(message, names, Form::Array)
     }
 
-    /// Reads a row for a model that takes rows by name only: it says so where the row is none.
+    /// Reads rows for a model that takes rows by name only: it says so where a row is none.
     ///
     /// # Errors
     /// As [`Row::decode`].
-    pub fn decode_by_name(message: &impl Incoming, names: &[String]) -> Result<Self, Rejection> {
+    pub fn decode_by_name(message: &impl Incoming, names: &[String]) -> Result<Bundle<Self>, Rejection> {
         Self::read(message, Some(names), Form::ByName)
     }
 
-    fn read(message: &impl Incoming, names: Option<&[String]>, wanted: Form) -> Result<Self, Rejection> {
-        let (key, features) = payload::read(message, |json| match Object::of_body(json, wanted)? {
-            Some(object) => features::of_object(message, &object, names.unwrap_or_default(), wanted),
-            None => Ok((key_beside(message)?, Features::Vector(value::vector(json, wanted)?))),
+    fn read(
+        message: &impl Incoming,
+        names: Option<&[String]>,
+        wanted: Form,
+    ) -> Result<Bundle<Self>, Rejection> {
+        let known = names.unwrap_or_default();
+        let bundle = payload::read(message, |json| {
+            let quick = |vector: Vec<f64>| Ok(Features::Vector(vector));
+            let slow = |json: &[u8], place| features::one_of_many(json, place, known, wanted);
+            if let Some(items) = together::items(message, json, wanted, quick, slow)? {
+                return Ok(Bundle { together: true, items });
+            }
+            Ok(Bundle::of_one(match Object::of(json, wanted)? {
+                Some(object) => features::of_object(message, &object, known, wanted)?,
+                None => (key_beside(message)?, Features::Vector(value::vector(json, wanted)?)),
+            }))
         })?;
         let listed = || Some(serde_json::Value::from(message.list_header(FEATURE_NAMES)?).to_string().into());
-        let names = message.text_header(FEATURE_NAMES).map(Into::into).or_else(listed);
-        Ok(Self { key, features, names, published_at: published_at(message) })
-    }
-
-    /// Writes it for its queue.
-    #[must_use]
-    pub fn encode(&self, app: &'static str, now: Timestamp) -> Outgoing {
-        let mut outgoing = envelope(Role::Features, &self.key, &self.features, app, now);
-        if let Some(names) = &self.names {
-            outgoing.headers.push((FEATURE_NAMES, HeaderValue::Text((**names).into())));
-        }
-        outgoing
+        let names: Option<Arc<str>> = message.text_header(FEATURE_NAMES).map(Into::into).or_else(listed);
+        let published_at = published_at(message);
+        Ok(bundle.map(|(key, features)| Self { key, features, names: names.clone(), published_at }))
     }
 }
 
 impl Label {
-    /// Reads a label.
+    /// Reads labels.
     ///
     /// # Errors
-    /// The reason why it cannot be used.
-    pub fn decode(message: &impl Incoming) -> Result<Self, Rejection> {
-        let (key, value) = scored(message, "the label")?;
-        Ok(Self { key, value, published_at: published_at(message) })
-    }
-
-    /// Writes it for its queue.
-    #[must_use]
-    pub fn encode(&self, app: &'static str, now: Timestamp) -> Outgoing {
-        envelope(Role::Label, &self.key, &self.value, app, now)
+    /// The reason why nothing of it can be used.
+    pub fn decode(message: &impl Incoming) -> Result<Bundle<Self>, Rejection> {
+        let published_at = published_at(message);
+        let bundle = scored(message, "the label")?;
+        Ok(bundle.map(|(key, value)| Self { key, value, published_at }))
     }
 }
 
 impl Prediction {
-    /// Reads a prediction.
+    /// Reads predictions. Where the header `features` does not have as many numbers for each of them, they have no vectors.
     ///
     /// # Errors
-    /// The reason why it cannot be used.
-    pub fn decode(message: &impl Incoming) -> Result<Self, Rejection> {
-        let (key, value) = scored(message, "the prediction")?;
-        Ok(Self {
+    /// The reason why nothing of it can be used.
+    pub fn decode(message: &impl Incoming) -> Result<Bundle<Self>, Rejection> {
+        let bundle = scored(message, "the prediction")?;
+        let (model, model_version) = (name_header(message, MODEL)?, name_header(message, MODEL_VERSION)?);
+        let published_at = published_at(message);
+        let features_published_at = message.int_header(FEATURES_PUBLISHED_AT).map(Timestamp);
+        let mut vectors = vectors(message, bundle.items.len());
+        let prediction = |(key, value)| Self {
             key,
             value,
-            model: name_header(message, MODEL)?,
-            model_version: name_header(message, MODEL_VERSION)?,
-            published_at: published_at(message),
-            features_published_at: message.int_header(FEATURES_PUBLISHED_AT).map(Timestamp),
-        })
+            model: model.clone(),
+            model_version: model_version.clone(),
+            published_at,
+            features_published_at,
+            vector: None,
+        };
+        let items = bundle.items.into_iter().map(|item| {
+            let vector = vectors.as_mut().and_then(Iterator::next);
+            item.map(|item| Self { vector, ..prediction(item) })
+        });
+        Ok(Bundle { together: bundle.together, items: items.collect() })
     }
+}
 
-    /// Writes it for its queue.
-    #[must_use]
-    pub fn encode(&self, app: &'static str, now: Timestamp) -> Outgoing {
-        let mut outgoing = envelope(Role::Prediction, &self.key, &self.value, app, now);
-        if let Some(model) = &self.model {
-            outgoing.headers.push((MODEL, HeaderValue::Text(model.as_str().into())));
-        }
-        if let Some(version) = &self.model_version {
-            outgoing.headers.push((MODEL_VERSION, HeaderValue::Text(version.as_str().into())));
-        }
-        if let Some(at) = self.features_published_at {
-            outgoing.headers.push((FEATURES_PUBLISHED_AT, HeaderValue::Int(at.0)));
-        }
-        outgoing
+impl Role {
+    /// These items of a message of this role that has several, each as a message of its own; none where it has only one.
+    pub fn alone(self, message: &impl Incoming, indices: &[usize]) -> Vec<Alone> {
+        let wanted = match self {
+            Self::Features => Form::Array,
+            Self::Label | Self::Prediction => Form::Number,
+        };
+        payload::read(message, |json| Ok(together::alone(message, json, wanted, indices))).unwrap_or_default()
     }
+}
+
+/// The vectors of as many predictions, in their order; none where the header is missing or has not as many numbers for each.
+fn vectors(message: &impl Incoming, count: usize) -> Option<impl Iterator<Item = Box<[f64]>>> {
+    const SIZE: usize = size_of::<f64>();
+    let bytes = message.bytes_header(VECTORS)?;
+    let width = bytes.len() / (SIZE * count);
+    let fits = width > 0 && bytes.len() == SIZE * count * width;
+    fits.then(|| {
+        let number = |bytes: &[u8; SIZE]| f64::from_le_bytes(*bytes);
+        let numbers = bytes.as_chunks().0;
+        numbers.chunks(width).map(move |row| row.iter().map(number).collect())
+    })
 }
 
 fn published_at(message: &impl Incoming) -> Option<Timestamp> {
@@ -162,33 +184,21 @@ fn key_beside(message: &impl Incoming) -> Result<Key, Rejection> {
     }
 }
 
-/// A label or a prediction, with its row.
-fn scored(message: &impl Incoming, what: &str) -> Result<(Key, f64), Rejection> {
-    let (key, value) = payload::read(message, |json| match Object::of_body(json, Form::Number)? {
-        Some(object) => {
-            let (key, json) = object.id_and_value(Form::Number)?;
-            Ok((key, value::number(json, what)?))
+/// Labels or predictions, with their rows.
+fn scored(message: &impl Incoming, what: &str) -> Result<Bundle<(Key, f64)>, Rejection> {
+    payload::read(message, |json| {
+        let slow = |json: &[u8], _| scorable(what, value::number(json, what)?);
+        if let Some(items) =
+            together::items(message, json, Form::Number, |value| scorable(what, value), slow)?
+        {
+            return Ok(Bundle { together: true, items });
         }
-        None => Ok((key_beside(message)?, value::number(json, what)?)),
-    })?;
-    Ok((key, scorable(what, value)?))
-}
-
-fn envelope(role: Role, key: &Key, body: &impl Serialize, app: &'static str, now: Timestamp) -> Outgoing {
-    // Unwrap safety: numbers, texts, sequences and maps with text for keys always serialise, and a Vec takes every byte.
-    #[expect(clippy::unwrap_used, reason = "see above")]
-    let json = serde_json::to_vec(body).unwrap();
-    let (message_id, body) = match key {
-        Key::Property(id) => (Some(id.to_string().into()), json),
-        Key::Anonymous => (None, json),
-        Key::Body { raw, under, .. } => {
-            let under = serde_json::Value::from(under.as_str()).to_string();
-            (None, [b"{\"id\": ", raw.as_bytes(), b", ", under.as_bytes(), b": ", &json, b"}"].concat())
-        }
-    };
-    let headers = vec![(PUBLISHED_AT, HeaderValue::Int(now.0))];
-    let content_type = Some("application/json");
-    Outgoing { role, message_id, content_type, app, timestamp: now.seconds(), headers, body }
+        let (key, json) = match Object::of(json, Form::Number)? {
+            Some(object) => object.id_and_value(Form::Number)?,
+            None => (key_beside(message)?, json),
+        };
+        Ok(Bundle::of_one((key, scorable(what, value::number(json, what)?)?)))
+    })
 }
 
 #[cfg(test)]

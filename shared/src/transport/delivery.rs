@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::queues::Subscription;
 use super::{amqp, said};
-use crate::message::{Incoming, Outgoing, Rejection, RowId};
+use crate::message::{Alone, Incoming, Outgoing, Rejection, RowId};
 use crate::metrics::Counter;
 use crate::printable::within;
 
@@ -46,17 +46,53 @@ impl Delivery {
     /// publish is confirmed.
     #[must_use]
     pub fn reject(&self, rejection: Rejection, service: &'static str) -> DeadLetter {
-        let role = self.subscription.role.name();
-        REJECTED.add([role, rejection.reason], 1);
-        said::dead_lettered(self, &rejection);
-        let (subscription, content) = (Arc::clone(&self.subscription), self.content.clone());
-        DeadLetter { subscription, content, rejection, service }
+        self.letter(self.content.clone(), rejection, service)
+    }
+
+    /// Turns items of it into letters of their own, each with its index in ascending order: the others can be used. Where it
+    /// has only one, that is all of it.
+    #[must_use]
+    pub fn reject_items(
+        &self,
+        rejections: Vec<(usize, Rejection)>,
+        service: &'static str,
+    ) -> Vec<DeadLetter> {
+        let indices: Vec<usize> = rejections.iter().map(|(index, _)| *index).collect();
+        let mut alone = self.subscription.role.alone(self, &indices).into_iter();
+        let letter = |(_, rejection)| {
+            let content = match alone.next() {
+                Some(alone) => self.content.part(alone),
+                None => self.content.clone(),
+            };
+            self.letter(content, rejection, service)
+        };
+        rejections.into_iter().map(letter).collect()
+    }
+
+    fn letter(&self, content: Content, rejection: Rejection, service: &'static str) -> DeadLetter {
+        REJECTED.add([self.subscription.role.name(), rejection.reason], 1);
+        said::dead_lettered(&self.subscription, content.incoming(), &rejection);
+        DeadLetter { subscription: Arc::clone(&self.subscription), content, rejection, service }
     }
 
     fn content(&self) -> &dyn Incoming {
-        match &self.content {
-            Content::Amqp(content) => &**content,
-            Content::Memory(message) => &**message,
+        self.content.incoming()
+    }
+}
+
+impl Content {
+    fn incoming(&self) -> &dyn Incoming {
+        match self {
+            Self::Amqp(content) => &**content,
+            Self::Memory(message) => &**message,
+        }
+    }
+
+    /// One item of it.
+    fn part(&self, alone: Alone) -> Self {
+        match self {
+            Self::Amqp(content) => Self::Amqp(Arc::new(content.part(alone))),
+            Self::Memory(message) => Self::Memory(Arc::new(message.part(alone))),
         }
     }
 }
@@ -85,6 +121,9 @@ impl Incoming for Delivery {
     }
     fn list_header(&self, name: &str) -> Option<Vec<&str>> {
         self.content().list_header(name)
+    }
+    fn bytes_header(&self, name: &str) -> Option<&[u8]> {
+        self.content().bytes_header(name)
     }
     fn finding(&self) -> Option<Rejection> {
         self.content().finding()

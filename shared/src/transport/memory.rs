@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use tracing::warn;
 
 use super::queues::{QueueName, Queues, Subscription};
-use super::{Batch, Content, DeadLetter, Delivery, Receipt as AnyReceipt, partition};
+use super::{BATCH_BYTES, Batch, Content, DeadLetter, Delivery, Receipt as AnyReceipt, partition};
 use crate::message::{Outgoing, Rejection, Role};
 use crate::metrics::Counter;
 
@@ -235,7 +235,8 @@ impl Consumer {
         let deliveries: Vec<Delivery> = queue
             .wait_until(|state| {
                 let mut held = lock(held);
-                let count = state.ready.len().min(limit).min(prefetch.saturating_sub(*held));
+                let most = limit.min(prefetch.saturating_sub(*held));
+                let count = within_bytes(&state.ready, most);
                 if count == 0 {
                     return None;
                 }
@@ -308,6 +309,17 @@ impl Drop for Receipt {
         drop(state);
         self.settle(count);
     }
+}
+
+/// How many of them are taken together, `most` at the most.
+fn within_bytes(ready: &VecDeque<Waiting>, most: usize) -> usize {
+    let mut bytes = 0;
+    let fits = |waiting: &&Waiting| {
+        let goes = bytes < BATCH_BYTES;
+        bytes += waiting.message.body.len();
+        goes
+    };
+    ready.iter().take(most).take_while(fits).count()
 }
 
 fn message_of(delivery: &Delivery) -> Arc<Outgoing> {

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tracing::warn;
 
-use super::delivery::{Delivery, shown_id};
-use crate::message::Rejection;
+use super::delivery::shown_id;
+use super::queues::Subscription;
+use crate::message::{Incoming, Rejection};
 use crate::quota::{Asked, Quota};
 
 /// How many of them are said in a second. The metrics count all, and each letter has its reason.
@@ -18,8 +19,8 @@ static SAID: Mutex<Quota> = Mutex::new(Quota::new(A_SECOND));
 /// When counting seconds began.
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// Says that a delivery was dead-lettered, and why, unless too many were in this second.
-pub(super) fn dead_lettered(delivery: &Delivery, rejection: &Rejection) {
+/// Says that a message was dead-lettered, and why, unless too many were in this second.
+pub(super) fn dead_lettered(subscription: &Subscription, message: &dyn Incoming, rejection: &Rejection) {
     let mut said = lock();
     let time = START.elapsed();
     turn(&mut said, time);
@@ -27,10 +28,9 @@ pub(super) fn dead_lettered(delivery: &Delivery, rejection: &Rejection) {
         Asked::Say => {
             drop(said);
             let Rejection { reason, detail } = rejection;
-            let subscription = &delivery.subscription;
             warn!(
                 queue = %subscription.queue,
-                row.id = %shown_id(delivery),
+                row.id = %shown_id(message),
                 "dead-lettered to {} ({reason}): {detail}",
                 subscription.dead()
             );

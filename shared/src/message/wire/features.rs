@@ -1,6 +1,7 @@
 //! A row that came as a JSON object: features by name, or a value beside an id.
 
 use super::object::Object;
+use super::together::Place;
 use super::value::{self, Form};
 use super::{Incoming, key_beside};
 use crate::message::{Features, Key, Rejection};
@@ -33,4 +34,31 @@ pub(super) fn of_object(
         None => Features::Vector(value::vector(json, wanted).map_err(or_forgotten)?),
     };
     Ok((key, features))
+}
+
+/// Reads one of many rows: an array, or an object by name.
+///
+/// # Errors
+/// It is neither, or what it is has something wrong with it.
+pub(super) fn one_of_many(
+    json: &[u8],
+    place: Place,
+    names: &[String],
+    wanted: Form,
+) -> Result<Features, Rejection> {
+    match Object::of(json, wanted)? {
+        Some(inner)
+            if place == Place::InArray && inner.has("id") && !names.iter().any(|name| name == "id") =>
+        {
+            let detail = r#"an "id" in an array of rows; expected {"ids": [...], KEY: [...]}"#;
+            Err(Rejection::new(Rejection::SHAPE, detail))
+        }
+        // As alone: without an id and without names, nothing says that it is a row.
+        Some(_) if place == Place::InArray && names.is_empty() => {
+            Err(Rejection::new(Rejection::SHAPE, format!("expected {wanted}")))
+        }
+        Some(inner) if names.is_empty() => inner.all_cells(),
+        Some(inner) => inner.cells(names),
+        None => Ok(Features::Vector(value::vector(json, wanted)?)),
+    }
 }

@@ -13,9 +13,9 @@ use super::value::{Form, read};
 use crate::message::{BodyKey, Cell, Features, Key, Rejection, RowId};
 
 /// The key of the id.
-const ID: &str = "id";
-/// The key that many rows in one message will have.
-const IDS: &str = "ids";
+pub(super) const ID: &str = "id";
+/// The key of the ids of many rows in one message.
+pub(super) const IDS: &str = "ids";
 
 /// The members of an object, as they came. No key stands twice.
 #[derive(Debug)]
@@ -29,20 +29,6 @@ impl<'a> Object<'a> {
     pub(super) fn of(json: &'a [u8], wanted: Form) -> Result<Option<Self>, Rejection> {
         let is_object = json.trim_ascii_start().first() == Some(&b'{');
         is_object.then(|| read(json, wanted)).transpose()
-    }
-
-    /// The object that a body is, if it is one.
-    ///
-    /// # Errors
-    /// As [`Object::of`], or it has the key `ids`.
-    pub(super) fn of_body(json: &'a [u8], wanted: Form) -> Result<Option<Self>, Rejection> {
-        let object = Self::of(json, wanted)?;
-        if object.as_ref().is_some_and(|object| object.has(IDS)) {
-            let detail =
-                r#"the key "ids" is reserved for many rows in one message, which this version does not read"#;
-            return Err(Rejection::new(Rejection::RESERVED, detail));
-        }
-        Ok(object)
     }
 
     /// The id in it, if there is one.
@@ -67,6 +53,16 @@ impl<'a> Object<'a> {
                 r#"an object without an "id"; expected {{"id": ID, KEY: VALUE}} with any KEY, or {wanted} alone"#
             )),
         }
+    }
+
+    /// The members, by their keys in order.
+    pub(super) fn members(&self) -> impl Iterator<Item = (&Cow<'a, str>, &'a RawValue)> {
+        self.0.iter().map(|(key, raw)| (key, *raw))
+    }
+
+    /// The value of this key, as it came.
+    pub(super) fn get(&self, key: &str) -> Option<&'a RawValue> {
+        self.0.get(key).copied()
     }
 
     /// Whether it has this key.
@@ -106,9 +102,16 @@ fn cell(key: &str, raw: &RawValue) -> Result<(Box<str>, Cell), Rejection> {
     Ok((key.into(), read(raw.get().as_bytes(), Form::Number).map_err(refused)?))
 }
 
-fn body_key(raw: &RawValue) -> Result<Key, Rejection> {
+pub(super) fn body_key(raw: &RawValue) -> Result<Key, Rejection> {
     let id = RowId::of_json(raw).map_err(|why| Rejection::new(Rejection::ID, why))?;
-    Ok(Key::Body { id, raw: raw.get().into(), under: BodyKey::default() })
+    let raw = if plain(raw.get()).is_some() { None } else { Some(raw.get().into()) };
+    Ok(Key::Body { id, raw, under: BodyKey::default() })
+}
+
+/// What stands in a text without escapes.
+fn plain(json: &str) -> Option<&str> {
+    let text = json.strip_prefix('"')?.strip_suffix('"')?;
+    (!text.contains('\\')).then_some(text)
 }
 
 impl RowId {
@@ -118,6 +121,9 @@ impl RowId {
     /// As [`RowId::parse`], and a value of another kind.
     pub fn of_json(raw: &RawValue) -> Result<Self, String> {
         let json = raw.get();
+        if let Some(text) = plain(json) {
+            return Self::parse(text);
+        }
         let id = match json.as_bytes().first() {
             Some(b'"') => serde_json::from_str(json).map_err(|why| why.to_string()),
             Some(b'-' | b'0'..=b'9') => written_out(json),

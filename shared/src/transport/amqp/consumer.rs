@@ -27,7 +27,7 @@ use crate::message::Role;
 use crate::readiness::Readiness;
 use crate::stop::Stop;
 use crate::transport::queues::{QueueName, Subscription};
-use crate::transport::{Batch, Delivery, Error, shown_id};
+use crate::transport::{BATCH_BYTES, Batch, Delivery, Error, shown_id};
 
 /// After how many deliveries without an end a message is given to nobody together with others.
 const SUSPECT: u64 = 5;
@@ -281,13 +281,17 @@ impl Current {
         queue: &QueueName,
     ) -> (Vec<lapin::message::Delivery>, Option<lapin::message::Delivery>) {
         let mut taken = Vec::new();
+        let mut bytes = 0;
         let mut next = Some(first);
         while let Some(item) = next {
             match item {
                 Some(Ok(delivery)) if careful && deliveries_before(&delivery) >= SUSPECT => {
                     return (taken, Some(delivery));
                 }
-                Some(Ok(delivery)) => taken.push(delivery),
+                Some(Ok(delivery)) => {
+                    bytes += delivery.data.len();
+                    taken.push(delivery);
+                }
                 Some(Err(why)) => {
                     self.session.fail(why);
                     break;
@@ -297,7 +301,7 @@ impl Current {
                     break;
                 }
             }
-            next = if taken.len() < limit { self.next().now_or_never() } else { None };
+            next = if taken.len() < limit && bytes < BATCH_BYTES { self.next().now_or_never() } else { None };
         }
         (taken, None)
     }

@@ -1,26 +1,39 @@
 //! A message as AMQP carries it, and ours turned into that.
 
+use std::sync::Arc;
+
 use lapin::BasicProperties;
-use lapin::types::{AMQPValue, FieldTable, LongString};
+use lapin::types::{AMQPValue, ByteArray, FieldTable, LongString};
 use tokio_util::sync::CancellationToken;
 
 use super::guard::watch::{Charge, Finding, FindingKind, Note};
-use crate::message::{HeaderValue, Incoming, Outgoing, Rejection};
+use crate::message::{Alone, HeaderValue, Incoming, Outgoing, Rejection};
 
 /// Body and properties as they came, as far as they could be read.
 #[derive(Debug)]
 pub(in crate::transport) struct Content {
     pub(super) body: Vec<u8>,
-    pub(super) properties: BasicProperties,
+    pub(super) properties: Arc<BasicProperties>,
+    /// Where it is only one item of a message: which.
+    pub(super) part: Option<Part>,
     /// How often its queue has handed it out before; only quorum queues count. Zero at the first time, whatever a
     /// producer has put into the header.
     pub(super) deliveries_before: u64,
     /// What the guard found wrong with it.
     pub(super) finding: Option<Box<Finding>>,
     /// What it takes of the connection's budget of bytes, until nobody has it any more.
-    _charge: Option<Charge>,
+    charge: Option<Arc<Charge>>,
     /// Cancelled when the connection that brought it has ended: then the broker delivers it again.
     pub(super) session: CancellationToken,
+}
+
+/// Which item of its message something is.
+#[derive(Debug, Clone)]
+pub(super) struct Part {
+    /// Such as `7 of 64`.
+    pub(super) number: String,
+    /// Its own part of the header `features`, as the header has it.
+    pub(super) vector: Option<AMQPValue>,
 }
 
 impl Content {
@@ -28,13 +41,30 @@ impl Content {
         let deliveries_before = deliveries_before(&delivery);
         let lapin::message::Delivery { properties, data: body, .. } = delivery;
         let Note { charge, finding } = note;
-        Self { body, properties, deliveries_before, finding, _charge: charge, session }
+        let (properties, charge) = (Arc::new(properties), charge.map(Arc::new));
+        Self { body, properties, part: None, deliveries_before, finding, charge, session }
+    }
+
+    /// One item of it. It shares the properties, however many there are, and what is taken of the budget.
+    pub(in crate::transport) fn part(&self, alone: Alone) -> Self {
+        let Alone { index, of, body, vector } = alone;
+        let vector = vector.map(|vector| AMQPValue::ByteArray(ByteArray::from(vector)));
+        let part = Some(Part { number: format!("{} of {of}", index + 1), vector });
+        let (properties, charge) = (Arc::clone(&self.properties), self.charge.clone());
+        let (deliveries_before, session) = (self.deliveries_before, self.session.clone());
+        Self { body, properties, part, deliveries_before, finding: None, charge, session }
     }
 
     /// The same without body, headers and charge: what a bare letter needs.
     pub(super) fn forgotten(&self, properties: BasicProperties, finding: Box<Finding>) -> Self {
-        let (body, finding, session) = (Vec::new(), Some(finding), self.session.clone());
-        Self { body, properties, deliveries_before: self.deliveries_before, finding, _charge: None, session }
+        let (properties, part, session) = (Arc::new(properties), self.part.clone(), self.session.clone());
+        let (deliveries_before, finding) = (self.deliveries_before, Some(finding));
+        Self { body: Vec::new(), properties, part, deliveries_before, finding, charge: None, session }
+    }
+
+    /// Whether it is one of several items, so that the ids among the properties are not its own.
+    pub(super) fn is_of_many(&self) -> bool {
+        self.part.is_some()
     }
 
     fn header(&self, name: &str) -> Option<&AMQPValue> {
@@ -57,10 +87,12 @@ impl Incoming for Content {
         &self.body
     }
     fn message_id(&self) -> Option<&str> {
-        self.properties.message_id().as_ref().map(lapin::types::ShortString::as_str)
+        let id = self.properties.message_id().as_ref().filter(|_| !self.is_of_many());
+        id.map(lapin::types::ShortString::as_str)
     }
     fn correlation_id(&self) -> Option<&str> {
-        self.properties.correlation_id().as_ref().map(lapin::types::ShortString::as_str)
+        let id = self.properties.correlation_id().as_ref().filter(|_| !self.is_of_many());
+        id.map(lapin::types::ShortString::as_str)
     }
     fn content_type(&self) -> Option<&str> {
         self.properties.content_type().as_ref().map(lapin::types::ShortString::as_str)
@@ -77,6 +109,14 @@ impl Incoming for Content {
     fn list_header(&self, name: &str) -> Option<Vec<&str>> {
         match self.header(name)? {
             AMQPValue::FieldArray(items) => items.as_slice().iter().map(text).collect(),
+            _ => None,
+        }
+    }
+    fn bytes_header(&self, name: &str) -> Option<&[u8]> {
+        match self.header(name)? {
+            AMQPValue::ByteArray(bytes) => Some(bytes.as_slice()),
+            // As most clients send bytes.
+            AMQPValue::LongString(bytes) => Some(bytes.as_bytes()),
             _ => None,
         }
     }
@@ -137,6 +177,7 @@ pub(super) fn properties(message: &Outgoing) -> BasicProperties {
         let value = match value {
             HeaderValue::Int(int) => AMQPValue::LongLongInt(*int),
             HeaderValue::Text(text) => AMQPValue::LongString(LongString::from(&**text)),
+            HeaderValue::Bytes(bytes) => AMQPValue::ByteArray(ByteArray::from(bytes.as_slice())),
         };
         headers.insert((*name).into(), value);
     }

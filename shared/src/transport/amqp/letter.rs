@@ -12,12 +12,14 @@ use sha2::{Digest as _, Sha256};
 
 use super::content::{Content, Parcel};
 use super::guard::watch::{Finding, FindingKind, Shortened};
-use crate::message::Incoming as _;
+use crate::message::{Incoming as _, MOST_VECTORS, PART, VECTORS};
 use crate::transport::queues::DEAD_EXCHANGE;
 use crate::transport::{DeadLetter, shown_id};
 
 /// The most bytes of foreign headers that a letter has.
 const FOREIGN_HEADERS: usize = 16 * 1024;
+/// What a value's type and length take on the wire, in bytes.
+const LENGTH: usize = 5;
 /// The most bytes of a body in each form.
 const WHOLE_BODY: usize = 1024 * 1024;
 const STRIPPED_BODY: usize = 64 * 1024;
@@ -73,7 +75,7 @@ impl DeadLetter {
             || Finding { kind: FindingKind::TooLarge, detail: String::new(), properties: None, body: None };
         let mut finding = content.finding.clone().unwrap_or_else(|| Box::new(nothing()));
         finding.body.get_or_insert_with(|| shortened(content));
-        let forgotten = content.forgotten(without_headers(&content.properties), finding);
+        let forgotten = content.forgotten(without_headers(content), finding);
         self.content = crate::transport::Content::Amqp(Arc::new(forgotten));
     }
 
@@ -95,10 +97,10 @@ impl DeadLetter {
     /// expiration (the letter would delete itself), and further receivers.
     fn properties(&self, form: Form) -> BasicProperties {
         let content = self.content();
-        let original = &content.properties;
+        let original = &*content.properties;
         let mut headers = FieldTable::default();
         if form == Form::Whole {
-            copy_headers(original, &mut headers);
+            copy_headers(content, &mut headers);
         } else if let Some(all) = original.headers().as_ref().filter(|all| !all.inner().is_empty()) {
             let dropped = i64::try_from(all.inner().len()).unwrap_or(i64::MAX);
             headers.insert("x-headers-dropped".into(), AMQPValue::LongLongInt(dropped));
@@ -116,6 +118,12 @@ impl DeadLetter {
         text("x-detail", &self.rejection.detail);
         text("x-service", self.service);
         text("x-letter-id", &self.id());
+        if let Some(part) = &content.part {
+            text(PART, &part.number);
+        }
+        if let Some(id) = original.message_id().as_ref().filter(|_| content.is_of_many()) {
+            text("x-original-message-id", id.as_str());
+        }
         let whole = content.finding.as_ref().and_then(|finding| finding.body.clone());
         let cut = self.body_len(form) < content.body.len();
         if let Some(Shortened { length, sha256 }) = whole.or_else(|| cut.then(|| shortened(content))) {
@@ -144,7 +152,7 @@ impl DeadLetter {
         }
         let attempts = i64::try_from(content.deliveries_before).unwrap_or(i64::MAX).saturating_add(1);
         headers.insert("x-attempts".into(), AMQPValue::LongLongInt(attempts));
-        without_headers(original).with_headers(headers).with_delivery_mode(2)
+        without_headers(content).with_headers(headers).with_delivery_mode(2)
     }
 
     /// The same for each letter of the same message, so that a second copy can be told: queue, id and body, hashed.
@@ -155,6 +163,9 @@ impl DeadLetter {
         hash.update([0]);
         hash.update(content.message_id().unwrap_or_default());
         hash.update([0]);
+        if let Some(part) = &content.part {
+            hash.update(&part.number);
+        }
         match content.finding.as_ref().and_then(|finding| finding.body.as_ref()?.sha256.as_deref()) {
             Some(sha256) => hash.update(sha256),
             None => hash.update(hex(&Sha256::digest(&content.body))),
@@ -184,11 +195,22 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Copies headers in their order as long as they fit, and says how many did not.
-fn copy_headers(original: &BasicProperties, headers: &mut FieldTable) {
+/// Copies headers in their order as long as they fit, and says how many did not. What a prediction was made from counts as
+/// ours.
+fn copy_headers(content: &Content, headers: &mut FieldTable) {
     let mut room = FOREIGN_HEADERS;
     let mut dropped = 0;
-    for (name, value) in original.headers().iter().flat_map(|headers| headers.inner()) {
+    for (name, value) in content.properties.headers().iter().flat_map(|headers| headers.inner()) {
+        if name.as_str() == VECTORS && size(value) <= MOST_VECTORS + LENGTH {
+            let own = match &content.part {
+                Some(part) => part.vector.as_ref(),
+                None => Some(value),
+            };
+            if let Some(own) = own {
+                headers.insert(name.clone(), own.clone());
+            }
+            continue;
+        }
         let size = 1 + name.as_str().len() + size(value);
         if size > room {
             dropped += 1;
@@ -226,8 +248,10 @@ fn size(value: &AMQPValue) -> usize {
     }
 }
 
-/// Every property that a letter may keep.
-fn without_headers(original: &BasicProperties) -> BasicProperties {
+/// Every property that a letter may keep. The ids of a message with several items would be taken for those of the one, where the
+/// letter is sent again.
+fn without_headers(content: &Content) -> BasicProperties {
+    let original = &*content.properties;
     let mut keep = BasicProperties::default();
     if let Some(value) = original.content_type() {
         keep = keep.with_content_type(value.clone());
@@ -235,10 +259,10 @@ fn without_headers(original: &BasicProperties) -> BasicProperties {
     if let Some(value) = original.content_encoding() {
         keep = keep.with_content_encoding(value.clone());
     }
-    if let Some(value) = original.message_id() {
+    if let Some(value) = original.message_id().as_ref().filter(|_| !content.is_of_many()) {
         keep = keep.with_message_id(value.clone());
     }
-    if let Some(value) = original.correlation_id() {
+    if let Some(value) = original.correlation_id().as_ref().filter(|_| !content.is_of_many()) {
         keep = keep.with_correlation_id(value.clone());
     }
     if let Some(value) = original.reply_to() {
