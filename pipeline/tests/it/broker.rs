@@ -275,7 +275,7 @@ impl Broker {
         ready as usize
     }
 
-    async fn comes_to(&self, queue: &str, wanted: &str, is_wanted: impl Fn(u32) -> bool) {
+    pub async fn comes_to(&self, queue: &str, wanted: &str, is_wanted: impl Fn(u32) -> bool) {
         let start = std::time::Instant::now();
         loop {
             let ready = u32::try_from(self.ready(queue).await).unwrap();

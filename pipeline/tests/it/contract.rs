@@ -241,6 +241,43 @@ async fn a_dead_letter_is_kept_unchanged_with_its_reason(world: &World) {
     nothing_comes(&mut world.consumer(10)).await;
 }
 
+async fn items_of_a_message_become_letters_of_their_own(world: &World) {
+    let publisher = world.publisher();
+    let all: Vec<Label> = ["a", "b", "c"]
+        .map(|id| Label { key: Key::wrapped(RowId::parse(id).unwrap()), value: 151.0, published_at: None })
+        .into();
+    let mut together = Label::encode_together(&all, "test", Timestamp(0));
+    // What a producer calls the message is nobody's id.
+    together.message_id = Some("message".into());
+    publish(&publisher, vec![together]).await;
+    let mut consumer = world.consumer(10);
+    let batch = take(&mut consumer, 10).await;
+    let why = |detail: &str| Rejection::new(Rejection::SHAPE, detail);
+    for letter in batch.deliveries[0].reject_items(vec![(0, why("first")), (2, why("last"))], "test") {
+        assert_eq!(publisher.bury(letter).await.unwrap(), Burial::Confirmed);
+    }
+    batch.ack().await;
+    consumer.close().await;
+    let letter =
+        |id: &str| ("bad_shape".to_owned(), format!("{{\"id\": \"{id}\", \"body\": 151.0}}").into_bytes());
+    assert_eq!(world.dead_letters().await, [letter("a"), letter("c")]);
+    nothing_comes(&mut world.consumer(10)).await;
+}
+
+async fn a_batch_is_bounded_in_bytes(world: &World) {
+    let long = |id: usize| Outgoing { body: vec![b' '; 700 * 1024], ..label(&id.to_string()) };
+    publish(&world.publisher(), (0..5).map(long).collect()).await;
+    let mut consumer = world.consumer(10);
+    let mut all = Vec::new();
+    while all.len() < 5 {
+        let batch = take(&mut consumer, 10).await;
+        assert!(batch.deliveries.len() <= 2, "{} of them", batch.deliveries.len());
+        all.extend(ids(&batch));
+        batch.ack().await;
+    }
+    assert_eq!(all, names(0..5));
+}
+
 async fn taking_can_be_given_up_without_loss(world: &World) {
     let publisher = world.publisher();
     let mut consumer = world.consumer(10);
@@ -301,6 +338,8 @@ contract! {
     prefetch_bounds_what_is_held,
     consumers_share_a_queue,
     a_dead_letter_is_kept_unchanged_with_its_reason,
+    items_of_a_message_become_letters_of_their_own,
+    a_batch_is_bounded_in_bytes,
     taking_can_be_given_up_without_loss,
     publishing_ends_when_the_process_must,
 }

@@ -46,8 +46,16 @@ fn plan(random: &mut StdRng, rows: usize, kills: usize, broker_kills: usize) -> 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn metric_and_broker_killed_at_random() {
-    let rows = asked("ROWS").unwrap_or(15_000);
-    let (kills, broker_kills) = (asked("KILLS").unwrap_or(8), asked("BROKER_KILLS").unwrap_or(2));
+    killed_at_random(asked("ROWS").unwrap_or(15_000), asked("KILLS").unwrap_or(8), "1").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metric_and_broker_killed_at_random_while_rows_travel_together() {
+    killed_at_random(asked("ROWS").unwrap_or(15_000), asked("KILLS").unwrap_or(4), "16").await;
+}
+
+async fn killed_at_random(rows: usize, kills: usize, rows_per_message: &str) {
+    let broker_kills = asked("BROKER_KILLS").unwrap_or(2);
     let seed = seed();
     let mut random = StdRng::seed_from_u64(seed);
     println!("SEED={seed}");
@@ -55,6 +63,7 @@ async fn metric_and_broker_killed_at_random() {
     let (model, mut metric) = ready(&services).await;
     let number = rows.to_string();
     let load = ["--order", "loop", "--rate", "1500", "--label-delay", "uniform:0s..2s", "--count", &number];
+    let load = [&load[..], &["--rows-per-message", rows_per_message]].concat();
     let features = services.features(&load);
     let again = Again::start(&services);
     let mut killed = 0;
@@ -97,7 +106,7 @@ async fn metric_and_broker_killed_at_random() {
     services.books.has_nothing_aside();
     let (duplicates, conflicts) = (both("duplicates"), both("conflicts"));
     println!(
-        "held: {rows} rows, {killed} kills of metric, {broker_kills} of the broker, {duplicates} duplicates, \
+        "held: {rows} rows, {rows_per_message} a message, {killed} kills of metric, {broker_kills} of the broker, {duplicates} duplicates, \
          {conflicts} conflicts, SEED={seed}"
     );
 }

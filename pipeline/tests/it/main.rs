@@ -44,3 +44,4 @@ mod streams;
 mod swaps;
 #[cfg(feature = "tls")]
 mod tls;
+mod together;

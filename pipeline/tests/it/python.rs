@@ -108,6 +108,39 @@ async fn their_metric_with_our_features_and_model() {
     }
 }
 
+/// Their features send rows and labels together, and their model answers each by itself; or ours answers together. One account.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_travel_together_are_answered_by_either_model() {
+    const ROWS: usize = 1000;
+    for ours in [false, true] {
+        let (_broker, services) = setup().await;
+        let metric = services.metric(&TRANSIENT);
+        metric.ready().await;
+        let mut model = if ours {
+            let model = services.model(&TRANSIENT);
+            model.ready().await;
+            model
+        } else {
+            let weights = repository("model/tests/fixtures/reference.json");
+            python(&services, "model", "wrapped", ROWS, &["--coefficients", weights.to_str().unwrap()]).await
+        };
+        let data = repository("data/diabetes.csv");
+        let more = ["--data", data.to_str().unwrap(), "--together", "48"];
+        let mut theirs = python(&services, "features", "wrapped", ROWS, &more).await;
+        assert_eq!(theirs.exit(PATIENCE).await, Some(0), "{}", theirs.log());
+        if !ours {
+            assert_eq!(model.exit(PATIENCE).await, Some(0), "{}", model.log());
+        }
+        services.books.wait_for_rows(ROWS).await;
+        let recorded = services.books.recorded();
+        recorded.assert_each_once();
+        assert_eq!(
+            (recorded.rows.len(), recorded.labels.len(), recorded.predictions.len()),
+            (ROWS, ROWS, ROWS)
+        );
+    }
+}
+
 /// The later forms of the exercise: queues of other names, transient or durable, made by whoever comes first.
 #[tokio::test(flavor = "multi_thread")]
 async fn their_later_forms_exchange_rows_with_each_of_our_services() {

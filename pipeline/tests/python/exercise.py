@@ -20,6 +20,10 @@ stops the exercise's services.) A body is JSON in one of two forms:
     wrapped   {"id": ID, "body": the bare form}, where features makes ID a
               timestamp and the others pass on whatever string or number it is
 
+With `--together N` features sends N rows in one message, {"ids": [...], "body":
+[...]}, and their labels in another; model reads such rows, and answers each by
+itself.
+
 plot reads metric_log.csv as the exercise's plot.py does, by its column
 absolute_error, and says what it would draw: a histogram.
 
@@ -68,11 +72,20 @@ def key(args, queue):
 
 def decode(args, queue, body):
     data = json.loads(body)
-    return (None, data) if args.form == "bare" else (data["id"], data[key(args, queue)])
+    if args.form == "bare":
+        return [(None, data)]
+    if "ids" in data:
+        return list(zip(data["ids"], data["body"], strict=True))
+    return [(data["id"], data[key(args, queue)])]
 
 
 def publish(channel, args, queue, message_id, value):
     body = value if args.form == "bare" else {"id": message_id, key(args, queue): value}
+    channel.basic_publish(exchange="", routing_key=name(queue), body=json.dumps(body))
+
+
+def publish_together(channel, queue, ids, values):
+    body = {"ids": ids, "body": values}
     channel.basic_publish(exchange="", routing_key=name(queue), body=json.dumps(body))
 
 
@@ -88,8 +101,9 @@ def consume(channel, args, queues, handle):
     def callback(_channel, method, _properties, body):
         nonlocal done
         queue = role(method.routing_key)
-        if done < args.count and handle(queue, *decode(args, queue, body)):
-            done += 1
+        for message_id, value in decode(args, queue, body):
+            if done < args.count and handle(queue, message_id, value):
+                done += 1
 
     for queue in queues:
         channel.basic_consume(queue=name(queue), on_message_callback=callback, auto_ack=True)
@@ -104,6 +118,17 @@ def features(channel, args):
         rows = [[float(cell) for cell in row] for row in list(csv.reader(file))[1:]]
     print("ready", flush=True)
     last_id = 0.0
+    if args.together > 1:
+        for done in range(0, args.count, args.together):
+            check(args.deadline, done, args.count)
+            drawn = [random.choice(rows) for _ in range(min(args.together, args.count - done))]
+            ids = [f"row:{done + at}" for at in range(len(drawn))]
+            publish_together(channel, "y_true", ids, [label for *_, label in drawn])
+            publish_together(channel, "Features", ids, [vector for *vector, _ in drawn])
+            for message_id, (*_, label) in zip(ids, drawn):
+                say({"id": message_id, "y_true": label})
+            channel.connection.sleep(0.002)
+        return
     for done in range(args.count):
         check(args.deadline, done, args.count)
         *vector, label = random.choice(rows)
@@ -193,6 +218,7 @@ def arguments():
         sub.add_argument("--timeout", type=float, default=60, help="seconds (default: 60)")
         if service is features:
             sub.add_argument("--data", required=True, help="CSV file, last column the label")
+            sub.add_argument("--together", type=int, default=1, help="rows in one message")
         elif service is model:
             sub.add_argument("--coefficients", required=True, help="JSON file of a linear model")
         else:
