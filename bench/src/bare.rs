@@ -1,10 +1,11 @@
-//! The bare loop: what the client library alone moves when each row costs the same three messages, with the
-//! same queues, properties, confirms, prefetch and acknowledgements of many at once as in the pipeline, and
+//! The bare loop: what the client library alone moves when its messages are the same three a row, or three for many rows, with
+//! the same queues, properties, confirms, prefetch and acknowledgements of many at once as in the pipeline, and
 //! nothing else is done: no number is parsed, nothing is computed, joined or written.
 //!
 //! It is the measure because it is what the broker and the client leave to be had. One process, five
 //! connections, each with its own purpose as in the pipeline.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::stream::FuturesOrdered;
@@ -28,8 +29,42 @@ const ROWS_BATCH: usize = 128;
 /// The same of labels or predictions.
 const HALVES_BATCH: usize = 256;
 
-/// Moves `rows` rows; returns how long it took from the first publish to the last acknowledgement.
-pub(crate) async fn run(url: &str, rows: u64) -> anyhow::Result<Duration> {
+/// The messages of one row or of many.
+struct Messages {
+    rows: Vec<u8>,
+    labels: Vec<u8>,
+    predictions: Vec<u8>,
+    /// What was predicted from, as the header of a prediction has it.
+    features: Vec<u8>,
+    together: bool,
+}
+
+impl Messages {
+    fn of(rows_per_message: usize) -> Self {
+        let features = vec![0x3f; 80 * rows_per_message];
+        let (label, prediction) = (&b"151.0"[..], &b"206.11706978709228"[..]);
+        if rows_per_message == 1 {
+            let (rows, labels, predictions) = (ROW.to_vec(), label.to_vec(), prediction.to_vec());
+            return Self { rows, labels, predictions, features, together: false };
+        }
+        let ids = vec!["\"0193a0b2-7c1d-7e2f-8000-000000000000\""; rows_per_message].join(", ");
+        let body = |value: &[u8]| {
+            let values = vec![value; rows_per_message].join(&b","[..]);
+            [b"{\"ids\": [", ids.as_bytes(), b"], \"body\": [", &values, b"]}"].concat()
+        };
+        Self { rows: body(ROW), labels: body(label), predictions: body(prediction), features, together: true }
+    }
+
+    /// The property `message_id` of the message with this number.
+    fn id(&self, number: u64) -> Option<String> {
+        (!self.together).then(|| format!("{number:036}"))
+    }
+}
+
+/// Moves `rows` rows, as many in a message as is said; returns how long it took from the first publish to the last acknowledgement.
+pub(crate) async fn run(url: &str, rows: u64, rows_per_message: usize) -> anyhow::Result<Duration> {
+    let messages = Arc::new(Messages::of(rows_per_message));
+    let count = rows.div_ceil(rows_per_message as u64);
     let source = connect(url).await?;
     let (rows_in, answers) = (connect(url).await?, connect(url).await?);
     let (labels, predictions) = (connect(url).await?, connect(url).await?);
@@ -41,10 +76,10 @@ pub(crate) async fn run(url: &str, rows: u64) -> anyhow::Result<Duration> {
 
     let start = Instant::now();
     let tasks = [
-        tokio::spawn(features(source_channel, rows)),
-        tokio::spawn(model(model_in, answers_channel, rows)),
-        tokio::spawn(metric(labels_in, rows)),
-        tokio::spawn(metric(predictions_in, rows)),
+        tokio::spawn(features(source_channel, Arc::clone(&messages), count)),
+        tokio::spawn(model(model_in, answers_channel, messages, count)),
+        tokio::spawn(metric(labels_in, count)),
+        tokio::spawn(metric(predictions_in, count)),
     ];
     for task in tasks {
         task.await??;
@@ -57,17 +92,17 @@ pub(crate) async fn run(url: &str, rows: u64) -> anyhow::Result<Duration> {
 }
 
 /// Publishes the rows and their labels.
-async fn features(channel: lapin::Channel, rows: u64) -> anyhow::Result<()> {
+async fn features(channel: lapin::Channel, messages: Arc<Messages>, count: u64) -> anyhow::Result<()> {
     let mut flight = FuturesOrdered::new();
-    for row in 0..rows {
-        let id = format!("{row:036}");
-        for (queue, body) in [(FEATURES, ROW), (LABEL, b"151.0")] {
+    for number in 0..count {
+        let id = messages.id(number);
+        for (queue, body) in [(FEATURES, &messages.rows), (LABEL, &messages.labels)] {
             if flight.len() == WINDOW
                 && let Some(confirmed) = flight.next().await
             {
                 let _: () = confirmed?;
             }
-            flight.push_back(publish(&channel, queue, body, properties(&id, "features", &[])));
+            flight.push_back(publish(&channel, queue, body, properties(id.as_deref(), "features", None)));
         }
     }
     while let Some(confirmed) = flight.next().await {
@@ -77,15 +112,19 @@ async fn features(channel: lapin::Channel, rows: u64) -> anyhow::Result<()> {
 }
 
 /// Answers each row, and acknowledges it when the answer is confirmed.
-async fn model(mut consumer: lapin::Consumer, channel: lapin::Channel, rows: u64) -> anyhow::Result<()> {
-    const TEXTS: [(&str, &str); 2] = [("model", "model"), ("model_version", "3fa9c1d2e4b5")];
+async fn model(
+    mut consumer: lapin::Consumer,
+    channel: lapin::Channel,
+    messages: Arc<Messages>,
+    count: u64,
+) -> anyhow::Result<()> {
     let answer = async |delivery: Delivery| {
-        let id = delivery.properties.message_id().as_ref().map_or("", |id| id.as_str());
-        let properties = properties(id, "model", &TEXTS);
-        publish(&channel, PREDICTION, b"206.11706978709228", properties).await.map(|()| delivery)
+        let id = delivery.properties.message_id().as_ref().map(|id| id.as_str());
+        let properties = properties(id, "model", Some(&messages.features));
+        publish(&channel, PREDICTION, &messages.predictions, properties).await.map(|()| delivery)
     };
     let mut flight = FuturesOrdered::new();
-    let mut held = Held::new(rows, ROWS_BATCH);
+    let mut held = Held::new(count, ROWS_BATCH);
     let mut taken = 0;
     while held.remain() {
         let room = WINDOW - flight.len();
@@ -97,7 +136,7 @@ async fn model(mut consumer: lapin::Consumer, channel: lapin::Channel, rows: u64
                 }
                 held.ack().await?;
             }
-            batch = take(&mut consumer, room), if taken < rows && room > 0 => {
+            batch = take(&mut consumer, room), if taken < count && room > 0 => {
                 let batch = batch?;
                 taken += batch.len() as u64;
                 flight.extend(batch.into_iter().map(&answer));
@@ -108,8 +147,8 @@ async fn model(mut consumer: lapin::Consumer, channel: lapin::Channel, rows: u64
 }
 
 /// Takes and acknowledges.
-async fn metric(mut consumer: lapin::Consumer, rows: u64) -> anyhow::Result<()> {
-    let mut held = Held::new(rows, HALVES_BATCH);
+async fn metric(mut consumer: lapin::Consumer, count: u64) -> anyhow::Result<()> {
+    let mut held = Held::new(count, HALVES_BATCH);
     while held.remain() {
         for delivery in take(&mut consumer, 2 * HALVES_BATCH).await? {
             held.add(delivery);

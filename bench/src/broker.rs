@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use crate::figures::{load, median};
-use crate::processes::{Process, scratch};
+use crate::processes::{Process, processor_seconds, scratch};
 use crate::records::Records;
 use crate::{bare, queues};
 
@@ -35,59 +35,94 @@ impl Subject {
     }
 }
 
+/// What to measure.
+pub(crate) struct Wishes<'a> {
+    pub(crate) url: &'a str,
+    /// The broker's process, where its processor time is wanted too.
+    pub(crate) broker: Option<u32>,
+    pub(crate) rows: u64,
+    pub(crate) rounds: usize,
+    pub(crate) only: &'a [Subject],
+    /// Several are measured one after the other.
+    pub(crate) rows_per_message: &'a [u16],
+}
+
+/// How long a run took, and the processor time of ours and of the broker, in seconds.
+struct Run {
+    time: Duration,
+    ours: Vec<(&'static str, f64)>,
+    broker: Option<f64>,
+}
+
 /// Measures and prints.
-pub(crate) fn run(url: &str, rows: u64, rounds: usize, only: &[Subject]) -> anyhow::Result<()> {
+pub(crate) fn run(wishes: &Wishes<'_>) -> anyhow::Result<()> {
+    let Wishes { rows, rounds, only, rows_per_message, .. } = *wishes;
     let subjects = if only.is_empty() { Subject::value_variants() } else { only };
     let runtime = tokio::runtime::Runtime::new()?;
-    println!("{rows} rows through RabbitMQ, rows/s and the ratio to the bare loop of the same round");
-    let mut figures = vec![Vec::new(); subjects.len()];
-    let mut ratios = vec![Vec::new(); subjects.len()];
-    for round in 1..=rounds {
-        let mut line = format!("{round:>5}");
-        let mut base = f64::NAN;
-        for (index, subject) in subjects.iter().enumerate() {
-            let rate = rows as f64 / runtime.block_on(measure(*subject, url, rows))?.as_secs_f64();
-            if *subject == Subject::Bare {
-                base = rate;
+    println!(
+        "{rows} rows through RabbitMQ: rows/s, the ratio to the bare loop of the same round, and processor time a row"
+    );
+    for per_message in rows_per_message {
+        println!("{per_message} rows a message");
+        let mut figures = vec![(Vec::new(), Vec::new(), Vec::new()); subjects.len()];
+        for round in 1..=rounds {
+            let mut line = format!("{round:>5}");
+            let mut base = f64::NAN;
+            for (subject, (rates, ratios, costs)) in subjects.iter().zip(&mut figures) {
+                let run = runtime.block_on(measure(*subject, wishes, *per_message))?;
+                let rate = rows as f64 / run.time.as_secs_f64();
+                if *subject == Subject::Bare {
+                    base = rate;
+                }
+                let micros = |seconds: f64| seconds * 1e6 / rows as f64;
+                let each = run.ours.iter().map(|(name, seconds)| format!(" {name} {:.2}", micros(*seconds)));
+                let each: String =
+                    each.chain(run.broker.map(|seconds| format!(" broker {:.2}", micros(seconds)))).collect();
+                line += &format!(" | {}: {rate:>6.0} {:.2}{each}", subject.title(), rate / base);
+                rates.push(rate);
+                ratios.push(rate / base);
+                let all =
+                    run.ours.iter().map(|(_, seconds)| seconds).sum::<f64>() + run.broker.unwrap_or(0.0);
+                costs.push(micros(all));
             }
-            figures[index].push(rate);
-            ratios[index].push(rate / base);
-            line += &format!(" | {}: {rate:>6.0} {:.2}", subject.title(), rate / base);
+            println!("{line} | load {}", load());
         }
-        println!("{line} | load {}", load());
+        let mut line = "median".to_owned();
+        for (subject, (rates, ratios, costs)) in subjects.iter().zip(&figures) {
+            line += &format!(" | {}: {:>6.0} {:.2}", subject.title(), median(rates), median(ratios));
+            line += &format!(", {:.2} us a row", median(costs));
+        }
+        println!("{line}");
     }
-    let mut line = "median".to_owned();
-    for (index, subject) in subjects.iter().enumerate() {
-        line += &format!(
-            "| {}: {:>6.0} {:.2} ",
-            subject.title(),
-            median(&figures[index]),
-            median(&ratios[index])
-        );
-    }
-    println!("{line}");
     Ok(())
 }
 
-async fn measure(subject: Subject, url: &str, rows: u64) -> anyhow::Result<Duration> {
+async fn measure(subject: Subject, wishes: &Wishes<'_>, per_message: u16) -> anyhow::Result<Run> {
+    let Wishes { url, rows, .. } = *wishes;
     let connection = queues::connect(url).await?;
     queues::expect_ours_empty(&connection).await?;
-    let time = match subject {
+    let broker = || wishes.broker.map(processor_seconds).transpose();
+    let before = broker()?;
+    let (time, ours) = match subject {
         Subject::Bare => {
             queues::make(&connection).await?;
-            let time = bare::run(url, rows).await;
+            let spent = processor_seconds(std::process::id())?;
+            let time = bare::run(url, rows, per_message.into()).await;
             queues::remove(&connection).await?;
-            time
+            (time?, vec![("loop", processor_seconds(std::process::id())? - spent)])
         }
-        Subject::Three => tokio::task::block_in_place(|| three(url, rows)),
-        Subject::One => tokio::task::block_in_place(|| one(url, rows)),
-    }?;
+        Subject::Three => tokio::task::block_in_place(|| three(url, rows, per_message))?,
+        Subject::One => tokio::task::block_in_place(|| one(url, rows, per_message))?,
+    };
+    let broker = broker()?.zip(before).map(|(after, before)| after - before);
     connection.close(200, "measured".into()).await?;
-    Ok(time)
+    Ok(Run { time, ours, broker })
 }
 
+type Ours = (Duration, Vec<(&'static str, f64)>);
+
 /// From the start of features, with model and metric ready, until the last row is on disk.
-fn three(url: &str, rows: u64) -> anyhow::Result<Duration> {
+fn three(url: &str, rows: u64, per_message: u16) -> anyhow::Result<Ours> {
     let folder = scratch()?;
     let logs = folder.path().join("logs");
     let records = ["--amqp-url", url, "--logs", &logs.to_string_lossy()];
@@ -95,23 +130,31 @@ fn three(url: &str, rows: u64) -> anyhow::Result<Duration> {
     let mut model = Process::start_with_admin("model", folder.path(), &["--amqp-url", url])?;
     metric.ready()?;
     model.ready()?;
-    let count = rows.to_string();
+    let (metric_before, model_before) = (metric.processor_seconds(), model.processor_seconds());
+    let (count, per_message) = (rows.to_string(), per_message.to_string());
     let source = ["--amqp-url", url, "--order", "loop", "--interval", "0s", "--count", &count];
+    let source = [&source[..], &["--rows-per-message", &per_message]].concat();
     let mut features = Process::start("features", folder.path(), &source)?;
     let (last, _) = Records::new(&logs).wait(rows, STEP)?;
     features.end()?;
-    Ok(last - features.started())
+    let spent = vec![
+        ("features", features.processor_seconds()),
+        ("model", model.processor_seconds() - model_before),
+        ("metric", metric.processor_seconds() - metric_before),
+    ];
+    Ok((last - features.started(), spent))
 }
 
 /// From the start of the process until the last row is on disk.
-fn one(url: &str, rows: u64) -> anyhow::Result<Duration> {
+fn one(url: &str, rows: u64, per_message: u16) -> anyhow::Result<Ours> {
     let folder = scratch()?;
     let logs = folder.path().join("logs");
-    let (count, records) = (rows.to_string(), logs.to_string_lossy());
+    let (count, per_message, records) = (rows.to_string(), per_message.to_string(), logs.to_string_lossy());
     let args = ["--transport", "amqp", "--amqp-url", url, "--logs", &records];
     let args = [&args[..], &["--order", "loop", "--interval", "0s", "--count", &count]].concat();
+    let args = [&args[..], &["--rows-per-message", &per_message]].concat();
     let mut pipeline = Process::start("pipeline", folder.path(), &args)?;
     let (last, _) = Records::new(&logs).wait(rows, STEP)?;
     pipeline.end()?;
-    Ok(last - pipeline.started())
+    Ok((last - pipeline.started(), vec![("pipeline", pipeline.processor_seconds())]))
 }

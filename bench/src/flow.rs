@@ -4,7 +4,7 @@ use anyhow::{Context as _, bail, ensure};
 use futures_util::{FutureExt as _, StreamExt as _};
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions};
-use lapin::types::{AMQPValue, FieldTable, LongString};
+use lapin::types::{AMQPValue, ByteArray, FieldTable, LongString};
 use lapin::{BasicProperties, Channel, Confirmation, Connection, Consumer};
 
 use crate::queues::EXCHANGE;
@@ -27,24 +27,28 @@ pub(crate) async fn publish(
     }
 }
 
-/// Properties like the pipeline's, with `texts` as further headers.
-pub(crate) fn properties(id: &str, app: &str, texts: &[(&'static str, &str)]) -> BasicProperties {
+/// Properties like the pipeline's; those of predictions that were made from these features.
+pub(crate) fn properties(id: Option<&str>, app: &str, features: Option<&[u8]>) -> BasicProperties {
     const AT_MS: i64 = 1_795_194_245_123;
     let mut headers = FieldTable::default();
     headers.insert("published_at_ms".into(), AMQPValue::LongLongInt(AT_MS));
-    for (name, text) in texts {
-        headers.insert((*name).into(), AMQPValue::LongString(LongString::from(*text)));
-    }
-    if !texts.is_empty() {
+    if let Some(features) = features {
+        for (name, text) in [("model", "model"), ("model_version", "3fa9c1d2e4b5")] {
+            headers.insert(name.into(), AMQPValue::LongString(LongString::from(text)));
+        }
         headers.insert("features_published_at_ms".into(), AMQPValue::LongLongInt(AT_MS));
+        headers.insert("features".into(), AMQPValue::ByteArray(ByteArray::from(features)));
     }
-    BasicProperties::default()
-        .with_message_id(id.into())
+    let properties = BasicProperties::default()
         .with_content_type("application/json".into())
         .with_delivery_mode(2)
         .with_timestamp(AT_MS.unsigned_abs() / 1000)
         .with_app_id(app.into())
-        .with_headers(headers)
+        .with_headers(headers);
+    match id {
+        Some(id) => properties.with_message_id(id.into()),
+        None => properties,
+    }
 }
 
 /// Subscribes to a queue.

@@ -1,6 +1,6 @@
 //! The program `bench`: measures the release binaries that lie beside it.
 //!
-//! `broker` compares them with [`bare`], the same messages moved by the client library alone. `memory`, `record`,
+//! `broker` compares them with [`bare`], the same messages moved by the client library alone; `latency` asks how long a row takes. `memory`, `record`,
 //! `durable`, `late`, `models` and `start` need no broker. README.md has the figures.
 
 mod bare;
@@ -10,6 +10,7 @@ mod figures;
 mod flow;
 mod inserts;
 mod late;
+mod latency;
 mod memory;
 mod models;
 mod processes;
@@ -46,6 +47,23 @@ enum Command {
         /// What is measured, in this order. [default: all]
         #[arg(long, value_enum, value_delimiter = ',')]
         only: Vec<broker::Subject>,
+        /// How many rows travel in one message.
+        #[arg(long, value_delimiter = ',', default_value = "1", value_parser = clap::value_parser!(u16).range(1..=512))]
+        rows_per_message: Vec<u16>,
+        /// The broker's process on this machine, whose processor time is counted too.
+        #[arg(long, value_name = "PID")]
+        broker_pid: Option<u32>,
+    },
+    /// Time from a row's publish to the line that says that it is recorded, over RabbitMQ, at several rates.
+    Latency {
+        #[command(flatten)]
+        amqp: Amqp,
+        /// Rows per second.
+        #[arg(long, value_delimiter = ',', default_value = "1,100,1000,5000")]
+        rates: Vec<u32>,
+        /// For how long each is measured, in seconds.
+        #[arg(long, default_value_t = 10)]
+        seconds: u32,
     },
     /// Rows per second through the in-memory transport.
     Memory {
@@ -129,7 +147,17 @@ struct Amqp {
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
-        Command::Broker { amqp, rows, rounds, only } => broker::run(&amqp.amqp_url, rows, rounds, &only),
+        Command::Broker { amqp, rows, rounds, only, rows_per_message, broker_pid } => {
+            broker::run(&broker::Wishes {
+                url: &amqp.amqp_url,
+                broker: broker_pid,
+                rows,
+                rounds,
+                only: &only,
+                rows_per_message: &rows_per_message,
+            })
+        }
+        Command::Latency { amqp, rates, seconds } => latency::run(&amqp.amqp_url, &rates, seconds),
         Command::Memory { rows, rounds } => memory::run(rows, rounds),
         Command::Durable { rows, rounds } => durable::run(rows, rounds),
         Command::Record { rows, rounds, groups, ids } => record::run(rows, rounds, &groups, &ids),

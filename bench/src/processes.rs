@@ -33,6 +33,8 @@ pub(crate) struct Process {
     child: Child,
     log: PathBuf,
     started: Instant,
+    /// Processor time when it was looked at last, in seconds.
+    spent: f64,
     admin: Option<SocketAddr>,
 }
 
@@ -81,7 +83,7 @@ impl Process {
             .stderr(output)
             .spawn()
             .with_context(|| format!("cannot start {}", binary.display()))?;
-        Ok(Self { name, child, log, started, admin })
+        Ok(Self { name, child, log, started, spent: 0.0, admin })
     }
 
     /// The moment just before it was started.
@@ -112,6 +114,15 @@ impl Process {
         }
     }
 
+    /// Processor time that it has taken so far, also where it has ended, in seconds.
+    pub(crate) fn processor_seconds(&mut self) -> f64 {
+        // Of a process that was waited for, the system tells nothing any more.
+        if let Ok(spent) = processor_seconds(self.child.id()) {
+            self.spent = spent;
+        }
+        self.spent
+    }
+
     /// Memory in RAM that it holds now, in MB of 10^6 bytes.
     pub(crate) fn resident_megabytes(&self) -> anyhow::Result<f64> {
         resident_megabytes(self.child.id())
@@ -126,6 +137,7 @@ impl Process {
     fn wait(&mut self) -> anyhow::Result<Option<ExitStatus>> {
         let end = Instant::now() + PATIENCE;
         loop {
+            self.processor_seconds();
             match self.child.try_wait()? {
                 None if Instant::now() < end => std::thread::sleep(Duration::from_millis(5)),
                 status => return Ok(status),

@@ -1,0 +1,110 @@
+//! `latency`: how long a row takes from its publish to the line in `metric_log.csv`, which is written after the commit.
+//!
+//! An id says in which millisecond its row was published; so half a millisecond is taken off.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read as _};
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, ensure};
+
+use crate::figures::load;
+use crate::processes::{Process, scratch};
+
+/// How often the file is looked at.
+const STEP: Duration = Duration::from_micros(250);
+/// How long a run may take longer than its rows.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The first ones find a process that has just started.
+const WARM: usize = 20;
+
+/// Measures and prints.
+pub(crate) fn run(url: &str, rates: &[u32], seconds: u32) -> anyhow::Result<()> {
+    println!("rows/s | rows | p50 ms | p90 ms | p99 ms | max ms | load");
+    for rate in rates {
+        let rows = u64::from(*rate) * u64::from(seconds) + WARM as u64;
+        let mut times = measure(url, *rate, rows)?;
+        times.drain(..WARM.min(times.len()));
+        times.sort_by(f64::total_cmp);
+        let at = |part: f64| {
+            let index = (part * times.len() as f64).ceil() as usize;
+            times.get(index.saturating_sub(1)).copied().unwrap_or(f64::NAN)
+        };
+        println!(
+            "{rate:>6} | {:>6} | {:>6.1} | {:>6.1} | {:>6.1} | {:>6.1} | {}",
+            times.len(),
+            at(0.5),
+            at(0.9),
+            at(0.99),
+            at(1.0),
+            load()
+        );
+    }
+    Ok(())
+}
+
+/// How long each row took, in milliseconds, in the order of their lines.
+fn measure(url: &str, rate: u32, rows: u64) -> anyhow::Result<Vec<f64>> {
+    let folder = scratch()?;
+    let logs = folder.path().join("logs");
+    let records = ["--amqp-url", url, "--logs", &logs.to_string_lossy()];
+    let mut metric = Process::start_with_admin("metric", folder.path(), &records)?;
+    let mut model = Process::start_with_admin("model", folder.path(), &["--amqp-url", url])?;
+    metric.ready()?;
+    model.ready()?;
+    let (count, rate_text) = (rows.to_string(), rate.to_string());
+    let source = ["--amqp-url", url, "--order", "loop", "--rate", &rate_text, "--count", &count];
+    let mut features = Process::start("features", folder.path(), &source)?;
+    let end = Instant::now() + Duration::from_secs(rows / u64::from(rate)) + PATIENCE;
+    let times = follow(&logs.join("metric_log.csv"), rows, end)?;
+    features.end()?;
+    Ok(times)
+}
+
+fn follow(path: &Path, rows: u64, end: Instant) -> anyhow::Result<Vec<f64>> {
+    let mut file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let (mut times, mut text, mut header) = (Vec::new(), Vec::new(), true);
+    let mut part = vec![0; 1 << 16];
+    while (times.len() as u64) < rows {
+        ensure!(Instant::now() < end, "{} of {rows} rows came in time", times.len());
+        let count = match file.read(&mut part) {
+            Err(why) if why.kind() == ErrorKind::Interrupted => continue,
+            read => read?,
+        };
+        if count == 0 {
+            std::thread::sleep(STEP);
+            continue;
+        }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64() * 1e3;
+        text.extend_from_slice(&part[..count]);
+        while let Some(length) = text.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = text.drain(..=length).collect();
+            if std::mem::take(&mut header) {
+                continue;
+            }
+            let published = published_ms(&line).context("a line does not begin with an id of ours")?;
+            times.push(now - published - 0.5);
+        }
+    }
+    Ok(times)
+}
+
+/// The millisecond in which a line's row got its id: the first 48 bits of a UUIDv7.
+fn published_ms(line: &[u8]) -> Option<f64> {
+    let id = str::from_utf8(line.get(..13)?).ok()?;
+    let ms = u64::from_str_radix(&id.replace('-', ""), 16).ok()?;
+    Some(ms as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_says_when_its_row_was_published() {
+        let line = b"01a213af-b754-77f0-ac7d-e22b86c22900,151.0,206.1";
+        assert_eq!(published_ms(line), Some(1_795_626_612_564.0));
+        assert_eq!(published_ms(b"order:17,151.0,206.1"), None);
+    }
+}
