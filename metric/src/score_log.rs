@@ -1,10 +1,17 @@
-//! Tells people of the account and the scores.
+//! Tells people of the account and the scores: a task that follows what is committed.
 
-use shared::clock::Timestamp;
+use std::cell::LazyCell;
+use std::pin::pin;
+use std::time::Duration;
+
+use shared::clock::{Clock, Timestamp};
 use shared::quota::{Asked, Quota};
-use tracing::info;
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::{info, warn};
 
 use crate::account::{Account, ModelAccount};
+use crate::committed::Interest;
+use crate::follow::{Commits, Next};
 use crate::join::Scored;
 
 /// How many rows are shown in a second. Beyond that a log is no longer read; the files have every row.
@@ -21,10 +28,44 @@ impl Default for ScoreLog {
 }
 
 impl ScoreLog {
+    /// Tells of what is committed from now on, until there will be nothing more.
+    pub(crate) async fn run(mut self, commits: Commits, clock: Clock) {
+        let mut rows = commits.follow(commits.last() + 1, Interest::Rows);
+        // When a second is over, what was hidden in it is told of, whether more comes or not.
+        let mut seconds = interval(Duration::from_secs(1));
+        seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let next = {
+                let mut next = pin!(rows.next());
+                loop {
+                    tokio::select! {
+                        next = &mut next => break next,
+                        _ = seconds.tick() => self.report(&[], &commits, clock.wall()),
+                    }
+                }
+            };
+            match next {
+                Ok(Some(Next::Commit(commit))) => self.report(&commit.scored, &commits, commit.received),
+                Ok(Some(Next::Gap { first, last })) => {
+                    warn!(
+                        "the rows of commits {first} to {last} are not shown here: they were forgotten before"
+                    );
+                }
+                Ok(None) => return,
+                Err(why) => {
+                    warn!("some rows are not shown here; `metric export` has them: {why:#}");
+                    rows = commits.follow(commits.last() + 1, Interest::Rows);
+                }
+            }
+        }
+    }
+
     /// Tells of scored rows: each row as long as they come slowly, the scores once a second.
-    pub(crate) fn report(&mut self, scored: &[Scored], account: &Account, now: Timestamp) {
+    fn report(&mut self, scored: &[Scored], commits: &Commits, now: Timestamp) {
+        // A copy: made where something is said.
+        let account = LazyCell::new(|| commits.account());
         if let Some(hidden) = self.0.now(now.seconds()) {
-            info!("and {hidden} more rows in that second | {}", summary(account));
+            info!("and {hidden} more rows in that second | {}", summary(&account));
         }
         for row in scored {
             if self.0.ask() != Asked::Say {
