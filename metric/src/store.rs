@@ -157,10 +157,8 @@ impl Store {
         now: CommitTime,
         limits: &Limits,
     ) -> Result<Recorded, WriteError> {
-        self.change_at(now, |change| {
-            change.state.age = now.age;
-            change.state.account.rejected.labels += rejected.labels;
-            change.state.account.rejected.predictions += rejected.predictions;
+        self.change(|change| {
+            change.begin(now, rejected);
             let nothing_due = change.expire(now, limits)?;
             let recorded = change.record(arrivals, now)?;
             change.collect(limits.behind)?;
@@ -280,18 +278,8 @@ impl Store {
         Ok(&self.memory.insert(memory).state)
     }
 
-    /// Changes what is no commit of messages.
     fn change<T>(
         &mut self,
-        work: impl FnOnce(&mut Change<'_>) -> rusqlite::Result<T>,
-    ) -> Result<T, WriteError> {
-        let age = self.state()?.age;
-        self.change_at(CommitTime { wall: Timestamp(0), age }, work)
-    }
-
-    fn change_at<T>(
-        &mut self,
-        now: CommitTime,
         work: impl FnOnce(&mut Change<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, WriteError> {
         self.state()?;
@@ -304,7 +292,7 @@ impl Store {
         let mut change = Change::new(&db, state, &collected, self.publisher.interest());
         let result = work(&mut change).map_err(trouble)?;
         let Changed { state, fresh, put_into_table, touched, committed } =
-            change.finish(now).map_err(trouble)?;
+            change.finish().map_err(trouble)?;
         db.commit().map_err(trouble)?;
         schema::copy_back(&self.db, &self.path)?;
         self.publisher.publish_account(&state.account, touched);

@@ -11,7 +11,7 @@ use metric::arrival::{Arrival, ArrivalKind, Origin};
 use metric::committed::{Committed, Interest};
 use metric::follow::{Next, Subscription};
 use metric::records::Records;
-use metric::store::{CommitTime, Limits, schema};
+use metric::store::{CommitTime, Limits, Store, schema};
 use metric::write_error::WriteError;
 use rusqlite::Connection;
 use shared::clock::Timestamp;
@@ -19,8 +19,9 @@ use shared::message::RowId;
 
 const HORIZON: i64 = 1000;
 
-fn try_commit(records: &mut Records, rows: Range<usize>, age: i64) -> Result<(), WriteError> {
-    let pairs: Vec<Arrival> = rows
+/// A prediction and a label of each row, but for the last label.
+fn messages(rows: Range<usize>, age: i64) -> Vec<Arrival> {
+    let mut pairs: Vec<Arrival> = rows
         .flat_map(|row| {
             let id = RowId::parse(&format!("order:{row}")).ok();
             let origin = Origin {
@@ -32,11 +33,17 @@ fn try_commit(records: &mut Records, rows: Range<usize>, age: i64) -> Result<(),
             [arrival(ArrivalKind::Prediction(origin)), arrival(ArrivalKind::Label)]
         })
         .collect();
-    // The last label does not come.
-    let pairs = &pairs[..pairs.len().saturating_sub(1)];
-    let now = CommitTime { wall: Timestamp(1_795_194_245_123 + age), age };
+    pairs.pop();
+    pairs
+}
+
+fn time(age: i64) -> CommitTime {
+    CommitTime { wall: Timestamp(1_795_194_245_123 + age), age }
+}
+
+fn try_commit(records: &mut Records, rows: Range<usize>, age: i64) -> Result<(), WriteError> {
     let limits = Limits { horizon_ms: HORIZON, ..Limits::default() };
-    records.commit(pairs, Rejected::default(), now, &limits).map(|_| ())
+    records.commit(&messages(rows, age), Rejected::default(), time(age), &limits).map(|_| ())
 }
 
 fn commit(records: &mut Records, rows: Range<usize>, age: i64) {
@@ -108,6 +115,33 @@ async fn a_commit_that_failed_leaves_no_number() {
     let records = Records::open(folder.path()).unwrap();
     let mut behind = records.commits().follow(1, Interest::Everything);
     assert_eq!([next(&mut behind).await, next(&mut behind).await], seen);
+}
+
+#[tokio::test]
+async fn a_commit_that_was_made_and_was_said_to_have_failed_is_not_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || Store::open(folder.path()).unwrap();
+    let record = |store: &mut Store, rows, age| {
+        store.record(&messages(rows, age), Rejected::default(), time(age), &Limits::default())
+    };
+    let mut store = open();
+    let commits = store.commits();
+    let mut live = commits.follow(1, Interest::Everything);
+    record(&mut store, 0..2, 0).unwrap();
+    // What another one commits is to this one as if an error had come back from its own.
+    record(&mut open(), 2..4, 10).unwrap();
+    assert!(record(&mut store, 2..4, 10).is_err());
+    record(&mut store, 2..4, 20).unwrap();
+    assert_eq!((commits.last(), commits.account().labels.duplicates), (2, 1));
+    record(&mut store, 4..6, 30).unwrap();
+    let mut ages = Vec::new();
+    for number in 1..=3 {
+        let commit = next(&mut live).await;
+        assert_eq!(commit.number, number);
+        ages.push(commit.age);
+    }
+    assert_eq!(ages, [0, 10, 30]);
+    assert_eq!(commits.account(), *store.account().unwrap());
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ use super::state::{State, model_of, source};
 use super::stored_id::StoredId;
 use super::vectors::{self, Collector};
 use super::{CommitTime, Limits, Log, Recorded, journal};
+use crate::account::Rejected;
 use crate::arrival::Arrival;
 use crate::committed::{Accepted, Committed, Expired, Interest};
 use crate::decide::{Effects, Event, KnownRows, decide};
@@ -37,8 +38,10 @@ pub(super) struct Change<'a> {
     put_into_table: bool,
     /// What is to be built of the commit; none where nobody follows.
     interest: Option<Interest>,
-    /// The number of this commit, if it turns out to have one.
+    /// The number of this commit, if it turns out to have one,
     number: i64,
+    /// and when it is made, which is so where it may.
+    now: Option<CommitTime>,
     expired: Vec<Expired>,
     accepted: Vec<Accepted>,
     scored: Vec<Scored>,
@@ -74,19 +77,28 @@ impl<'a> Change<'a> {
             put_into_table,
             interest,
             number,
+            now: None,
             expired,
             accepted,
             scored,
         }
     }
 
-    /// Writes the state. `now` is when.
-    pub(super) fn finish(self, now: CommitTime) -> rusqlite::Result<Changed> {
-        let Self {
-            state, touched, fresh, put_into_table, interest, number, expired, accepted, scored, ..
-        } = self;
-        state.save(self.db, touched.iter().copied())?;
-        let committed = interest.filter(|_| state.commits == number).map(|interest| {
+    /// Makes it a commit of messages at this time.
+    pub(super) fn begin(&mut self, now: CommitTime, rejected: Rejected) {
+        self.now = Some(now);
+        self.state.age = now.age;
+        self.state.account.rejected.labels += rejected.labels;
+        self.state.account.rejected.predictions += rejected.predictions;
+    }
+
+    /// Writes the state.
+    pub(super) fn finish(self) -> rusqlite::Result<Changed> {
+        let Self { db, state, touched, fresh, put_into_table, now, interest, number, .. } = self;
+        let (expired, accepted, scored) = (self.expired, self.accepted, self.scored);
+        state.save(db, touched.iter().copied())?;
+        let has_number = state.commits == number;
+        let committed = now.zip(interest).filter(|_| has_number).map(|(now, interest)| {
             let (received, age, last_scoring) = (now.wall, now.age, state.last_scoring);
             (Committed { number, received, age, last_scoring, expired, accepted, scored }, interest)
         });
