@@ -114,7 +114,7 @@ fn label(id: &RowId) -> Arrival {
 }
 
 fn prediction(id: &RowId) -> Arrival {
-    let kind = ArrivalKind::Prediction(metric::join::ModelId::default());
+    let kind = ArrivalKind::Prediction(metric::arrival::Origin::default());
     Arrival { id: Some(id.clone()), kind, value: 206.25, published_at: None }
 }
 

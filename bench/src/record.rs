@@ -101,7 +101,7 @@ fn messages(ids: &[RowId]) -> anyhow::Result<Vec<Arrival>> {
                 value: numbers.random_range(25.0..325.0),
                 published_at: Some(Timestamp(1_795_194_245_120)),
             };
-            [arrival(ArrivalKind::Label), arrival(ArrivalKind::Prediction(model.clone()))]
+            [arrival(ArrivalKind::Label), arrival(ArrivalKind::Prediction(model.clone().into()))]
         })
         .collect())
 }

@@ -142,6 +142,21 @@ impl Account {
         }
     }
 
+    /// Makes this account, which was another one once, the same again. Since then, no model's has changed but these, and those
+    /// that are new.
+    pub fn follow(&mut self, other: &Self, changed: impl IntoIterator<Item = usize>) {
+        let known = self.models.len();
+        for number in changed.into_iter().filter(|number| *number < known) {
+            self.models[number].clone_from(&other.models[number]);
+        }
+        for account in &other.models[known..] {
+            self.numbers.insert(Arc::clone(&account.model), self.models.len());
+            self.models.push(account.clone());
+        }
+        (self.labels, self.rejected, self.predictions) = (other.labels, other.rejected, other.predictions);
+        self.latest.clone_from(&other.latest);
+    }
+
     /// The accounts of the models, by number.
     #[must_use]
     pub fn models(&self) -> &[ModelAccount] {

@@ -1,5 +1,7 @@
 //! A message on its way into the database.
 
+use std::sync::Arc;
+
 use shared::clock::Timestamp;
 use shared::message::{Label, Prediction, RowId};
 
@@ -24,7 +26,25 @@ pub enum ArrivalKind {
     /// The true value.
     Label,
     /// What a model predicts.
-    Prediction(ModelId),
+    Prediction(Origin),
+}
+
+/// Where a prediction comes from.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Origin {
+    /// Who predicted.
+    pub model: ModelId,
+    /// When its row was published, if that is known.
+    pub features_published_at: Option<Timestamp>,
+    /// What it was predicted from, as the model weighs it, if that was said. Shared with whoever follows what is committed.
+    pub vector: Option<Arc<[f64]>>,
+}
+
+/// A prediction of which only the model is known.
+impl From<ModelId> for Origin {
+    fn from(model: ModelId) -> Self {
+        Self { model, ..Self::default() }
+    }
 }
 
 impl From<Label> for Arrival {
@@ -36,8 +56,10 @@ impl From<Label> for Arrival {
 
 impl From<Prediction> for Arrival {
     fn from(prediction: Prediction) -> Self {
-        let Prediction { key, value, model, model_version, published_at, .. } = prediction;
-        let kind = ArrivalKind::Prediction(ModelId { name: model, version: model_version });
+        let Prediction { key, value, model, model_version, published_at, features_published_at, vector } =
+            prediction;
+        let (model, vector) = (ModelId { name: model, version: model_version }, vector.map(Arc::from));
+        let kind = ArrivalKind::Prediction(Origin { model, features_published_at, vector });
         Self { id: key.into_id(), kind, value, published_at }
     }
 }

@@ -34,6 +34,8 @@ pub struct Effects<'a> {
 /// A message that was accepted.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Event<'a> {
+    /// Its number.
+    pub seq: i64,
     /// Its row; none where it is anonymous.
     pub id: Option<&'a RowId>,
     /// The number in the account of the model that predicted; none where it is a label.
@@ -44,6 +46,10 @@ pub struct Event<'a> {
     pub at: Timestamp,
     /// Whether it met its other half when it came.
     pub met: bool,
+    /// Where it is a prediction: when its row was published, if that is known.
+    pub features_published_at: Option<Timestamp>,
+    /// Where it is a prediction: what it was predicted from, if that was said.
+    pub vector: Option<&'a Arc<[f64]>>,
 }
 
 /// A second value of a half.
@@ -59,25 +65,39 @@ pub struct Contradiction {
     pub again: f64,
 }
 
-/// Takes in messages, in their order, and counts what becomes of them. `received` is when that is.
+/// Takes in messages, in their order, and counts what becomes of them. `received` is when that is, and `next` the number of
+/// the first one that is accepted: the others follow without a gap.
 pub fn decide<'a>(
     arrivals: &'a [Arrival],
     mut rows: KnownRows<'a>,
     account: &mut Account,
     received: Timestamp,
+    next: i64,
 ) -> Effects<'a> {
     let mut effects = Effects { events: Vec::with_capacity(arrivals.len()), ..Effects::default() };
+    let mut seq = next;
     for arrival in arrivals {
-        let model = match &arrival.kind {
-            ArrivalKind::Label => None,
-            ArrivalKind::Prediction(model) => Some(account.number(model)),
+        let (model, origin) = match &arrival.kind {
+            ArrivalKind::Label => (None, None),
+            ArrivalKind::Prediction(origin) => (Some(account.number(&origin.model)), Some(origin)),
         };
         effects.models.extend(model);
         let (value, at) = (arrival.value, arrival.published_at.unwrap_or(received));
-        let event = Event { id: arrival.id.as_ref(), model, value, at, met: false };
+        let event = Event {
+            seq,
+            id: arrival.id.as_ref(),
+            model,
+            value,
+            at,
+            met: false,
+            features_published_at: origin.and_then(|origin| origin.features_published_at),
+            // Without a single number there is nothing to keep.
+            vector: origin.and_then(|origin| origin.vector.as_ref()).filter(|vector| !vector.is_empty()),
+        };
         let Some(id) = &arrival.id else {
             account.count(model, |counts| counts.anonymous += 1);
             effects.events.push(event);
+            seq += 1;
             continue;
         };
         let row = match rows.entry(id) {
@@ -89,7 +109,7 @@ pub fn decide<'a>(
             None => row.add_label(id, LabelHalf { value, at, expired: false, scored: false }),
             Some(number) => {
                 let model = Arc::clone(&account.models()[number].model);
-                row.add_prediction(id, PredictionHalf { value, at, model, number, expired: false })
+                row.add_prediction(id, PredictionHalf { seq, value, at, model, number, expired: false })
             }
         };
         if !label_was_scored && row.label.is_some_and(|label| label.scored) {
@@ -119,6 +139,7 @@ pub fn decide<'a>(
         };
         account.count(model, |counts| counts.received += 1);
         effects.events.push(Event { met: !scored.is_empty(), ..event });
+        seq += 1;
         for row in &scored {
             account.score(row.number, row.y_true, row.y_pred);
             effects.models.insert(row.number);
@@ -148,7 +169,7 @@ mod tests {
         let model = ModelId { name: Name::parse(model).ok(), version: None };
         Arrival {
             id: id(row),
-            kind: ArrivalKind::Prediction(model),
+            kind: ArrivalKind::Prediction(model.into()),
             value,
             published_at: Some(Timestamp(900)),
         }
@@ -165,7 +186,7 @@ mod tests {
             label("-", 1.0),
             prediction("a", 6.0, "n"),
         ];
-        let effects = decide(&arrivals, KnownRows::default(), &mut account, RECEIVED);
+        let effects = decide(&arrivals, KnownRows::default(), &mut account, RECEIVED, 41);
         let events: Vec<_> =
             effects.events.iter().map(|event| (event.model, event.value, event.met)).collect();
         assert_eq!(
@@ -176,6 +197,10 @@ mod tests {
         assert_eq!(effects.events.iter().map(|event| event.at.0).collect::<Vec<_>>(), [900, 1000, 1000, 900]);
         let scored: Vec<_> = effects.scored.iter().map(|row| (row.number, row.y_true, row.y_pred)).collect();
         assert_eq!(scored, [(0, 3.0, 5.0), (1, 3.0, 6.0)]);
+        // What is ignored takes no number.
+        assert_eq!(effects.events.iter().map(|event| event.seq).collect::<Vec<_>>(), [41, 42, 43, 44]);
+        let predictions: Vec<_> = effects.scored.iter().map(|row| row.prediction).collect();
+        assert_eq!(predictions, [Some(41), Some(44)]);
         let again = Contradiction { id: id("a").unwrap(), label: true, first: 3.0, again: 4.0 };
         assert_eq!(effects.contradictions, [again]);
         assert_eq!(effects.models, BTreeSet::from([0, 1]));
@@ -193,6 +218,7 @@ mod tests {
         let waits = |expired| RowState {
             label: None,
             predictions: vec![PredictionHalf {
+                seq: 7,
                 value: 5.0,
                 at: Timestamp(1),
                 model: Arc::clone(&model),
@@ -202,8 +228,9 @@ mod tests {
         };
         let known = KnownRows::from_iter([(&a, waits(false)), (&b, waits(true))]);
         let arrivals = [label("a", 3.0), label("b", 3.0), label("c", 3.0)];
-        let effects = decide(&arrivals, known, &mut account, RECEIVED);
+        let effects = decide(&arrivals, known, &mut account, RECEIVED, 41);
         assert_eq!(effects.events.iter().map(|event| event.met).collect::<Vec<_>>(), [true, false, false]);
+        assert_eq!(effects.scored.iter().map(|row| row.prediction).collect::<Vec<_>>(), [Some(7)]);
         assert_eq!((account.labels.late, account.labels.received), (1, 3));
     }
 
@@ -212,7 +239,7 @@ mod tests {
         let mut account = Account::default();
         let arrivals: Vec<Arrival> =
             (0..17).map(|model| prediction("a", 1.0, &format!("m{model}"))).collect();
-        let effects = decide(&arrivals, KnownRows::default(), &mut account, RECEIVED);
+        let effects = decide(&arrivals, KnownRows::default(), &mut account, RECEIVED, 41);
         assert_eq!((effects.events.len(), effects.crowded), (16, vec![id("a").unwrap()]));
     }
 }

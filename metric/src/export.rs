@@ -9,9 +9,10 @@ use shared::clock::Timestamp;
 use shared::message::Name;
 
 use crate::account::Account;
+use crate::feature_columns::FeatureColumns;
 use crate::join::{ModelId, Scored};
 use crate::lines::{LineWriter, METRIC_HEADER};
-use crate::store::{Reader, Selection};
+use crate::store::{Reader, Selection, WithVector};
 
 /// How many rows are read at once.
 const PAGE: usize = 10_000;
@@ -40,6 +41,11 @@ pub(crate) struct Export {
     /// Only rows of this model, or of this version of it; `-` is a model that did not give its name.
     #[arg(long, value_name = "NAME[@VERSION]", value_parser = parse_model, allow_hyphen_values = true)]
     model: Option<ModelId>,
+
+    /// Also what each row was predicted from, as the model weighs it: further columns `feature_1`, `feature_2` and so on, empty
+    /// where it is not known or a model has fewer. Ends with the last row that was there at the beginning.
+    #[arg(long)]
+    features: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -63,24 +69,41 @@ impl Export {
     }
 
     fn write(&self, reader: &Reader, out: &mut impl Write) -> anyhow::Result<()> {
-        let selection = Selection { since: self.since, model: self.model.clone() };
+        let mut selection = Selection { since: self.since, model: self.model.clone(), until: None };
+        let mut columns = FeatureColumns::default();
+        if self.features {
+            // A wider row that comes later would have no columns.
+            selection.until = Some(reader.last_scored()?);
+            columns = FeatureColumns::numbered(reader.widest(&selection)?);
+        }
         if self.format == OutputFormat::Csv {
-            out.write_all(METRIC_HEADER.as_bytes())?;
+            let mut header = METRIC_HEADER.trim_end().to_owned();
+            columns.push_header(&mut header);
+            header.push('\n');
+            out.write_all(header.as_bytes())?;
         }
         let (mut after, mut count) = (0, 0);
         let (mut text, mut writer) = (String::new(), LineWriter::default());
-        while let Some((last, rows)) = reader.scored(after, PAGE, &selection)? {
+        while let Some((last, rows)) = self.page(reader, after, &selection)? {
             after = last;
             text.clear();
             count += rows.len();
-            for row in &rows {
+            for (row, vector) in &rows {
+                let numbers = vector.as_deref().unwrap_or_default();
                 match self.format {
-                    OutputFormat::Csv => writer.scored(&mut text, row),
+                    OutputFormat::Csv => {
+                        writer.scored(&mut text, row);
+                        text.pop();
+                        columns.push_cells(&mut text, numbers);
+                    }
                     OutputFormat::Ndjson => {
                         text += &serde_json::to_string(&Record::from(row))?;
-                        text.push('\n');
+                        text.pop();
+                        columns.push_members(&mut text, numbers);
+                        text.push('}');
                     }
                 }
+                text.push('\n');
             }
             out.write_all(text.as_bytes())?;
         }
@@ -89,6 +112,22 @@ impl Export {
             eprintln!("{}", nothing_of(model, &reader.account()?));
         }
         Ok(())
+    }
+}
+
+impl Export {
+    /// The next rows, with what they were predicted from where that is wanted.
+    fn page(
+        &self,
+        reader: &Reader,
+        after: i64,
+        selection: &Selection,
+    ) -> anyhow::Result<Option<(i64, Vec<WithVector>)>> {
+        if self.features {
+            return reader.scored_with_vectors(after, PAGE, selection);
+        }
+        let without = |rows: Vec<Scored>| rows.into_iter().map(|row| (row, None)).collect();
+        Ok(reader.scored(after, PAGE, selection)?.map(|(last, rows)| (last, without(rows))))
     }
 }
 

@@ -62,6 +62,8 @@ pub struct LabelHalf {
 /// A prediction as the join knows it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PredictionHalf {
+    /// Its number: that of its message.
+    pub seq: i64,
     /// The predicted value.
     pub value: f64,
     /// When it was published, or else received.
@@ -79,6 +81,8 @@ pub struct PredictionHalf {
 pub struct Scored {
     /// The row.
     pub id: RowId,
+    /// The number of its prediction; none where that was not kept yet when it was scored.
+    pub prediction: Option<i64>,
     /// Its label.
     pub y_true: f64,
     /// What the model said.
@@ -97,6 +101,7 @@ impl Scored {
     fn new(id: &RowId, label: &LabelHalf, prediction: &PredictionHalf) -> Self {
         Self {
             id: id.clone(),
+            prediction: Some(prediction.seq),
             y_true: label.value,
             y_pred: prediction.value,
             model: Arc::clone(&prediction.model),
@@ -200,7 +205,7 @@ mod tests {
         let (name, version) = model.split_once('@').unwrap_or((model, "v"));
         let named = |text| Some(Name::parse(text).unwrap());
         let model = Arc::new(ModelId { name: named(name), version: named(version) });
-        PredictionHalf { value, at: Timestamp(200), model, number: 0, expired: false }
+        PredictionHalf { seq: 7, value, at: Timestamp(200), model, number: 0, expired: false }
     }
 
     /// What an outcome says: `=` and the joined pairs, or what was wrong.
@@ -275,6 +280,7 @@ mod tests {
         row.add_label(&id("a"), label(151.0));
         let Outcome::New(scored) = row.add_prediction(&id("a"), prediction(206.5, "m")) else { panic!() };
         assert_eq!((scored[0].absolute_error(), scored[0].label_lag_ms()), (55.5, 300));
+        assert_eq!(scored[0].prediction, Some(7));
     }
 
     #[test]

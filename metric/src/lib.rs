@@ -1,7 +1,7 @@
 //! Joins predictions with labels by id, records both, and says how good the predictions are.
 //!
 //! [`join`] decides what meets what, [`account`] counts what became of everything, [`lines`] says how it is written:
-//! pure. [`store`] is the database that remembers all of it, `projection` a text file that shows a part of it,
+//! pure. [`store`] is the database that remembers all of it, [`follow`] tells of it inside the process, `projection` is a text file that shows a part of it,
 //! [`records`] the folder of the three. [`run`] puts them behind the queues, the others are commands for people.
 
 pub mod account;
@@ -9,8 +9,11 @@ mod age;
 pub mod arrival;
 mod backup;
 pub mod cli;
+pub mod committed;
 pub mod decide;
 mod export;
+mod feature_columns;
+pub mod follow;
 mod group;
 mod hints;
 pub mod join;

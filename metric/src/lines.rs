@@ -139,6 +139,7 @@ mod tests {
     fn a_row_has_a_cell_for_each_column() {
         let row = Scored {
             id: RowId::parse("urn:a/b@c;d=-2").unwrap(),
+            prediction: None,
             y_true: 0.1 + 0.2,
             y_pred: -1e-7,
             model: std::sync::Arc::new(ModelId { name: Some(name("model")), version: None }),

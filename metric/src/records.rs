@@ -9,6 +9,7 @@ use shared::clock::Clock;
 
 use crate::account::{Account, Rejected};
 use crate::arrival::Arrival;
+use crate::follow::Commits;
 use crate::projection::Projection;
 use crate::store::schema::FILE;
 use crate::store::{Before, CommitTime, Finding, Limits, Log, Note, Recorded, Store};
@@ -170,6 +171,12 @@ impl Records {
     /// A database that cannot be read.
     pub fn findings(&self) -> Result<Vec<Finding>, WriteError> {
         self.store.findings()
+    }
+
+    /// What is committed from now on, to be followed.
+    #[must_use]
+    pub fn commits(&self) -> Commits {
+        self.store.commits()
     }
 
     /// The account as it is committed.

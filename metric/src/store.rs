@@ -2,8 +2,10 @@
 
 mod block;
 mod change;
+mod commits;
 mod copy;
 mod finding;
+mod history;
 mod journal;
 mod known;
 mod log;
@@ -13,6 +15,8 @@ mod room;
 pub mod schema;
 mod state;
 mod stored_id;
+mod varint;
+mod vectors;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -24,14 +28,15 @@ use shared::message::RowId;
 use crate::account::{Account, Rejected};
 use crate::arrival::Arrival;
 use crate::decide::Contradiction;
-use crate::join::Scored;
+use crate::follow::{Commits, Publisher};
 use crate::write_error::{WriteError, damaged};
 
 use change::{Change, Changed};
 pub use finding::{Finding, Kind, Note};
+pub(crate) use history::History;
 use known::Collected;
 pub use log::{FileState, Log};
-pub use reader::{Reader, Selection};
+pub use reader::{Reader, Selection, WithVector};
 pub use schema::Before;
 use state::State;
 
@@ -81,8 +86,8 @@ pub struct Recorded {
     pub labels_log: String,
     /// The lines of `metric_log.csv`.
     pub metric_log: String,
-    /// The rows that are complete now.
-    pub scored: Vec<Scored>,
+    /// How many rows are complete now.
+    pub scored: usize,
     /// What was ignored because it contradicts what was there.
     pub contradictions: Vec<Contradiction>,
     /// Rows of which a prediction was ignored because too many models have predicted them.
@@ -96,6 +101,8 @@ pub struct Store {
     path: PathBuf,
     /// None after a change that failed: what is in the database is read anew.
     memory: Option<Memory>,
+    /// Tells of what was committed.
+    publisher: Publisher,
     /// The index of the write-ahead log. Dropped after the database.
     _index: Option<File>,
 }
@@ -132,7 +139,8 @@ impl Store {
         index = room::reserve(&path)?;
         schema::migrate(&mut db, &path, before)?;
         let memory = Memory::load(&db).map_err(|why| WriteError::with_database(why, &path))?;
-        Ok(Self { db, path, memory: Some(memory), _index: index })
+        let publisher = Publisher::new(folder, memory.state.commits, &memory.state.account);
+        Ok(Self { db, path, memory: Some(memory), publisher, _index: index })
     }
 
     /// Checks a database beside the one who writes it.
@@ -150,9 +158,7 @@ impl Store {
         limits: &Limits,
     ) -> Result<Recorded, WriteError> {
         self.change(|change| {
-            change.state.age = now.age;
-            change.state.account.rejected.labels += rejected.labels;
-            change.state.account.rejected.predictions += rejected.predictions;
+            change.begin(now, rejected);
             let nothing_due = change.expire(now, limits)?;
             let recorded = change.record(arrivals, now)?;
             change.collect(limits.behind)?;
@@ -252,10 +258,22 @@ impl Store {
         log::lines(&self.db, &self.path, state, log, after, with)
     }
 
+    /// What is committed from now on, to be followed.
+    #[must_use]
+    pub fn commits(&self) -> Commits {
+        self.publisher.commits()
+    }
+
     fn state(&mut self) -> Result<&State, WriteError> {
         let memory = match self.memory.take() {
             Some(memory) => memory,
-            None => Memory::load(&self.db).map_err(|why| WriteError::with_database(why, &self.path))?,
+            None => {
+                let memory =
+                    Memory::load(&self.db).map_err(|why| WriteError::with_database(why, &self.path))?;
+                // A commit may have been made that was said to have failed.
+                self.publisher.publish_anew(memory.state.commits, &memory.state.account);
+                memory
+            }
         };
         Ok(&self.memory.insert(memory).state)
     }
@@ -270,11 +288,17 @@ impl Store {
         let Some(Memory { state, mut collected }) = self.memory.take() else {
             return Err(damaged(&self.path, "it has no state"));
         };
-        let mut change = Change::new(&db, state, &collected);
+        let before = state.commits;
+        let mut change = Change::new(&db, state, &collected, self.publisher.interest());
         let result = work(&mut change).map_err(trouble)?;
-        let Changed { state, fresh, put_into_table } = change.finish().map_err(trouble)?;
+        let Changed { state, fresh, put_into_table, touched, committed } =
+            change.finish().map_err(trouble)?;
         db.commit().map_err(trouble)?;
         schema::copy_back(&self.db, &self.path)?;
+        self.publisher.publish_account(&state.account, touched);
+        if state.commits > before {
+            self.publisher.publish(state.commits, committed);
+        }
         if put_into_table {
             collected = collected.emptied(fresh);
         } else {

@@ -12,7 +12,7 @@ use shared::service::Context;
 use shared::stop::Stop;
 use shared::transport::{Lookout, Seen, Waiting};
 use tokio::sync::{mpsc, watch};
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{error, info, warn};
 
@@ -20,6 +20,7 @@ use crate::PREFETCH;
 use crate::account::Rejected;
 use crate::age::{Age, Reading};
 use crate::decide::Contradiction;
+use crate::follow::Commits;
 use crate::group::{Came, Group, Turn};
 use crate::hints;
 use crate::notices::Notices;
@@ -55,7 +56,10 @@ pub(crate) struct Writer {
     came: Came,
     /// Whether it was said that the clock waits.
     held_told: bool,
-    board: ScoreLog,
+    /// What is committed, for whoever follows.
+    commits: Commits,
+    /// The task that tells people of it.
+    board: JoinSet<()>,
     notices: Notices,
     rows: watch::Sender<u64>,
 }
@@ -98,6 +102,9 @@ impl Writer {
         info!("recording to {}: {}", folder.display(), score_log::summary(account));
         prometheus::publish(account);
         let notices = Notices::new(&mut records, &context.transport).map_err(WriteError::into_error)?;
+        let commits = records.commits();
+        let mut board = JoinSet::new();
+        board.spawn(ScoreLog::default().run(commits.clone(), clock.clone()));
         let ms = records.age().map_err(WriteError::into_error)?;
         Ok(Some(Self {
             records: Some(records),
@@ -110,7 +117,8 @@ impl Writer {
             held_told: false,
             clock,
             readiness: readiness.clone(),
-            board: ScoreLog::default(),
+            commits,
+            board,
             notices,
             rows,
         }))
@@ -248,11 +256,7 @@ impl Writer {
         for id in crowded {
             warn!(row.id = %id, "one more model has predicted this row than are kept; its prediction is ignored");
         }
-        if let Some(records) = &mut self.records {
-            let account = records.account().map_err(WriteError::into_error)?;
-            self.board.report(&scored, account, now.wall);
-        }
-        self.rows.send_modify(|rows| *rows += scored.len() as u64);
+        self.rows.send_modify(|rows| *rows += scored as u64);
         Ok(shown)
     }
 
@@ -294,13 +298,19 @@ impl Writer {
         let Some(mut records) = self.records.take() else { return Ok(()) };
         let (now, limits, patient) = (self.now(), self.limits, !self.patience.is_told());
         let closed = spawn_blocking(move || {
-            info!("{}", score_log::summary(records.account()?));
             if patient {
                 records.commit(&[], Rejected::default(), now, &limits)?;
             }
             records.close()
         });
-        match closed.await? {
+        let closed = closed.await?;
+        // With the records, there is nothing more to come.
+        tokio::select! {
+            _ = self.board.join_next() => {}
+            () = self.stop.overdue() => {}
+        }
+        info!("{}", score_log::summary(&self.commits.account()));
+        match closed {
             // What was committed is safe; the next start writes the lines that are missing.
             Err(WriteError::Passing(why)) => {
                 error!("{why:#}; the next start goes on from there");

@@ -9,8 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use metric::account::Rejected;
-use metric::arrival::{Arrival, ArrivalKind};
-use metric::join::ModelId;
+use metric::arrival::{Arrival, ArrivalKind, Origin};
 use metric::records::Records;
 use metric::store::{CommitTime, Limits, schema};
 use shared::clock::Timestamp;
@@ -21,7 +20,7 @@ fn commit(records: &mut Records, rows: Range<usize>) {
         .flat_map(|row| {
             let id = RowId::parse(&format!("order:{row}")).ok();
             let arrival = move |kind| Arrival { id: id.clone(), kind, value: 1.5, published_at: None };
-            [arrival(ArrivalKind::Label), arrival(ArrivalKind::Prediction(ModelId::default()))]
+            [arrival(ArrivalKind::Label), arrival(ArrivalKind::Prediction(Origin::default()))]
         })
         .collect();
     let now = CommitTime { wall: Timestamp(1_795_194_245_123), age: 0 };

@@ -59,7 +59,7 @@ impl Case {
         let mut arrivals = Vec::new();
         for row in self.next..self.next + rows {
             let id = RowId::parse(&format!("row-{row}")).ok();
-            for kind in [ArrivalKind::Label, ArrivalKind::Prediction(metric::join::ModelId::default())] {
+            for kind in [ArrivalKind::Label, ArrivalKind::Prediction(metric::arrival::Origin::default())] {
                 arrivals.push(Arrival { id: id.clone(), kind, value: f64::from(row), published_at: None });
             }
         }

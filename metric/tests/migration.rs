@@ -1,16 +1,21 @@
 //! A database of an older version goes on as if it had always been of this one.
 //!
 //! `fixtures/version-3` is what the program before the journal has written in the first forty rounds of [`groups`], killed, and
-//! `fixtures/version-3/later` what it would have made of the twenty after them.
+//! `fixtures/version-3/later` what it would have made of the twenty after them. `fixtures/version-5` is the database of the
+//! program before commits had numbers, with the same text files.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use metric::account::Rejected;
-use metric::arrival::{Arrival, ArrivalKind};
+use metric::arrival::{Arrival, ArrivalKind, Origin};
+use metric::committed::{Committed, Interest};
+use metric::follow::{Commits, Next};
 use metric::join::ModelId;
+use metric::lines::LineWriter;
 use metric::records::Records;
 use metric::store::{Before, CommitTime, Limits};
 use rusqlite::Connection;
@@ -44,7 +49,7 @@ fn label(row: usize, value: f64, at: i64) -> Arrival {
 fn prediction(row: usize, value: f64, model: &str, at: i64) -> Arrival {
     let (name, version) = model.split_once('@').unwrap();
     let model = ModelId { name: Name::parse(name).ok(), version: Name::parse(version).ok() };
-    arrival(Some(row), ArrivalKind::Prediction(model), value, Some(at))
+    arrival(Some(row), ArrivalKind::Prediction(model.into()), value, Some(at))
 }
 
 /// The messages of a round, in two commits of the same age: rows of every kind.
@@ -62,7 +67,7 @@ fn groups(round: usize) -> [Vec<Arrival>; 2] {
             3 => group.extend([
                 arrival(Some(row), ArrivalKind::Label, 206.116_706_978_709_3, None),
                 prediction(row, 1e-7, "b@x.1", at),
-                arrival(Some(row), ArrivalKind::Prediction(ModelId::default()), 7.0, Some(at)),
+                arrival(Some(row), ArrivalKind::Prediction(Origin::default()), 7.0, Some(at)),
             ]),
             // The label comes three rounds later.
             4 => {
@@ -83,7 +88,7 @@ fn groups(round: usize) -> [Vec<Arrival>; 2] {
             _ => {
                 let model = ModelId { name: Name::parse("a").ok(), version: Name::parse("1").ok() };
                 group.push(arrival(None, ArrivalKind::Label, 2.5, None));
-                group.push(arrival(None, ArrivalKind::Prediction(model), 2.0, Some(at)));
+                group.push(arrival(None, ArrivalKind::Prediction(model.into()), 2.0, Some(at)));
                 // One more model than are kept.
                 if round == 39 {
                     group.extend((0..17).map(|model| prediction(row, 6.0, &format!("m{model}@1"), at)));
@@ -136,21 +141,34 @@ fn ask(path: &Path, sql: &str) -> Vec<Vec<Value>> {
     rows.map(Result::unwrap).collect()
 }
 
-/// A copy of the fixture.
-fn old() -> tempfile::TempDir {
+/// A copy of a fixture.
+fn old_of(version: u8) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    for name in ["metric.db", TEXTS[0], TEXTS[1]] {
+    let database = fixture(&format!("../version-{version}/metric.db"));
+    fs::copy(database, folder.path().join("metric.db")).unwrap();
+    for name in TEXTS {
         fs::copy(fixture(name), folder.path().join(name)).unwrap();
     }
     folder
 }
 
+fn old() -> tempfile::TempDir {
+    old_of(3)
+}
+
 #[test]
 fn what_was_recorded_stays_and_goes_on_as_it_would_have() {
-    let folder = old();
-    let (db, copy) = (folder.path().join("metric.db"), folder.path().join("metric.db.version-3"));
+    for version in [3, 5] {
+        goes_on(version);
+    }
+}
+
+fn goes_on(version: u8) {
+    let folder = old_of(version);
+    let name = format!("metric.db.version-{version}");
+    let (db, copy) = (folder.path().join("metric.db"), folder.path().join(name));
     let mut records = Records::open(folder.path()).unwrap();
-    assert_eq!(ask(&copy, "PRAGMA user_version"), [[Value::Integer(3)]]);
+    assert_eq!(ask(&copy, "PRAGMA user_version"), [[Value::Integer(version.into())]]);
     assert_eq!(read(folder.path()), read(&fixture("")));
     // The old view `expired` names a column that two of its tables have, and cannot be read.
     let expired = "SELECT expiry.seq, CASE source WHEN 0 THEN 'prediction' ELSE 'label' END, value, coalesce(name, ''), \
@@ -159,6 +177,7 @@ fn what_was_recorded_stays_and_goes_on_as_it_would_have() {
                  CAST(round(unixepoch(received_at, 'subsec') * 1000) AS INTEGER), \
                  CAST(round(unixepoch(expired_at, 'subsec') * 1000) AS INTEGER), \
                  CASE WHEN id LIKE 'order:%' THEN id END FROM expired";
+    let expired = if version < 5 { expired } else { shown };
     for (old, new) in [("source", "source"), ("scored", "scored"), (expired, shown)] {
         let sql = |what: &str| match what.strip_prefix("SELECT ") {
             Some(_) => format!("{what} ORDER BY 1"),
@@ -183,6 +202,102 @@ fn what_was_recorded_stays_and_goes_on_as_it_would_have() {
     let names =
         fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
     assert!(names.into_iter().all(|name| !name.contains("foreign")), "a text file was put aside");
+}
+
+#[test]
+fn somebody_who_follows_gets_what_was_recorded_before_and_what_comes_after() {
+    for version in [3, 5] {
+        let folder = old_of(version);
+        let db = folder.path().join("metric.db");
+        let mut records = Records::open(folder.path()).unwrap();
+        let commits = records.commits();
+        let blocks = "SELECT count(*), min(first), (SELECT first_scoring FROM state) FROM journal";
+        let [Value::Integer(count), Value::Integer(first), Value::Integer(first_scoring)] =
+            ask(&db, blocks)[0][..]
+        else {
+            panic!()
+        };
+        assert_eq!((commits.last(), first, first_scoring), (count, 286, 123), "{version}");
+        let before = follow(&commits, 1);
+        // Rows are forgotten before their messages are: up to the commit of the last one that was.
+        let Next::Gap { first: 1, last: gap } = before[0] else { panic!("{:?}", before[0]) };
+        let torn = "SELECT 1 + count(*) FROM journal, state WHERE journal.last_scoring < first_scoring - 1";
+        assert_eq!(ask(&db, torn), [[Value::Integer(gap)]], "{version}");
+        let whole = all(&before[1..]);
+        let accepted: Vec<_> = whole.iter().flat_map(|commit| &commit.accepted).collect();
+        let numbers: Vec<i64> = accepted.iter().map(|message| message.number).collect();
+        assert_eq!(numbers, (numbers[0]..=601).collect::<Vec<_>>());
+        assert!(
+            accepted
+                .iter()
+                .all(|message| message.vector.is_none() && message.features_published_at.is_none())
+        );
+        let text = fs::read_to_string(folder.path().join(TEXTS[0])).unwrap();
+        for message in &accepted {
+            let line = text.lines().nth(usize::try_from(message.number - 1).unwrap()).unwrap();
+            let id = message.id.as_ref().map_or("-".to_owned(), RowId::to_string);
+            assert_eq!(line.split(' ').nth(2), Some(id.as_str()), "{line}");
+        }
+        let scored: Vec<_> = whole.iter().flat_map(|commit| &commit.scored).collect();
+        let text = fs::read_to_string(folder.path().join(TEXTS[1])).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        let mut shown = String::new();
+        for row in &scored {
+            assert_eq!(row.prediction, None);
+            LineWriter::default().scored(&mut shown, row);
+        }
+        assert_eq!(shown.lines().collect::<Vec<_>>(), lines[lines.len() - scored.len()..]);
+        assert!(scored.len() > 60, "{}", scored.len());
+        assert!(whole.iter().all(|commit| commit.expired.is_empty()));
+
+        // And what comes after, of what was known before: live as afterwards.
+        let mut live = commits.follow(count + 1, Interest::Everything);
+        play(&mut records, 40..45);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let mut seen = Vec::new();
+        for _ in count..commits.last() {
+            seen.push(runtime.block_on(live.next()).unwrap().unwrap());
+        }
+        let later = all(&seen);
+        assert!(later.iter().any(|commit| !commit.expired.is_empty()));
+        let known =
+            later.iter().flat_map(|commit| &commit.scored).filter(|row| row.prediction.unwrap() <= 601);
+        assert!(known.count() > 5, "predictions of before have their numbers");
+        drop(records);
+        let records = Records::open(folder.path()).unwrap();
+        assert_eq!(follow(&records.commits(), count + 1), seen, "{version}");
+        // What is forgotten meanwhile has its numbers too.
+        let again = follow(&records.commits(), 1);
+        let Next::Gap { first: 1, last: later_gap } = again[0] else { panic!("{:?}", again[0]) };
+        assert!(later_gap > gap && later_gap < count, "{later_gap}");
+        let place = usize::try_from(later_gap - gap).unwrap();
+        assert_eq!(all(&again[1..])[..10], whole[place..place + 10], "{version}");
+    }
+}
+
+/// What somebody gets who follows from this commit on, up to the last one.
+fn follow(commits: &Commits, from: i64) -> Vec<Next> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let mut subscription = commits.follow(from, Interest::Everything);
+    let (mut found, mut last) = (Vec::new(), 0);
+    while last < commits.last() {
+        let next = runtime.block_on(subscription.next()).unwrap().unwrap();
+        last = match &next {
+            Next::Commit(commit) => commit.number,
+            Next::Gap { last, .. } => *last,
+        };
+        found.push(next);
+    }
+    found
+}
+
+/// All of them, of which none is a gap.
+fn all(found: &[Next]) -> Vec<Arc<Committed>> {
+    let commit = |next: &Next| match next {
+        Next::Commit(commit) => Arc::clone(commit),
+        gap @ Next::Gap { .. } => panic!("{gap:?}"),
+    };
+    found.iter().map(commit).collect()
 }
 
 #[test]

@@ -1,15 +1,20 @@
 //! A block of the journal: the messages that one commit accepted, as bytes. Pure.
 //!
-//! A block is a version, and then for each message: a byte of flags, the id, the value, how long before its reception it was
-//! published, and for a prediction the number of its model. Numbers without a fixed length are in groups of seven bits, the
-//! lowest first. 28 to 30 bytes a message where ids are UUIDs.
+//! A block is a version, the number of its commit, and then for each message: a byte of flags, the id, the value, how long
+//! before its reception it was published, and for a prediction the number of its model and, where that is known, how long
+//! before it its row was published. Numbers without a fixed length are in groups of seven bits, the lowest first. 28 to 31
+//! bytes a message where ids are UUIDs. Version 1 has neither the commit's number nor the row's time.
 
 use std::fmt;
 
 use shared::clock::Timestamp;
 use shared::message::{RowId, ShortId};
 
-const VERSION: u8 = 1;
+use super::varint::{push_number, push_signed, read_number, read_signed, split_array};
+
+/// Without the number of its commit.
+const UNNUMBERED: u8 = 1;
+const NUMBERED: u8 = 2;
 
 /// The bits of the flags: which kind of id follows, and what the message is.
 const ID: u8 = 0b11;
@@ -18,12 +23,13 @@ const UUID: u8 = 1;
 const TEXT: u8 = 2;
 const MET: u8 = 0b100;
 const PREDICTION: u8 = 0b1000;
+const ROW_TIME: u8 = 0b1_0000;
 
 /// A message as the journal has it.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct StoredEvent {
+pub(super) struct StoredEvent<Id = RowId> {
     /// Its row; none where it is anonymous.
-    pub(super) id: Option<RowId>,
+    pub(super) id: Option<Id>,
     /// 0: a label; else the number of the model that predicted.
     pub(super) source: i64,
     /// The label or the prediction.
@@ -32,11 +38,15 @@ pub(super) struct StoredEvent {
     pub(super) at: Timestamp,
     /// Whether it met its other half when it came.
     pub(super) met: bool,
+    /// When the row of a prediction was published, if that is known.
+    pub(super) features_published_at: Option<Timestamp>,
 }
 
 /// What one commit accepted; what was packed from an older database may be a part of that, or several of one moment.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Block {
+    /// The number of its commit; none where an older program has written it.
+    pub(super) number: Option<i64>,
     /// The number of its first message. The others follow without a gap.
     pub(super) first: i64,
     /// How many messages it has.
@@ -51,6 +61,8 @@ pub(super) struct Block {
     /// where there are none.
     pub(super) predicted: Option<(i64, i64)>,
     data: Vec<u8>,
+    /// Where its messages begin in that.
+    begin: usize,
 }
 
 /// The bytes of a block are not those that were written.
@@ -84,10 +96,14 @@ impl Damage {
 }
 
 impl Block {
-    /// A block without messages yet.
-    pub(super) fn new(first: i64, received: Timestamp, age: i64) -> Self {
-        let last_scoring = 0;
-        Self { first, count: 0, received, age, last_scoring, predicted: None, data: vec![VERSION] }
+    /// A block without messages yet. Without the number of its commit it is one of version 1.
+    pub(super) fn new(number: Option<i64>, first: i64, received: Timestamp, age: i64) -> Self {
+        let mut data = vec![number.map_or(UNNUMBERED, |_| NUMBERED)];
+        if let Some(number) = number {
+            push_signed(&mut data, number);
+        }
+        let begin = data.len();
+        Self { number, first, count: 0, received, age, last_scoring: 0, predicted: None, data, begin }
     }
 
     /// A block as it was stored.
@@ -100,10 +116,17 @@ impl Block {
         if block.checksum() != checksum {
             return Err(damage(&"has another checksum than when it was written"));
         }
-        match block.data.first() {
-            Some(&VERSION) => Ok(block),
-            version => Err(damage(&format_args!("has version {version:?}, which only a newer metric reads"))),
-        }
+        let (version, mut rest) = block.data.split_first().ok_or_else(|| damage(&"is empty"))?;
+        let number = match *version {
+            UNNUMBERED => None,
+            NUMBERED => Some(read_signed(&mut rest).ok_or_else(|| damage(&"cannot be read"))?),
+            newer => {
+                return Err(damage(&format_args!("has version {newer}, which only a newer metric reads")));
+            }
+        };
+        block.begin = block.data.len() - rest.len();
+        block.number = number;
+        Ok(block)
     }
 
     /// The number of its last message, or the one before its first.
@@ -118,7 +141,7 @@ impl Block {
 
     /// CRC-32 of all that it is.
     pub(super) fn checksum(&self) -> u32 {
-        let Self { first, count, received, age, last_scoring, predicted, data } = self;
+        let Self { first, count, received, age, last_scoring, predicted, data, .. } = self;
         let mut sum = crc32fast::Hasher::new();
         let (least, greatest) = predicted.unwrap_or((i64::MAX, i64::MIN));
         for number in [*first, *count, received.0, *age, *last_scoring, least, greatest] {
@@ -128,16 +151,22 @@ impl Block {
         sum.finalize()
     }
 
-    /// Adds a message. `source` is 0 for a label, or the number of the model that predicted.
-    pub(super) fn push(&mut self, id: Option<&RowId>, source: i64, value: f64, at: Timestamp, met: bool) {
+    /// Adds a message.
+    pub(super) fn push(&mut self, event: &StoredEvent<&RowId>) {
+        let StoredEvent { id, source, value, at, met, features_published_at } = event;
         let id = id.map(RowId::short);
         let kind = match id {
             None => NO_ID,
             Some(ShortId::Uuid(_)) => UUID,
             Some(ShortId::Text(_)) => TEXT,
         };
+        // A label is not made from a row.
+        let row_time = features_published_at.filter(|_| *source != 0);
+        let flag = |flag: u8, is: bool| if is { flag } else { 0 };
         let data = &mut self.data;
-        data.push(kind | if met { MET } else { 0 } | if source == 0 { 0 } else { PREDICTION });
+        data.push(
+            kind | flag(MET, *met) | flag(PREDICTION, *source != 0) | flag(ROW_TIME, row_time.is_some()),
+        );
         match id {
             None => {}
             Some(ShortId::Uuid(uuid)) => data.extend_from_slice(uuid),
@@ -148,8 +177,11 @@ impl Block {
         }
         data.extend_from_slice(&value.to_le_bytes());
         push_signed(data, self.received.0.wrapping_sub(at.0));
-        if source != 0 {
-            push_signed(data, source);
+        if *source != 0 {
+            push_signed(data, *source);
+        }
+        if let Some(row_time) = row_time {
+            push_signed(data, at.0.wrapping_sub(row_time.0));
         }
         self.count += 1;
     }
@@ -159,7 +191,7 @@ impl Block {
     /// # Errors
     /// Bytes that are no messages, where the block was not written by [`Block::push`].
     pub(super) fn events(&self) -> impl Iterator<Item = Result<(i64, StoredEvent), Damage>> {
-        let mut rest = &self.data[1..];
+        let mut rest = &self.data[self.begin..];
         (self.first..=self.last()).map(move |seq| {
             let event = read_event(&mut rest, self.received);
             event.map(|event| (seq, event)).ok_or_else(|| Damage::new(self.first, "cannot be read"))
@@ -181,57 +213,28 @@ fn read_event(rest: &mut &[u8], received: Timestamp) -> Option<StoredEvent> {
     let value = f64::from_le_bytes(*split_array(rest)?);
     let at = Timestamp(received.0.wrapping_sub(read_signed(rest)?));
     let source = if flags & PREDICTION == 0 { 0 } else { read_signed(rest)? };
-    Some(StoredEvent { id, source, value, at, met: flags & MET != 0 })
-}
-
-/// Takes as many bytes off the beginning.
-pub(super) fn split_array<'a, const N: usize>(rest: &mut &'a [u8]) -> Option<&'a [u8; N]> {
-    let (array, after) = rest.split_first_chunk()?;
-    *rest = after;
-    Some(array)
-}
-
-/// Adds a number in groups of seven bits.
-pub(super) fn push_number(data: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        data.push(number.to_le_bytes()[0] | 0x80);
-        number >>= 7;
-    }
-    data.push(number.to_le_bytes()[0]);
-}
-
-/// Reads what [`push_number`] has written.
-pub(super) fn read_number(rest: &mut &[u8]) -> Option<u64> {
-    let mut number = 0;
-    for shift in (0..64).step_by(7) {
-        let byte = *rest.split_off_first()?;
-        number |= u64::from(byte & 0x7f) << shift;
-        if byte < 0x80 {
-            return Some(number);
-        }
-    }
-    None
-}
-
-/// Adds a number of either sign, small ones in few bytes.
-pub(super) fn push_signed(data: &mut Vec<u8>, number: i64) {
-    push_number(data, ((number << 1) ^ (number >> 63)).cast_unsigned());
-}
-
-/// Reads what [`push_signed`] has written.
-pub(super) fn read_signed(rest: &mut &[u8]) -> Option<i64> {
-    let number = read_number(rest)?;
-    Some((number >> 1).cast_signed() ^ -(number & 1).cast_signed())
+    let features_published_at = match flags & ROW_TIME {
+        0 => None,
+        _ => Some(Timestamp(at.0.wrapping_sub(read_signed(rest)?))),
+    };
+    Some(StoredEvent { id, source, value, at, met: flags & MET != 0, features_published_at })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn block() -> (Block, Vec<StoredEvent>) {
+    fn block(number: Option<i64>) -> (Block, Vec<StoredEvent>) {
         let id = |text: &str| Some(RowId::recorded(text).unwrap());
-        let event = |id, source, value, at, met| StoredEvent { id, source, value, at: Timestamp(at), met };
-        let events = vec![
+        let event = |id, source, value, at, met| StoredEvent {
+            id,
+            source,
+            value,
+            at: Timestamp(at),
+            met,
+            features_published_at: None,
+        };
+        let mut events = vec![
             event(id("0193a0b2-7c1d-7e2f-8000-000000000000"), 0, 151.0, 1_795_194_245_120, false),
             event(id("0193a0b2-7c1d-7e2f-8000-000000000000"), 1, -0.0, 1_795_194_245_123, true),
             event(id("order:17"), 300, 206.116_706_978_709_3, i64::MIN, true),
@@ -239,75 +242,106 @@ mod tests {
             event(id(&"x".repeat(128)), 0, 5e-324, 0, false),
             event(id(".a"), 0, 1e15, -1, false),
         ];
-        let mut block = Block::new(41, Timestamp(1_795_194_245_123), 77);
-        for StoredEvent { id, source, value, at, met } in &events {
-            block.push(id.as_ref(), *source, *value, *at, *met);
+        if number.is_some() {
+            for (event, row) in events[1..].iter_mut().zip([1_795_194_245_001, i64::MAX]) {
+                event.features_published_at = Some(Timestamp(row));
+            }
         }
+        let mut block = Block::new(number, 41, Timestamp(1_795_194_245_123), 77);
+        events.iter().for_each(|event| block.push(&borrowed(event)));
         block.last_scoring = 9;
         block.predicted = Some((5, 6));
         (block, events)
     }
 
-    #[test]
-    fn what_is_written_is_read() {
-        let (block, events) = block();
-        assert_eq!((block.first, block.last()), (41, 46));
-        let again = Block::stored(block.clone(), block.data().to_vec(), block.checksum()).unwrap();
-        let read: Vec<(i64, StoredEvent)> = again.events().map(Result::unwrap).collect();
-        assert_eq!(read.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), (41..=46).collect::<Vec<_>>());
-        assert_eq!(read[1].1.value.to_bits(), (-0.0_f64).to_bits());
-        assert_eq!(read.into_iter().map(|(_, event)| event).collect::<Vec<_>>(), events);
+    fn borrowed(event: &StoredEvent) -> StoredEvent<&RowId> {
+        let StoredEvent { ref id, source, value, at, met, features_published_at } = *event;
+        StoredEvent { id: id.as_ref(), source, value, at, met, features_published_at }
     }
 
     #[test]
-    fn a_pair_takes_sixty_bytes_at_the_most() {
+    fn what_is_written_is_read() {
+        for number in [None, Some(1), Some(i64::MAX)] {
+            let (block, events) = block(number);
+            assert_eq!((block.first, block.last()), (41, 46));
+            let empty = Block { data: Vec::new(), number: None, begin: 0, ..block.clone() };
+            let again = Block::stored(empty, block.data().to_vec(), block.checksum()).unwrap();
+            assert_eq!(again, block);
+            let read: Vec<(i64, StoredEvent)> = again.events().map(Result::unwrap).collect();
+            assert_eq!(read.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), (41..=46).collect::<Vec<_>>());
+            assert_eq!(read[1].1.value.to_bits(), (-0.0_f64).to_bits());
+            assert_eq!(read.into_iter().map(|(_, event)| event).collect::<Vec<_>>(), events);
+        }
+    }
+
+    #[test]
+    fn a_label_has_no_row_time() {
+        let mut block = Block::new(Some(1), 1, Timestamp(0), 0);
+        let at = Timestamp(0);
+        let row_time = Some(Timestamp(5));
+        let label =
+            StoredEvent { id: None, source: 0, value: 1.0, at, met: false, features_published_at: row_time };
+        block.push(&label);
+        let (_, read) = block.events().next().unwrap().unwrap();
+        assert_eq!(read.features_published_at, None);
+    }
+
+    #[test]
+    fn a_pair_takes_sixty_two_bytes_at_the_most() {
         let id = RowId::unique();
-        let mut block = Block::new(1, Timestamp(1_795_194_245_123), 0);
-        block.push(Some(&id), 0, 151.5, Timestamp(1_795_194_245_023), false);
-        block.push(Some(&id), 1, 150.5, Timestamp(1_795_194_245_120), true);
-        assert!(block.data().len() <= 60, "{}", block.data().len());
+        let mut block = Block::new(Some(1_000_000), 1, Timestamp(1_795_194_245_123), 0);
+        let begin = block.data().len();
+        let event = |source, at, row_time: Option<i64>| StoredEvent {
+            id: Some(&id),
+            source,
+            value: 151.5,
+            at: Timestamp(at),
+            met: source != 0,
+            features_published_at: row_time.map(Timestamp),
+        };
+        block.push(&event(0, 1_795_194_245_023, None));
+        block.push(&event(1, 1_795_194_245_120, Some(1_795_194_245_020)));
+        assert!(block.data().len() <= begin + 62, "{}", block.data().len());
+        assert!(begin <= 4, "{begin}");
     }
 
     #[test]
     fn no_changed_bit_passes() {
-        let (block, _) = block();
-        let sum = block.checksum();
-        for bit in 0..8 * block.data().len() {
-            let mut data = block.data().to_vec();
-            data[bit / 8] ^= 1 << (bit % 8);
-            let why = Block::stored(block.clone(), data, sum).unwrap_err().to_string();
-            assert!(why.contains("message 41 has another checksum"), "{why}");
-        }
-        let change: [fn(&mut Block); 8] = [
-            |block| block.first ^= 1,
-            |block| block.count ^= 1,
-            |block| block.received.0 ^= 1 << 40,
-            |block| block.age ^= 1 << 3,
-            |block| block.last_scoring ^= 1,
-            |block| block.predicted = None,
-            |block| block.predicted = Some((4, 6)),
-            |block| block.predicted = Some((5, 7)),
-        ];
-        for change in change {
-            let mut changed = block.clone();
-            change(&mut changed);
-            assert!(Block::stored(changed, block.data().to_vec(), sum).is_err());
+        for number in [None, Some(300)] {
+            let (block, _) = block(number);
+            let sum = block.checksum();
+            for bit in 0..8 * block.data().len() {
+                let mut data = block.data().to_vec();
+                data[bit / 8] ^= 1 << (bit % 8);
+                let why = Block::stored(block.clone(), data, sum).unwrap_err().to_string();
+                assert!(why.contains("message 41 has another checksum"), "{why}");
+            }
+            let change: [fn(&mut Block); 8] = [
+                |block| block.first ^= 1,
+                |block| block.count ^= 1,
+                |block| block.received.0 ^= 1 << 40,
+                |block| block.age ^= 1 << 3,
+                |block| block.last_scoring ^= 1,
+                |block| block.predicted = None,
+                |block| block.predicted = Some((4, 6)),
+                |block| block.predicted = Some((5, 7)),
+            ];
+            for change in change {
+                let mut changed = block.clone();
+                change(&mut changed);
+                assert!(Block::stored(changed, block.data().to_vec(), sum).is_err());
+            }
         }
     }
 
     #[test]
-    fn numbers_of_every_size_come_back() {
-        for number in [0, 1, 127, 128, 16_383, 16_384, u64::from(u32::MAX), u64::MAX] {
-            let mut data = Vec::new();
-            push_number(&mut data, number);
-            assert_eq!(read_number(&mut &*data), Some(number));
-            assert_eq!(read_number(&mut &data[..data.len() - 1]), None);
+    fn what_a_newer_program_has_written_is_named() {
+        for (data, want) in [(vec![3, 0], "has version 3"), (vec![], "is empty"), (vec![2], "cannot be read")]
+        {
+            let block = Block { data, ..Block::new(None, 41, Timestamp(0), 0) };
+            let (data, sum) = (block.data.clone(), block.checksum());
+            let why = Block::stored(block, data, sum).unwrap_err().to_string();
+            assert!(why.contains(want), "{why}");
         }
-        for number in [0, -1, 1, 63, -64, 64, i64::MAX, i64::MIN] {
-            let mut data = Vec::new();
-            push_signed(&mut data, number);
-            assert_eq!(read_signed(&mut &*data), Some(number));
-        }
-        assert_eq!(read_number(&mut &[0xff; 11][..]), None);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::collections::hash_map::Entry;
+use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use rusqlite::{Transaction, params};
@@ -10,11 +11,15 @@ use shared::message::RowId;
 use super::block::{Block, StoredEvent};
 use super::known::{self, Collected, Finder, Half};
 use super::log::load_file;
-use super::state::{State, source};
+use super::state::{State, model_of, source};
 use super::stored_id::StoredId;
+use super::vectors::{self, Collector};
 use super::{CommitTime, Limits, Log, Recorded, journal};
+use crate::account::Rejected;
 use crate::arrival::Arrival;
+use crate::committed::{Accepted, Committed, Expired, Interest};
 use crate::decide::{Effects, Event, KnownRows, decide};
+use crate::join::Scored;
 use crate::lines::{self, LineWriter};
 
 /// How many messages and rows a commit looks at to expire or to forget them, so that none takes long.
@@ -31,6 +36,15 @@ pub(super) struct Change<'a> {
     fresh: Vec<(RowId, Half)>,
     /// They and the collected ones are in the table.
     put_into_table: bool,
+    /// What is to be built of the commit; none where nobody follows.
+    interest: Option<Interest>,
+    /// The number of this commit, if it turns out to have one,
+    number: i64,
+    /// and when it is made, which is so where it may.
+    now: Option<CommitTime>,
+    expired: Vec<Expired>,
+    accepted: Vec<Accepted>,
+    scored: Vec<Scored>,
 }
 
 /// What is different when the transaction is committed.
@@ -39,17 +53,56 @@ pub(super) struct Changed {
     pub(super) fresh: Vec<(RowId, Half)>,
     /// What was collected is in the table now, and so are the fresh ones.
     pub(super) put_into_table: bool,
+    /// The models whose accounts have changed.
+    pub(super) touched: BTreeSet<usize>,
+    /// What the commit has done, where it has a number and somebody follows.
+    pub(super) committed: Option<(Committed, Interest)>,
 }
 
 impl<'a> Change<'a> {
-    pub(super) fn new(db: &'a Transaction<'a>, state: State, collected: &'a Collected) -> Self {
-        Self { db, state, collected, touched: BTreeSet::new(), fresh: Vec::new(), put_into_table: false }
+    pub(super) fn new(
+        db: &'a Transaction<'a>,
+        state: State,
+        collected: &'a Collected,
+        interest: Option<Interest>,
+    ) -> Self {
+        let (number, touched, put_into_table) = (state.commits + 1, BTreeSet::new(), false);
+        let (fresh, expired, accepted, scored) = (vec![], vec![], vec![], vec![]);
+        Self {
+            db,
+            state,
+            collected,
+            touched,
+            fresh,
+            put_into_table,
+            interest,
+            number,
+            now: None,
+            expired,
+            accepted,
+            scored,
+        }
+    }
+
+    /// Makes it a commit of messages at this time.
+    pub(super) fn begin(&mut self, now: CommitTime, rejected: Rejected) {
+        self.now = Some(now);
+        self.state.age = now.age;
+        self.state.account.rejected.labels += rejected.labels;
+        self.state.account.rejected.predictions += rejected.predictions;
     }
 
     /// Writes the state.
     pub(super) fn finish(self) -> rusqlite::Result<Changed> {
-        self.state.save(self.db, self.touched)?;
-        Ok(Changed { state: self.state, fresh: self.fresh, put_into_table: self.put_into_table })
+        let Self { db, state, touched, fresh, put_into_table, now, interest, number, .. } = self;
+        let (expired, accepted, scored) = (self.expired, self.accepted, self.scored);
+        state.save(db, touched.iter().copied())?;
+        let has_number = state.commits == number;
+        let committed = now.zip(interest).filter(|_| has_number).map(|(now, interest)| {
+            let (received, age, last_scoring) = (now.wall, now.age, state.last_scoring);
+            (Committed { number, received, age, last_scoring, expired, accepted, scored }, interest)
+        });
+        Ok(Changed { state, fresh, put_into_table, touched, committed })
     }
 
     /// Puts the halves into the table `known` where it is this many events behind.
@@ -69,7 +122,7 @@ impl<'a> Change<'a> {
     /// Takes in messages, in their order.
     pub(super) fn record(&mut self, arrivals: &[Arrival], now: CommitTime) -> rusqlite::Result<Recorded> {
         let known = self.fetch(arrivals)?;
-        let effects = decide(arrivals, known, &mut self.state.account, now.wall);
+        let effects = decide(arrivals, known, &mut self.state.account, now.wall, self.state.last_event + 1);
         self.apply(effects, now)
     }
 
@@ -93,19 +146,41 @@ impl<'a> Change<'a> {
         if events.is_empty() {
             return Ok(recorded);
         }
+        let everything = self.interest >= Some(Interest::Everything);
         let state = &mut self.state;
+        state.commits = self.number;
         let mut writer = LineWriter::default();
-        let mut block = Block::new(state.last_event + 1, now.wall, now.age);
-        for Event { id, model, value, at, met } in events {
+        let mut collector = Collector::default();
+        let mut block = Block::new(Some(self.number), state.last_event + 1, now.wall, now.age);
+        for Event { seq, id, model, value, at, met, features_published_at, vector } in events {
             let source = model.map_or(0, source);
-            block.push(id, source, value, at, met);
-            self.fresh.extend(id.map(|id| (id.clone(), Half { seq: block.last(), source, value, at, met })));
-            let model = model.map(|number| &*state.account.models()[number].model);
-            writer.event(&mut recorded.labels_log, lines::Event { received: now.wall, id, model, value });
+            block.push(&StoredEvent { id, source, value, at, met, features_published_at });
+            self.fresh.extend(id.map(|id| (id.clone(), Half { seq, source, value, at, met })));
+            let model = model.map(|number| (number, &state.account.models()[number].model));
+            let by = model.map(|(_, model)| &**model);
+            writer.event(&mut recorded.labels_log, lines::Event { received: now.wall, id, model: by, value });
+            let run = vector.and_then(|vector| collector.push(seq, vector));
+            run.map_or(Ok(()), |run| vectors::insert(self.db, &run))?;
+            if everything {
+                let (id, model) = (id.cloned(), model.map(|(number, model)| (number, Arc::clone(model))));
+                let vector = vector.cloned();
+                let number = seq;
+                self.accepted.push(Accepted {
+                    number,
+                    id,
+                    model,
+                    value,
+                    at,
+                    met,
+                    features_published_at,
+                    vector,
+                });
+            }
         }
+        collector.finish().map_or(Ok(()), |run| vectors::insert(self.db, &run))?;
         state.last_event = block.last();
         let mut insert =
-            self.db.prepare_cached("INSERT INTO scoring VALUES (?1, 0, ?2, ?3, ?4, ?5, ?6, ?7)")?;
+            self.db.prepare_cached("INSERT INTO scoring VALUES (?1, 0, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
         for row in &scored {
             state.last_scoring += 1;
             insert.execute(params![
@@ -115,7 +190,8 @@ impl<'a> Change<'a> {
                 row.y_pred,
                 source(row.number),
                 row.predicted_at.0,
-                row.labelled_at.0
+                row.labelled_at.0,
+                row.prediction
             ])?;
             let (least, greatest) = block.predicted.unwrap_or((i64::MAX, i64::MIN));
             block.predicted = Some((least.min(row.predicted_at.0), greatest.max(row.predicted_at.0)));
@@ -123,7 +199,10 @@ impl<'a> Change<'a> {
         }
         block.last_scoring = state.last_scoring;
         journal::insert(self.db, &block)?;
-        recorded.scored = scored;
+        recorded.scored = scored.len();
+        if self.interest.is_some() {
+            self.scored = scored;
+        }
         Ok(recorded)
     }
 
@@ -133,9 +212,10 @@ impl<'a> Change<'a> {
     /// met nothing when it came, and that no later one has met, has waited in vain.
     pub(super) fn expire(&mut self, now: CommitTime, limits: &Limits) -> rusqlite::Result<bool> {
         let mut finder = Finder::new(self.db, self.collected)?;
-        let mut insert = self.db.prepare_cached("INSERT INTO expiry VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
+        let mut insert =
+            self.db.prepare_cached("INSERT INTO expiry VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
         let (after, last) = (self.state.horizon_over, self.state.last_event);
-        let (state, touched) = (&mut self.state, &mut self.touched);
+        let (state, touched, number) = (&mut self.state, &mut self.touched, self.number);
         journal::events(self.db, after, last, |block, seq, event| {
             if block.age.saturating_add(limits.horizon_ms) > now.age || seq > after + STRIDE {
                 return Ok(false);
@@ -143,10 +223,25 @@ impl<'a> Change<'a> {
             state.horizon_over = seq;
             let StoredEvent { id: Some(id), source, value, met: false, .. } = event else { return Ok(true) };
             if !finder.was_met(&id, seq, source)? {
-                insert.execute(params![seq, StoredId(&id), source, value, block.received.0, now.wall.0])?;
-                let number = usize::try_from(source - 1).ok();
-                state.account.count(number, |counts| counts.expired += 1);
-                touched.extend(number);
+                let (received, expired_at) = (block.received.0, now.wall.0);
+                insert.execute(params![
+                    seq,
+                    StoredId(&id),
+                    source,
+                    value,
+                    received,
+                    expired_at,
+                    number,
+                    now.age
+                ])?;
+                state.commits = number;
+                let by = usize::try_from(source - 1).ok();
+                state.account.count(by, |counts| counts.expired += 1);
+                touched.extend(by);
+                if self.interest.is_some() {
+                    let model = model_of(&state.account, source)?;
+                    self.expired.push(Expired { number: seq, id, model, value, received: block.received });
+                }
             }
             Ok(true)
         })?;
@@ -212,9 +307,17 @@ impl<'a> Change<'a> {
             self.put_into_table()?;
         }
         old.iter().try_for_each(|block| known::forget(self.db, block))?;
+        let expiry = journal::last_expiry(self.db, last)?;
         self.db.prepare_cached("DELETE FROM journal WHERE first <= ?1")?.execute([last])?;
         self.db.prepare_cached("DELETE FROM expiry WHERE seq <= ?1")?.execute([last])?;
-        self.state.first_event = last + 1;
+        vectors::forget(self.db, last)?;
+        let state = &mut self.state;
+        state.first_event = last + 1;
+        state.forgotten_scoring = Some(newest.last_scoring);
+        // What is left of a commit is not all of it.
+        for number in [newest.number, expiry].into_iter().flatten() {
+            state.first_commit = state.first_commit.max(number + 1);
+        }
         Ok(())
     }
 

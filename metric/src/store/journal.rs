@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use shared::clock::Timestamp;
 
 use super::block::{Block, Damage, StoredEvent};
+use super::vectors;
 
 const COLUMNS: &str =
     "first, count, received, age, last_scoring, predicted_min, predicted_max, checksum, data";
@@ -27,7 +28,7 @@ pub(super) fn insert(db: &Connection, block: &Block) -> rusqlite::Result<()> {
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Block> {
-    let mut block = Block::new(row.get(0)?, Timestamp(row.get(2)?), row.get(3)?);
+    let mut block = Block::new(None, row.get(0)?, Timestamp(row.get(2)?), row.get(3)?);
     block.count = row.get(1)?;
     block.last_scoring = row.get(4)?;
     block.predicted = row.get::<_, Option<i64>>(5)?.zip(row.get(6)?);
@@ -92,22 +93,67 @@ pub(super) fn events(
     })
 }
 
-/// Reads all of it, and the messages in it.
+/// Reads all of it, the messages in it, and the features that they were predicted from.
 ///
 /// # Errors
 /// A block that is damaged or missing, which is named.
 pub(super) fn check(db: &Connection) -> rusqlite::Result<()> {
     let moment = db.unchecked_transaction()?;
     // With its index, by which rows are forgotten.
-    let verdict: String = moment.query_row("PRAGMA integrity_check(journal)", [], |row| row.get(0))?;
-    if verdict != "ok" {
-        return Err(Damage::of(&verdict).into());
+    for table in ["journal", "feature"] {
+        let sql = format!("PRAGMA integrity_check({table})");
+        let verdict: String = moment.query_row(&sql, [], |row| row.get(0))?;
+        if verdict != "ok" {
+            return Err(Damage::of(&verdict).into());
+        }
     }
+    vectors::check(&moment)?;
     let (first, last): (i64, i64) =
         moment.query_row("SELECT first_event, last_event FROM state", [], |row| row.try_into())?;
     blocks(&moment, first - 1, last, |block| {
         block.events().try_for_each(|event| event.map(|_| ())).map(|()| true).map_err(Into::into)
     })
+}
+
+/// The block that has the message with this number, or else the last one before it.
+///
+/// # Errors
+/// It is damaged.
+pub(super) fn block_of(db: &Connection, seq: i64) -> rusqlite::Result<Option<Block>> {
+    let sql = format!("SELECT {COLUMNS} FROM journal WHERE first <= ?1 ORDER BY first DESC LIMIT 1");
+    db.prepare_cached(&sql)?.query_row([seq], read).optional()
+}
+
+/// The block of the scored row with this number; none where it is not kept.
+///
+/// # Errors
+/// It is damaged.
+pub(super) fn block_of_scoring(db: &Connection, seq: i64) -> rusqlite::Result<Option<Block>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM journal WHERE last_scoring >= ?1 ORDER BY last_scoring, first LIMIT 1"
+    );
+    db.prepare_cached(&sql)?.query_row([seq], read).optional()
+}
+
+/// The number of the first message of the block that is so many before the one with the message `seq`.
+pub(super) fn first_back(db: &Connection, seq: i64, blocks: i64) -> rusqlite::Result<Option<i64>> {
+    db.prepare_cached("SELECT first FROM journal WHERE first <= ?1 ORDER BY first DESC LIMIT 1 OFFSET ?2")?
+        .query_row([seq, blocks], |row| row.get(0))
+        .optional()
+}
+
+/// The first expiry from the one of this message on: its message, and the number of its commit.
+pub(super) fn expiry_from(db: &Connection, seq: i64) -> rusqlite::Result<Option<(i64, i64)>> {
+    db.prepare_cached("SELECT seq, number FROM expiry WHERE seq >= ?1 ORDER BY seq LIMIT 1")?
+        .query_row([seq], |row| row.try_into())
+        .optional()
+}
+
+/// The number of the commit in which the last of the messages up to this one expired that is kept; none where nothing did.
+pub(super) fn last_expiry(db: &Connection, seq: i64) -> rusqlite::Result<Option<i64>> {
+    db.prepare_cached("SELECT number FROM expiry WHERE seq <= ?1 ORDER BY seq DESC LIMIT 1")?
+        .query_row([seq], |row| row.get(0))
+        .optional()
 }
 
 /// The age at which the message with this number, which is none beyond the last, was recorded; none where it is not kept.

@@ -11,10 +11,11 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params};
 use shared::clock::Timestamp;
 use shared::message::{RowId, ShortId};
 
-use super::block::{Block, Damage, push_number, push_signed, read_number, read_signed, split_array};
+use super::block::{Block, Damage};
 use super::journal;
 use super::state::{State, model_of};
 use super::stored_id::StoredId;
+use super::varint::{push_number, push_signed, read_number, read_signed, split_array};
 use crate::join::{LabelHalf, PredictionHalf, RowState};
 
 /// A half as it is known by its row.
@@ -190,7 +191,7 @@ impl<'a> Finder<'a> {
                     if let (Some(label), true) = (&mut row.label, met) {
                         label.scored = true;
                     }
-                    row.predictions.push(PredictionHalf { value, at, number, model, expired });
+                    row.predictions.push(PredictionHalf { seq, value, at, number, model, expired });
                 }
             }
         }

@@ -135,8 +135,8 @@ fn scored_lines(
     mut goes_on: impl FnMut(i64, &str) -> bool,
 ) -> rusqlite::Result<()> {
     let mut entries = db.prepare_cached(
-        "SELECT seq, source, id, y_true, y_pred, predicted_at, labelled_at FROM scoring WHERE seq > ?1 \
-         ORDER BY seq",
+        "SELECT seq, source, id, y_true, y_pred, predicted_at, labelled_at, prediction FROM scoring \
+         WHERE seq > ?1 ORDER BY seq",
     )?;
     let mut rows = entries.query([after])?;
     let (mut text, mut writer) = (String::new(), LineWriter::default());
@@ -162,5 +162,6 @@ pub(super) fn read_scored(row: &Row<'_>, account: &Account) -> rusqlite::Result<
         model,
         predicted_at: Timestamp(row.get(5)?),
         labelled_at: Timestamp(row.get(6)?),
+        prediction: row.get(7)?,
     })
 }

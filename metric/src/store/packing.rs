@@ -9,7 +9,7 @@ use shared::clock::Timestamp;
 use shared::message::RowId;
 use tracing::info;
 
-use super::block::Block;
+use super::block::{Block, StoredEvent};
 use super::known::Half;
 use super::stored_id::StoredId;
 use super::{journal, schema};
@@ -96,9 +96,16 @@ fn pack_events(change: &Transaction<'_>, stride: i64) -> rusqlite::Result<i64> {
         if !goes_on {
             open.take().map_or(Ok(()), &mut finish)?;
         }
-        let block = open.get_or_insert_with(|| Block::new(seq, Timestamp(received), age));
+        let block = open.get_or_insert_with(|| Block::new(None, seq, Timestamp(received), age));
         let id = row.get::<_, Option<StoredId<RowId>>>(4)?.map(|id| id.0);
-        block.push(id.as_ref(), row.get(3)?, row.get(5)?, Timestamp(row.get(6)?), row.get(7)?);
+        block.push(&StoredEvent {
+            id: id.as_ref(),
+            source: row.get(3)?,
+            value: row.get(5)?,
+            at: Timestamp(row.get(6)?),
+            met: row.get(7)?,
+            features_published_at: None,
+        });
         last = seq;
     }
     open.take().map_or(Ok(()), &mut finish)?;

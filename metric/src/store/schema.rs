@@ -20,12 +20,13 @@ const APPLICATION: i32 = 0x6d74_7263;
 
 /// What leads from each version of the schema to the next one, from the empty database on. The steps that have been
 /// released are never changed.
-const STEPS: [&str; 5] = [
+const STEPS: [&str; 6] = [
     include_str!("1.sql"),
     include_str!("2.sql"),
     include_str!("3.sql"),
     include_str!("4.sql"),
     include_str!("5.sql"),
+    include_str!("6.sql"),
 ];
 
 /// The version with the old tables and the new ones, between which [`packing`] carries everything over.
@@ -197,8 +198,8 @@ pub enum Before {
 /// A database that cannot be read or written, or no space for a copy of it.
 pub fn migrate(db: &mut Connection, path: &Path, before: Before) -> Result<(), WriteError> {
     let version = version(db, path)?;
-    // From the version on in which steps take long, there is a copy already.
-    if before == Before::Copy && (1..PACKING).contains(&version) {
+    // Of one that is being packed there is a copy already.
+    if before == Before::Copy && (1..STEPS.len()).contains(&version) && version != PACKING {
         copy::copy_beside(db, path, version).map_err(|why| {
             why.context(format!(
                 "cannot copy {} before it is brought up to date; make room, or start metric with --no-backup",

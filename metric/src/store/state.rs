@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, Row, params};
 use shared::message::Name;
+use shared::scores::Scores;
 
 use super::journal;
 use crate::account::{Account, Counts, ModelAccount, Rejected};
@@ -26,6 +27,12 @@ pub(super) struct State {
     pub(super) known: i64,
     /// Milliseconds that metric has worked on this database.
     pub(super) age: i64,
+    /// The number of the last commit.
+    pub(super) commits: i64,
+    /// From this commit on, no block that says its number and no expiry was forgotten.
+    pub(super) first_commit: i64,
+    /// The number of the last row that was scored up to the last block that was forgotten; none where nobody knows.
+    pub(super) forgotten_scoring: Option<i64>,
     /// What became of everything.
     pub(super) account: Account,
 }
@@ -35,7 +42,7 @@ impl State {
     pub(super) fn load(db: &Connection) -> rusqlite::Result<Self> {
         let mut state = db.query_row(
             "SELECT last_event, last_scoring, first_event, first_scoring, horizon_over, known, age, \
-             rejected_labels, rejected_predictions FROM state",
+             rejected_labels, rejected_predictions, commits, first_commit, forgotten_scoring FROM state",
             [],
             |row| {
                 let mut account = Account::default();
@@ -48,6 +55,9 @@ impl State {
                     horizon_over: row.get(4)?,
                     known: row.get(5)?,
                     age: row.get(6)?,
+                    commits: row.get(9)?,
+                    first_commit: row.get(10)?,
+                    forgotten_scoring: row.get(11)?,
                     account,
                 })
             },
@@ -72,7 +82,7 @@ impl State {
                 state.account.labels = counts;
                 continue;
             }
-            let model = Arc::new(ModelId { name: name(row, 1)?, version: name(row, 2)? });
+            let model = model(row)?;
             let scores =
                 serde_json::from_str(row.get_ref(11)?.as_str()?).map_err(|why| unreadable(11, why))?;
             state.account.push(ModelAccount { model, counts, scores });
@@ -101,11 +111,13 @@ impl State {
         db: &Connection,
         models: impl IntoIterator<Item = usize>,
     ) -> rusqlite::Result<()> {
-        let Self { last_event, last_scoring, first_event, first_scoring, horizon_over, known, age, account } =
+        let Self { last_event, last_scoring, first_event, first_scoring, horizon_over, known, age, .. } =
             self;
+        let Self { commits, first_commit, forgotten_scoring, account, .. } = self;
         db.prepare_cached(
             "UPDATE state SET last_event = ?1, last_scoring = ?2, first_event = ?3, first_scoring = ?4, \
-             horizon_over = ?5, known = ?6, age = ?7, rejected_labels = ?8, rejected_predictions = ?9",
+             horizon_over = ?5, known = ?6, age = ?7, rejected_labels = ?8, rejected_predictions = ?9, \
+             commits = ?10, first_commit = ?11, forgotten_scoring = ?12",
         )?
         .execute(params![
             last_event,
@@ -116,7 +128,10 @@ impl State {
             known,
             age,
             account.rejected.labels,
-            account.rejected.predictions
+            account.rejected.predictions,
+            commits,
+            first_commit,
+            forgotten_scoring
         ])?;
         save_source(db, 0, None, &account.labels, "{}")?;
         for number in models {
@@ -164,6 +179,23 @@ fn save_source(
     Ok(())
 }
 
+/// Adds the models that an account does not have yet, without what became of theirs.
+pub(super) fn add_models(db: &Connection, account: &mut Account) -> rusqlite::Result<()> {
+    let known = source(account.models().len()) - 1;
+    let mut sources =
+        db.prepare_cached("SELECT number, name, version FROM source WHERE number > ?1 ORDER BY number")?;
+    let mut rows = sources.query([known])?;
+    while let Some(row) = rows.next()? {
+        let (counts, scores) = (Counts::default(), Scores::default());
+        account.push(ModelAccount { model: model(row)?, counts, scores });
+    }
+    Ok(())
+}
+
+fn model(row: &Row<'_>) -> rusqlite::Result<Arc<ModelId>> {
+    Ok(Arc::new(ModelId { name: name(row, 1)?, version: name(row, 2)? }))
+}
+
 fn name(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Name>> {
     let text: Option<String> = row.get(column)?;
     text.map(|text| Name::recorded(&text).map_err(|why| unreadable(column, std::io::Error::other(why))))
@@ -191,10 +223,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let arrival = |number: usize| Arrival {
             id: None,
-            kind: ArrivalKind::Prediction(ModelId {
-                name: None,
-                version: Name::parse(&number.to_string()).ok(),
-            }),
+            kind: ArrivalKind::Prediction(
+                ModelId { name: None, version: Name::parse(&number.to_string()).ok() }.into(),
+            ),
             value: 1.0,
             published_at: None,
         };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use metric::account::Account;
 use metric::arrival::Arrival;
 use metric::decide::{Effects, Event, KnownRows, decide};
-use metric::join::{LabelHalf, PredictionHalf, RowState};
+use metric::join::{LabelHalf, ModelId, PredictionHalf, RowState};
 use metric::lines::{self, LineWriter};
 use metric::store::CommitTime;
 use proptest::prelude::*;
@@ -17,6 +17,7 @@ use crate::model::{HORIZON, Message, Naive, Step, arrival, step};
 
 /// A half, and the age at which it was accepted.
 struct Half {
+    seq: i64,
     model: Option<usize>,
     value: f64,
     at: Timestamp,
@@ -33,6 +34,10 @@ struct Remembered {
     labels_log: String,
     metric_log: String,
     writer: LineWriter,
+    /// How many messages were accepted.
+    accepted: i64,
+    /// What the last group accepted and scored, as the naive model shows it.
+    done: String,
 }
 
 impl Remembered {
@@ -41,14 +46,14 @@ impl Remembered {
         let arrivals: Vec<Arrival> = messages.iter().map(arrival).collect();
         let ids = arrivals.iter().filter_map(|arrival| arrival.id.as_ref());
         let known: KnownRows<'_> = ids.map(|id| (id, self.state(id))).collect();
-        let effects = decide(&arrivals, known, &mut self.account, now.wall);
+        let effects = decide(&arrivals, known, &mut self.account, now.wall, self.accepted + 1);
         self.apply(effects, now);
     }
 
     fn state(&self, id: &RowId) -> RowState {
         let mut row = RowState::default();
-        for Half { model, value, at, met, expired, .. } in self.rows.get(id).into_iter().flatten() {
-            let (value, at, expired) = (*value, *at, *expired);
+        for Half { seq, model, value, at, met, expired, .. } in self.rows.get(id).into_iter().flatten() {
+            let (seq, value, at, expired) = (*seq, *value, *at, *expired);
             match *model {
                 None => row.label = Some(LabelHalf { value, at, expired, scored: *met }),
                 Some(number) => {
@@ -56,7 +61,7 @@ impl Remembered {
                         label.scored = true;
                     }
                     let model = Arc::clone(&self.account.models()[number].model);
-                    row.predictions.push(PredictionHalf { value, at, model, number, expired });
+                    row.predictions.push(PredictionHalf { seq, value, at, model, number, expired });
                 }
             }
         }
@@ -64,16 +69,29 @@ impl Remembered {
     }
 
     fn apply(&mut self, effects: Effects<'_>, now: CommitTime) {
-        for Event { id, model, value, at, met } in effects.events {
+        self.done.clear();
+        for Event { seq, id, model, value, at, met, features_published_at, vector } in effects.events {
+            self.accepted = seq;
             let by = model.map(|number| &*self.account.models()[number].model);
+            let from = match (features_published_at, vector) {
+                (None, None) => "-".to_owned(),
+                (row_time, vector) => format!("{} {:?}", row_time.unwrap(), vector.unwrap()),
+            };
+            let (name, tag) =
+                (id.map_or("-".to_owned(), RowId::to_string), by.map_or("-".to_owned(), ModelId::tag));
+            self.done += &format!("+ {seq} {name} {tag} {value:?} {at} {met} {from}\n");
             self.writer
                 .event(&mut self.labels_log, lines::Event { received: now.wall, id, model: by, value });
             if let Some(id) = id {
-                let half = Half { model, value, at, met, age: now.age, expired: false };
+                let half = Half { seq, model, value, at, met, age: now.age, expired: false };
                 self.rows.entry(id.clone()).or_default().push(half);
             }
         }
-        effects.scored.iter().for_each(|row| self.writer.scored(&mut self.metric_log, row));
+        for row in &effects.scored {
+            self.writer.scored(&mut self.metric_log, row);
+            self.done += &format!("= {} ", row.prediction.unwrap());
+            self.writer.scored(&mut self.done, row);
+        }
     }
 
     fn expire(&mut self, age: i64) {
@@ -120,6 +138,7 @@ proptest! {
             naive.hold(&remembered.account);
             assert_eq!(remembered.labels_log, naive.labels_log);
             assert_eq!(remembered.metric_log, naive.metric_log);
+            assert_eq!(remembered.done, naive.done);
         }
     }
 }

@@ -1,10 +1,13 @@
 //! A model of the join that remembers everything in memory and never crashes, and what happens to it and to the others.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use metric::account::{Account, Counts};
-use metric::arrival::{Arrival, ArrivalKind};
+use metric::arrival::{Arrival, ArrivalKind, Origin};
+use metric::committed::{Accepted, Committed, Expired};
 use metric::join::ModelId;
+use metric::lines::LineWriter;
 use metric::store::CommitTime;
 use proptest::prelude::*;
 use shared::clock::Timestamp;
@@ -17,6 +20,8 @@ pub(crate) struct Message {
     row: u8,
     model: Option<(u8, u8)>,
     value: u8,
+    /// How many features it says that it was predicted from.
+    width: u8,
 }
 
 #[derive(Debug, Clone)]
@@ -35,7 +40,12 @@ pub(crate) enum Step {
 
 pub(crate) fn message() -> impl Strategy<Value = Message> {
     let model = prop_oneof![Just(None), (0..3_u8, 0..2_u8).prop_map(Some)];
-    (0..8_u8, model, 0..3_u8).prop_map(|(row, model, value)| Message { row, model, value })
+    (0..8_u8, model, 0..3_u8, 0..3_u8).prop_map(|(row, model, value, width)| Message {
+        row,
+        model,
+        value,
+        width,
+    })
 }
 
 pub(crate) fn step() -> impl Strategy<Value = Step> {
@@ -53,9 +63,11 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
 /// What the model knows of a half.
 #[derive(Debug, Clone)]
 pub(crate) struct Half {
+    number: i64,
     model: Option<(u8, u8)>,
     value: f64,
     at: i64,
+    received: Timestamp,
     age: i64,
     scored: bool,
     expired: bool,
@@ -69,14 +81,28 @@ pub(crate) struct Naive {
     pub(crate) predictions: BTreeMap<(u8, u8), Counts>,
     pub(crate) labels_log: String,
     pub(crate) metric_log: String,
+    /// How many messages were accepted.
+    accepted: i64,
+    /// The commits that accepted or expired something, as [`shown`] shows them.
+    pub(crate) commits: Vec<String>,
+    /// What the last one accepted and scored.
+    pub(crate) done: String,
 }
 
 impl Naive {
     /// Takes them in at a time.
     pub(crate) fn record(&mut self, messages: &[Message], now: CommitTime) {
-        self.expire(now.age);
+        let expired = self.expire(now.age);
+        self.done.clear();
+        let mut scored = String::new();
         for message in messages {
-            self.add(*message, now);
+            self.add(*message, now, &mut scored);
+        }
+        self.done += &scored;
+        if !expired.is_empty() || !self.done.is_empty() {
+            let number = self.commits.len() + 1;
+            let rows = self.metric_log.lines().count();
+            self.commits.push(format!("{number} {} {} {rows}\n{expired}{}", now.wall, now.age, self.done));
         }
     }
 
@@ -87,26 +113,46 @@ impl Naive {
         }
     }
 
-    fn expire(&mut self, age: i64) {
-        let mut expired = Vec::new();
-        for half in self.rows.values_mut().flatten() {
-            if !half.scored && !half.expired && half.age + HORIZON <= age {
-                half.expired = true;
-                expired.push(half.model);
+    /// Returns what expires, as it is shown.
+    fn expire(&mut self, age: i64) -> String {
+        let mut expired = BTreeMap::new();
+        for (row, halves) in &mut self.rows {
+            for half in halves {
+                if !half.scored && !half.expired && half.age + HORIZON <= age {
+                    half.expired = true;
+                    expired.insert(half.number, (half.model, half.value, half.received, *row));
+                }
             }
         }
-        expired.into_iter().for_each(|model| self.counts(model).expired += 1);
+        let mut text = String::new();
+        for (number, (model, value, received, row)) in expired {
+            self.counts(model).expired += 1;
+            let (id, tag) = (name_of(row), tag(model));
+            text += &format!("- {number} {id} {tag} {value:?} {received}\n");
+        }
+        text
     }
 
-    fn add(&mut self, message: Message, now: CommitTime) {
+    fn add(&mut self, message: Message, now: CommitTime, done: &mut String) {
         let Message { row, model, .. } = message;
         let value = number(message.value);
         let line = |row: &str| match model {
             None => format!("{} y_true {row} {value}\n", now.wall),
             Some((name, version)) => format!("{} y_predict {row} {value} m{name}@v{version}\n", now.wall),
         };
+        let from = if model.is_some() && message.width > 0 {
+            let (row_time, vector) = (row_time(message.width), vector(message.width));
+            format!("{row_time} {vector:?}")
+        } else {
+            "-".to_owned()
+        };
+        let (tag, number) = (tag(model), self.accepted + 1);
+        let accepted =
+            |id: &str, met: bool| format!("+ {number} {id} {tag} {value:?} {} {met} {from}\n", now.wall);
         if row == 0 {
             self.labels_log += &line("-");
+            self.done += &accepted("-", false);
+            self.accepted += 1;
             self.counts(model).anonymous += 1;
             return;
         }
@@ -122,7 +168,9 @@ impl Naive {
             };
             return;
         }
-        let mut half = Half { model, value, at: now.wall.0, age: now.age, scored: false, expired: false };
+        let (at, received) = (now.wall.0, now.wall);
+        let mut half =
+            Half { number, model, value, at, received, age: now.age, scored: false, expired: false };
         let mut scored = Vec::new();
         let mut others = 0;
         for other in halves.iter_mut().filter(|other| other.model.is_none() != model.is_none()) {
@@ -142,9 +190,12 @@ impl Naive {
                 "{id},{},{},{error},m{name},v{version},{predicted},{labelled},{lag}\n",
                 label.value, prediction.value
             );
+            *done += &format!("= {} {line}", prediction.number);
             scored.push((line, newly.then_some(other.model)));
         }
         halves.push(half);
+        self.accepted = number;
+        self.done += &accepted(&name_of(row).to_string(), !scored.is_empty());
         let late = others > 0 && scored.is_empty();
         let met = !scored.is_empty();
         let counts = self.counts(model);
@@ -176,16 +227,55 @@ pub(crate) fn name_of(row: u8) -> RowId {
     RowId::parse(&text).unwrap()
 }
 
+/// When the row of a prediction was published that has so many features.
+fn row_time(width: u8) -> Timestamp {
+    Timestamp(1_795_194_000_000 + i64::from(width))
+}
+
+fn vector(width: u8) -> Vec<f64> {
+    (0..width).map(|place| number(place + 1)).collect()
+}
+
+fn tag(model: Option<(u8, u8)>) -> String {
+    model.map_or("-".to_owned(), |(name, version)| format!("m{name}@v{version}"))
+}
+
 pub(crate) fn arrival(message: &Message) -> Arrival {
+    let Message { row, model, value, width } = *message;
     let name = |letter: char, number: u8| Name::parse(&format!("{letter}{number}")).ok();
-    let kind = match message.model {
+    let kind = match model {
         None => ArrivalKind::Label,
-        Some((model, version)) => {
-            ArrivalKind::Prediction(ModelId { name: name('m', model), version: name('v', version) })
-        }
+        Some((model, version)) => ArrivalKind::Prediction(Origin {
+            model: ModelId { name: name('m', model), version: name('v', version) },
+            features_published_at: (width > 0).then(|| row_time(width)),
+            vector: (width > 0).then(|| vector(width).into()),
+        }),
     };
-    let id = (message.row > 0).then(|| name_of(message.row));
-    Arrival { id, kind, value: number(message.value), published_at: None }
+    Arrival { id: (row > 0).then(|| name_of(row)), kind, value: number(value), published_at: None }
+}
+
+/// A commit as text.
+pub(crate) fn shown(commit: &Committed) -> String {
+    let Committed { number, received, age, last_scoring, expired, accepted, scored } = commit;
+    let mut text = format!("{number} {received} {age} {last_scoring}\n");
+    let tag = |model: &Option<(usize, Arc<ModelId>)>| model.as_ref().map_or("-".to_owned(), |of| of.1.tag());
+    for Expired { number, id, model, value, received } in expired {
+        text += &format!("- {number} {id} {} {value:?} {received}\n", tag(model));
+    }
+    for message in accepted {
+        let Accepted { number, id, model, value, at, met, features_published_at, vector } = message;
+        let id = id.as_ref().map_or("-".to_owned(), RowId::to_string);
+        let from = match (features_published_at, vector) {
+            (None, None) => "-".to_owned(),
+            (row_time, vector) => format!("{} {:?}", row_time.unwrap(), vector.as_ref().unwrap()),
+        };
+        text += &format!("+ {number} {id} {} {value:?} {at} {met} {from}\n", tag(model));
+    }
+    for row in scored {
+        text += &format!("= {} ", row.prediction.unwrap());
+        LineWriter::default().scored(&mut text, row);
+    }
+    text
 }
 
 impl Naive {

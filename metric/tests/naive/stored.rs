@@ -13,12 +13,15 @@ use metric::store::{CommitTime, Limits};
 use proptest::prelude::*;
 use shared::clock::Timestamp;
 
-use crate::model::{HORIZON, Naive, Step, arrival, step};
+use crate::followed::Follower;
+use crate::model::{HORIZON, Naive, Step, arrival, shown, step};
 
 /// Few halves are collected in memory, so that most cases have some there and some in the table.
 const LIMITS: Limits = Limits { horizon_ms: HORIZON, retain_ms: None, behind: 6 };
 
-fn hold(records: &mut Records, folder: &Path, naive: &Naive) {
+fn hold(records: &mut Records, folder: &Path, naive: &Naive, follower: &mut Follower) {
+    follower.take(records);
+    assert_eq!(follower.seen.iter().map(|commit| shown(commit)).collect::<Vec<_>>(), naive.commits);
     naive.hold(records.account().unwrap());
     assert_eq!(fs::read_to_string(folder.join("labels_log.txt")).unwrap(), naive.labels_log);
     assert_eq!(
@@ -40,6 +43,12 @@ fn run(steps: Vec<Step>) {
     let folder = folder.path();
     let mut naive = Naive::default();
     let mut records = Some(Records::open(folder).unwrap());
+    let mut follower = Follower::new(records.as_ref().unwrap());
+    let again = |follower: &mut Follower| {
+        let records = Records::open(folder).unwrap();
+        follower.begin_again(&records);
+        records
+    };
     let mut now = CommitTime { wall: Timestamp(1_795_194_245_123), age: 0 };
     for step in steps {
         match step {
@@ -57,36 +66,41 @@ fn run(steps: Vec<Step>) {
                 let arrivals: Vec<Arrival> = messages.iter().map(arrival).collect();
                 let recorded = crashing.commit(&arrivals, Rejected::default(), now, &LIMITS).unwrap();
                 crashing.show(&recorded.labels_log, &recorded.metric_log).unwrap();
+                follower.take(&crashing);
                 drop(crashing);
                 tear(&folder.join("labels_log.txt"), before.0, share);
                 tear(&folder.join("metric_log.csv"), before.1, 100 - share);
                 naive.record(&messages, now);
-                records = Some(Records::open(folder).unwrap());
+                records = Some(again(&mut follower));
             }
             Step::Crash => {
                 drop(records.take());
-                records = Some(Records::open(folder).unwrap());
+                records = Some(again(&mut follower));
             }
             Step::Restart => {
                 records.take().unwrap().close().unwrap();
-                records = Some(Records::open(folder).unwrap());
+                records = Some(again(&mut follower));
             }
             Step::Wait { ms, wall_jump } => {
                 now = CommitTime { wall: Timestamp(now.wall.0 + ms + wall_jump), age: now.age + ms };
             }
         }
-        hold(records.as_mut().unwrap(), folder, &naive);
+        hold(records.as_mut().unwrap(), folder, &naive, &mut follower);
     }
+    drop(records);
+    let records = again(&mut follower);
+    follower.hold(&records, folder);
 }
 
 /// As [`run`], with the shortest history, and holds only what must be true whatever was forgotten: no pair is scored
-/// twice, and the account adds up to what is in the files.
+/// twice, the account adds up to what is in the files, and whoever follows gets what there was, or is told what is forgotten.
 fn run_with_little_history(steps: Vec<Step>) {
     let memory = Path::new("/dev/shm");
     let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
     let folder = folder.path();
     let limits = Limits { retain_ms: Some(HORIZON), ..LIMITS };
     let mut records = Records::open(folder).unwrap();
+    let mut follower = Follower::new(&records);
     let mut now = CommitTime { wall: Timestamp(1_795_194_245_123), age: 0 };
     for step in steps {
         match step {
@@ -99,15 +113,18 @@ fn run_with_little_history(steps: Vec<Step>) {
             Step::Crash => {
                 drop(records);
                 records = Records::open(folder).unwrap();
+                follower.begin_again(&records);
             }
             Step::Restart => {
                 records.close().unwrap();
                 records = Records::open(folder).unwrap();
+                follower.begin_again(&records);
             }
             Step::Wait { ms, .. } => {
                 now = CommitTime { wall: Timestamp(now.wall.0 + 2 * ms), age: now.age + 2 * ms }
             }
         }
+        follower.take(&records);
         let account = records.account().unwrap();
         let labels_log = fs::read_to_string(folder.join("labels_log.txt")).unwrap();
         let metric_log = fs::read_to_string(folder.join("metric_log.csv")).unwrap();
@@ -127,7 +144,13 @@ fn run_with_little_history(steps: Vec<Step>) {
             let before = scored.insert((cells[0], cells[4]), at);
             assert!(before.is_none_or(|before| at - before >= HORIZON), "{metric_log}");
         }
+        let commits = records.commits();
+        assert_eq!(*records.account().unwrap(), commits.account());
     }
+    drop(records);
+    let records = Records::open(folder).unwrap();
+    follower.begin_again(&records);
+    follower.hold(&records, folder);
 }
 
 proptest! {
