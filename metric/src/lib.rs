@@ -9,6 +9,7 @@ mod age;
 pub mod arrival;
 mod backup;
 pub mod cli;
+pub mod day;
 pub mod decide;
 mod export;
 mod group;
@@ -44,7 +45,7 @@ use tokio::time::{Instant, sleep_until};
 use group::Group;
 use writer::Writer;
 
-pub use options::MetricOptions;
+pub use options::{MetricOptions, TextFiles};
 
 /// The service's name in the dead letters it sends.
 const APP: &str = "metric";
@@ -65,10 +66,10 @@ pub async fn run(
     rows: watch::Sender<u64>,
 ) -> anyhow::Result<()> {
     let limits = options.limits()?;
-    let before = options.before();
+    let (before, texts) = (options.before(), options.text);
     let folder = options.logs;
     let (groups, received) = mpsc::channel(1);
-    let Some(writer) = Writer::open(&folder, before, limits, clock, rows, &context).await? else {
+    let Some(writer) = Writer::open(&folder, before, texts, limits, clock, rows, &context).await? else {
         return Ok(());
     };
     let Context { transport, stop, readiness } = context;

@@ -23,6 +23,7 @@ use crate::decide::Contradiction;
 use crate::group::{Came, Group, Turn};
 use crate::hints;
 use crate::notices::Notices;
+use crate::options::TextFiles;
 use crate::patience::{Patience, passes_by_itself};
 use crate::prometheus;
 use crate::records::Records;
@@ -65,6 +66,7 @@ impl Writer {
     pub(crate) async fn open(
         folder: &Path,
         before: Before,
+        texts: TextFiles,
         limits: Limits,
         clock: Clock,
         rows: watch::Sender<u64>,
@@ -76,7 +78,7 @@ impl Writer {
         let mut records = loop {
             let path = folder.to_owned();
             let opened = tokio::select! {
-                opened = spawn_blocking(move || Records::open_with(&path, before)) => opened?,
+                opened = spawn_blocking(move || Records::open_with(&path, before, texts)) => opened?,
                 // Comparing gigabytes can be left off at any time.
                 () = stop.overdue() => return Ok(None),
             };

@@ -16,7 +16,7 @@ use shared::clock::Timestamp;
 use crate::model::{HORIZON, Naive, Step, arrival, step};
 
 /// Few halves are collected in memory, so that most cases have some there and some in the table.
-const LIMITS: Limits = Limits { horizon_ms: HORIZON, retain_ms: None, behind: 6 };
+const LIMITS: Limits = Limits { horizon_ms: HORIZON, retain_ms: None, behind: 6, texts: true };
 
 fn hold(records: &mut Records, folder: &Path, naive: &Naive) {
     naive.hold(records.account().unwrap());
