@@ -23,6 +23,8 @@ pub(crate) enum Hint {
     Unread { queue: String, rows: i64, since: Timestamp, seen: Timestamp },
     /// Another program writes into this text file, which metric leaves alone until nobody has touched it for so long.
     LeftAlone { file: String, quiet_s: i64, since: Timestamp },
+    /// These text files are not written, as it was wished.
+    TextOff { files: String, since: Timestamp },
 }
 
 /// The file is named without its folder.
@@ -31,6 +33,7 @@ impl From<Finding> for Hint {
         match kind {
             Kind::Unread => Self::Unread { queue: subject, rows: count, since, seen },
             Kind::LeftAlone => Self::LeftAlone { file: subject, quiet_s: count, since },
+            Kind::TextOff => Self::TextOff { files: subject, since },
         }
     }
 }
@@ -44,6 +47,7 @@ impl Hint {
             Self::OneSided { .. } => "only_predictions",
             Self::Unread { .. } => "unread_rows",
             Self::LeftAlone { .. } => "file_left_alone",
+            Self::TextOff { .. } => "text_off",
         }
     }
 
@@ -51,7 +55,9 @@ impl Hint {
     pub(crate) const fn since(&self) -> Option<Timestamp> {
         match self {
             Self::Anonymous { .. } | Self::OneSided { .. } => None,
-            Self::Unread { since, .. } | Self::LeftAlone { since, .. } => Some(*since),
+            Self::Unread { since, .. } | Self::LeftAlone { since, .. } | Self::TextOff { since, .. } => {
+                Some(*since)
+            }
         }
     }
 
@@ -93,6 +99,9 @@ impl Hint {
             }
             Self::LeftAlone { file, quiet_s, since } => format!(
                 "another program also writes {file}, probably an old metric.py in this folder; metric has left the file alone since {since}. Stop that program, or give this metric another folder with --logs. Nothing is lost: the rows are in metric.db. When nobody has touched the file for {quiet_s} s, or at the next start of metric, it is moved aside once more and written anew"
+            ),
+            Self::TextOff { files, since } => format!(
+                "{files} are not written since {since}, because metric runs with --text off. Everything is in metric.db: metric export has the scored rows, and a start with --text on writes what the files lack"
             ),
         }
     }

@@ -10,6 +10,7 @@ pub mod arrival;
 mod backup;
 pub mod cli;
 pub mod committed;
+pub mod day;
 pub mod decide;
 mod export;
 mod feature_columns;
@@ -47,7 +48,7 @@ use tokio::time::{Instant, sleep_until};
 use group::Group;
 use writer::Writer;
 
-pub use options::MetricOptions;
+pub use options::{MetricOptions, TextFiles};
 
 /// The service's name in the dead letters it sends.
 const APP: &str = "metric";
@@ -68,10 +69,10 @@ pub async fn run(
     rows: watch::Sender<u64>,
 ) -> anyhow::Result<()> {
     let limits = options.limits()?;
-    let before = options.before();
+    let (before, texts) = (options.before(), options.text);
     let folder = options.logs;
     let (groups, received) = mpsc::channel(1);
-    let Some(writer) = Writer::open(&folder, before, limits, clock, rows, &context).await? else {
+    let Some(writer) = Writer::open(&folder, before, texts, limits, clock, rows, &context).await? else {
         return Ok(());
     };
     let Context { transport, stop, readiness } = context;

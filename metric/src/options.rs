@@ -4,9 +4,31 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::ensure;
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::store::{Before, Limits};
+
+/// Which text files show what is in the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum TextFiles {
+    /// Two, for ever.
+    #[default]
+    On,
+    /// Two each day in UTC: those of the day before are renamed to the day, such as metric_log.csv.2026-11-25.
+    Daily,
+    /// None. Those that are there stay as they are.
+    Off,
+}
+
+impl TextFiles {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::On => "on",
+            Self::Daily => "daily",
+            Self::Off => "off",
+        }
+    }
+}
 
 /// Where the records go, and for how long.
 #[derive(Args, Debug, Clone)]
@@ -26,6 +48,10 @@ pub struct MetricOptions {
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub retain: Option<Duration>,
 
+    /// Which text files show what metric.db has. Switched on again, they get what they lack, as far as --retain has kept it.
+    #[arg(long, value_name = "FILES", value_enum, default_value_t)]
+    pub text: TextFiles,
+
     /// Bring a metric.db of an older version up to date without a copy of it.
     #[arg(long)]
     pub no_backup: bool,
@@ -39,6 +65,7 @@ impl MetricOptions {
             logs: logs.to_owned(),
             label_horizon: Duration::from_secs(24 * 60 * 60),
             retain: None,
+            text: TextFiles::On,
             no_backup: false,
         }
     }
@@ -49,7 +76,11 @@ impl MetricOptions {
         let time = humantime::format_duration;
         let retain = self.retain.map_or("everything".to_owned(), |retain| time(retain).to_string());
         let (logs, horizon) = (self.logs.display(), time(self.label_horizon));
-        format!("records in {logs}, label horizon {horizon}, retain {retain}")
+        let text = match self.text {
+            TextFiles::On => String::new(),
+            other => format!(", text files {}", other.name()),
+        };
+        format!("records in {logs}, label horizon {horizon}, retain {retain}{text}")
     }
 
     /// What happens to a database of an older version.
@@ -69,7 +100,12 @@ impl MetricOptions {
                 shown(self.label_horizon)
             );
         }
-        Ok(Limits { horizon_ms: ms(self.label_horizon), retain_ms: self.retain.map(ms), ..Limits::default() })
+        Ok(Limits {
+            horizon_ms: ms(self.label_horizon),
+            retain_ms: self.retain.map(ms),
+            texts: self.text != TextFiles::Off,
+            ..Limits::default()
+        })
     }
 }
 
@@ -89,6 +125,19 @@ mod tests {
         for (retain, retain_ms) in [(None, None), (Some(60), Some(60_000))] {
             let limits = options(60, retain).limits().unwrap();
             assert_eq!((limits.horizon_ms, limits.retain_ms), (60_000, retain_ms));
+        }
+    }
+
+    #[test]
+    fn only_without_text_files_no_lines_are_made_and_the_log_says_which_there_are() {
+        for (text, lines, said) in [
+            (TextFiles::On, true, "retain everything"),
+            (TextFiles::Daily, true, "retain everything, text files daily"),
+            (TextFiles::Off, false, "retain everything, text files off"),
+        ] {
+            let options = MetricOptions { text, ..MetricOptions::in_folder(Path::new("logs")) };
+            assert_eq!(options.limits().unwrap().texts, lines);
+            assert!(options.settings().ends_with(said), "{}", options.settings());
         }
     }
 }

@@ -2,9 +2,11 @@
 //!
 //! The file is always a prefix of what the database says. Where it is shorter, because a crash came between a commit
 //! and its lines, the rest is written; where it has bytes that the database does not know, somebody else has written
-//! them: that file is put aside, and a new one is made.
+//! them: that file is put aside, and a new one is made. Where files are closed by the day, that holds from one to the next.
 
+mod closing;
 mod compare;
+mod complete;
 mod next;
 mod rival;
 mod stamp;
@@ -14,12 +16,14 @@ use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use shared::clock::Clock;
+use shared::clock::{Clock, Timestamp};
 use tracing::{info, warn};
 
+use crate::day::Day;
 use crate::hints::Hint;
 use crate::store::{FileState, Finding, Kind, Log, Note, Store};
 use crate::write_error::{WriteError, sync_folder};
+pub(crate) use closing::finish_closing;
 use compare::Found;
 use rival::Rival;
 use stamp::FileStamp;
@@ -32,6 +36,8 @@ const CHUNK: usize = 256 * 1024;
 #[derive(Debug)]
 pub(crate) struct Projection {
     log: Log,
+    /// Whether it is closed when a day is over.
+    by_day: bool,
     folder: PathBuf,
     path: PathBuf,
     /// Open to append.
@@ -57,17 +63,17 @@ pub(crate) struct Projection {
 
 impl Projection {
     /// Opens the file of a folder and brings it up to date with the database.
-    pub(crate) fn open(folder: &Path, log: Log, store: &mut Store) -> Result<Self, WriteError> {
+    pub(crate) fn open(folder: &Path, log: Log, by_day: bool, store: &mut Store) -> Result<Self, WriteError> {
         let known = store.file(log)?;
-        let first = store.first(log)?;
-        let state = known.clone().unwrap_or(FileState {
-            first,
-            synced: first - 1,
-            synced_length: 0,
-            fingerprint: None,
-        });
+        let is_new = known.is_none();
+        let mut state = known.unwrap_or(FileState::beginning(store.first(log)?));
+        finish_closing(folder, log, &mut state, store)?;
+        if !by_day {
+            state.day = None;
+        }
         let mut this = Self {
             log,
+            by_day,
             folder: folder.to_owned(),
             path: folder.join(log.name()),
             file: None,
@@ -85,16 +91,21 @@ impl Projection {
         // taken for good, so that a start does not read gigabytes.
         let left = this.state.fingerprint.take();
         let now = this.stat()?.as_ref().map(|file| FileStamp::from(file).fingerprint());
-        this.suspect = known.is_none() || (left.is_some() && left != now);
+        this.suspect = is_new || (left.is_some() && left != now);
         _ = fs::remove_file(this.making());
         this.reconcile(store)?;
         store.note(log, &this.state)?;
         Ok(this)
     }
 
-    /// Adds the lines of what the database has beyond the file: `text`, which saves reading them back. May be called again
-    /// after a failure, of this file or of the other.
-    pub(crate) fn append(&mut self, text: &str, store: &mut Store) -> Result<(), WriteError> {
+    /// Adds the lines of what the database has beyond the file: `text`, of one commit, which saves reading them back. May be
+    /// called again after a failure, of this file or of the other.
+    pub(crate) fn append(
+        &mut self,
+        text: &str,
+        committed: Timestamp,
+        store: &mut Store,
+    ) -> Result<(), WriteError> {
         let last = store.last(self.log)?;
         if self.written == last && self.left.is_some() {
             return Ok(());
@@ -105,7 +116,13 @@ impl Projection {
             return self.reconcile(store);
         }
         self.left = None;
-        self.write(text, last)?;
+        let day = Day::of(committed);
+        if self.state.day.is_some_and(|of| of.is_over(day)) {
+            self.complete(store)?;
+        } else {
+            self.write(text, last)?;
+            self.state.day = self.state.day.or(self.by_day.then_some(day));
+        }
         self.remember()
     }
 
@@ -167,6 +184,8 @@ impl Projection {
         if self.rival.goes_on(seen, now) {
             return Ok(());
         }
+        finish_closing(&self.folder, self.log, &mut self.state, store)?;
+        let seen = self.stat()?.as_ref().map(FileStamp::from);
         let was_closed = self.file.is_none();
         let size = seen.map_or(0, |file| file.size);
         if size == 0 {
@@ -192,6 +211,7 @@ impl Projection {
             }
             self.reopen()?;
         }
+        self.find_day(store)?;
         if self.written < self.state.synced {
             (self.state.synced, self.state.synced_length) = (self.written, self.length);
             store.note(self.log, &self.state)?;
@@ -210,8 +230,7 @@ impl Projection {
         // What is in the file that was taken away must stay there: nobody will write it again.
         self.sync_file()?;
         sync_folder(&self.folder)?;
-        self.state =
-            FileState { first: self.written + 1, synced: self.written, synced_length: 0, fingerprint: None };
+        self.state = FileState::beginning(self.written + 1);
         self.length = 0;
         // First, so that a crash leaves nobody to look for the old lines in the new file.
         store.note(self.log, &self.state)?;
@@ -245,7 +264,7 @@ impl Projection {
             warn!("the new {} begins with the oldest line still kept; see --retain", self.log.name());
         }
         // First, so that a crash between the two renames ends in a whole file too.
-        self.state = FileState { first, synced: first - 1, synced_length: 0, fingerprint: None };
+        self.state = FileState::beginning(first);
         (self.written, self.length) = (first - 1, 0);
         store.note(self.log, &self.state)?;
         let shown = self.path.display();
@@ -253,7 +272,11 @@ impl Projection {
             "{shown} has lines that metric did not write: moving it aside, writing a new one from the database"
         );
         let making = self.making();
-        let made = write_whole(&making, self.log, first, store);
+        let mut day = None;
+        let made = write_whole(&making, self.log, first, store, |line| {
+            let next = Day::of(line.received);
+            !self.by_day || !day.get_or_insert(next).is_over(next)
+        });
         let (length, last) = made.inspect_err(|_| _ = fs::remove_file(&making))?;
         let aside = rename_aside(&self.path).map_err(|why| self.trouble(why, "rename"))?;
         fs::rename(&making, &self.path).map_err(|why| self.trouble(why, "make"))?;
@@ -264,25 +287,6 @@ impl Projection {
         (self.written, self.length) = (last, length);
         (self.state.synced, self.state.synced_length) = (last, length);
         store.note(self.log, &self.state)
-    }
-
-    /// Writes the header and the lines that the file does not have.
-    fn complete(&mut self, store: &mut Store) -> Result<(), WriteError> {
-        let mut text = String::new();
-        if self.length == 0 {
-            text.push_str(self.log.header());
-        }
-        let mut last = self.written;
-        store.lines(self.log, self.written, |entry, line| {
-            text.push_str(line);
-            last = entry;
-            if text.len() >= CHUNK {
-                self.write(&text, last)?;
-                text.clear();
-            }
-            Ok(true)
-        })?;
-        self.write(&text, last)
     }
 
     fn write(&mut self, text: &str, last: i64) -> Result<(), WriteError> {

@@ -5,14 +5,15 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use shared::clock::Clock;
+use shared::clock::{Clock, Timestamp};
 
 use crate::account::{Account, Rejected};
 use crate::arrival::Arrival;
 use crate::follow::Commits;
+use crate::options::TextFiles;
 use crate::projection::Projection;
 use crate::store::schema::FILE;
-use crate::store::{Before, CommitTime, Finding, Limits, Log, Note, Recorded, Store};
+use crate::store::{Before, CommitTime, Finding, Kind, Limits, Log, Note, Recorded, Store};
 use crate::write_error::{WriteError, sync_folder};
 
 /// The lock's name in the folder. Never the database itself: closing any other handle of it would lose SQLite's locks.
@@ -49,11 +50,28 @@ fn owned(folder: &Path) -> Result<[Option<(u64, u64)>; 2], WriteError> {
     Ok([which(FILE)?, which(LOCK)?])
 }
 
+/// Keeps for `metric status` that there are no text files, and since when.
+fn keep_whether_off(store: &mut Store, texts: TextFiles) -> Result<(), WriteError> {
+    let subject = Log::ALL.map(Log::name).join(" and ");
+    if texts != TextFiles::Off {
+        return store.keep(&[Note::Over(Kind::TextOff, subject)]);
+    }
+    if store.findings()?.iter().any(|finding| finding.kind == Kind::TextOff) {
+        return Ok(());
+    }
+    let now = Timestamp::now();
+    let found = Finding { kind: Kind::TextOff, subject, count: 0, since: now, seen: now };
+    store.keep(&[Note::Found(found)])
+}
+
 /// The folder, opened by its writer.
 #[derive(Debug)]
 pub struct Records {
     store: Store,
-    files: [Projection; 2],
+    /// None where there are to be no text files.
+    files: Option<[Projection; 2]>,
+    /// When the last group was committed.
+    committed: Timestamp,
     folder: PathBuf,
     /// Which files the database and the lock are.
     owned: [Option<(u64, u64)>; 2],
@@ -62,31 +80,38 @@ pub struct Records {
 }
 
 impl Records {
-    /// Opens a folder, makes what is missing, and brings the text files up to date with the database.
+    /// Opens a folder, makes what is missing, and brings its two text files up to date with the database.
     ///
     /// # Errors
     /// Another writer, a damaged database, or files that cannot be written.
     pub fn open(folder: &Path) -> Result<Self, WriteError> {
-        Self::open_with(folder, Before::Copy)
+        Self::open_with(folder, Before::Copy, TextFiles::On)
     }
 
-    /// The same; `before` says what happens to a database of an older version before it is changed.
+    /// The same; `before` says what happens to a database of an older version before it is changed, `texts` which text files
+    /// there are to be.
     ///
     /// # Errors
     /// As [`Records::open`].
-    pub fn open_with(folder: &Path, before: Before) -> Result<Self, WriteError> {
+    pub fn open_with(folder: &Path, before: Before, texts: TextFiles) -> Result<Self, WriteError> {
         let lock = lock(folder)?;
         let mut store = Store::open_with(folder, before)?;
-        let mut open = |log| Projection::open(folder, log, &mut store);
-        let files = [open(Log::Labels)?, open(Log::Metric)?];
+        let by_day = texts == TextFiles::Daily;
+        let mut open = |log| Projection::open(folder, log, by_day, &mut store);
+        let files = match texts {
+            TextFiles::Off => None,
+            TextFiles::On | TextFiles::Daily => Some([open(Log::Labels)?, open(Log::Metric)?]),
+        };
+        keep_whether_off(&mut store, texts)?;
         sync_folder(folder)?;
-        Ok(Self { store, files, folder: folder.to_owned(), owned: owned(folder)?, _lock: lock })
+        let (folder, owned) = (folder.to_owned(), owned(folder)?);
+        Ok(Self { store, files, committed: Timestamp(0), folder, owned, _lock: lock })
     }
 
     /// The same, with another clock for how long a file was left alone.
     #[must_use]
     pub fn with_clock(mut self, clock: &Clock) -> Self {
-        self.files.iter_mut().for_each(|file| file.set_clock(clock));
+        self.files.iter_mut().flatten().for_each(|file| file.set_clock(clock));
         self
     }
 
@@ -102,6 +127,7 @@ impl Records {
         limits: &Limits,
     ) -> Result<Recorded, WriteError> {
         let recorded = self.store.record(arrivals, rejected, now, limits)?;
+        self.committed = now.wall;
         self.is_there()?;
         Ok(recorded)
     }
@@ -126,8 +152,8 @@ impl Records {
     /// # Errors
     /// Whether trying again may help.
     pub fn show(&mut self, labels_log: &str, metric_log: &str) -> Result<(), WriteError> {
-        for (file, text) in self.files.iter_mut().zip([labels_log, metric_log]) {
-            file.append(text, &mut self.store)?;
+        for (file, text) in self.files.iter_mut().flatten().zip([labels_log, metric_log]) {
+            file.append(text, self.committed, &mut self.store)?;
             if file.unsynced() > UNSYNCED {
                 file.sync(&mut self.store)?;
             }
@@ -141,7 +167,7 @@ impl Records {
     /// # Errors
     /// A sync that failed, or a file that cannot be written.
     pub fn sync(&mut self) -> Result<(), WriteError> {
-        for file in &mut self.files {
+        for file in self.files.iter_mut().flatten() {
             file.look_after(&mut self.store)?;
             file.sync(&mut self.store)?;
         }
@@ -200,6 +226,6 @@ impl Records {
     /// # Errors
     /// What could not be written.
     pub fn close(mut self) -> Result<(), WriteError> {
-        self.files.iter_mut().try_for_each(|file| file.close(&mut self.store))
+        self.files.iter_mut().flatten().try_for_each(|file| file.close(&mut self.store))
     }
 }

@@ -277,5 +277,9 @@ mod tests {
         assert_eq!(hints[2].get("since"), None);
         store.keep(&[Note::Over(Kind::Unread, "Features".into())]).unwrap();
         assert!(!status(false).contains("Features"));
+        store.keep(&[found(Kind::TextOff, "a.txt and b.csv")]).unwrap();
+        let said = "\nhint: a.txt and b.csv are not written since 1970-01-01T00:00:01.000Z, because metric runs with --text off";
+        assert!(status(false).contains(said), "{}", status(false));
+        assert!(status(true).contains("\"text_off\""));
     }
 }

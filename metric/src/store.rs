@@ -4,6 +4,7 @@ mod block;
 mod change;
 mod commits;
 mod copy;
+mod file;
 mod finding;
 mod history;
 mod journal;
@@ -32,10 +33,11 @@ use crate::follow::{Commits, Publisher};
 use crate::write_error::{WriteError, damaged};
 
 use change::{Change, Changed};
+pub use file::{ClosedFile, FileState};
 pub use finding::{Finding, Kind, Note};
 pub(crate) use history::History;
 use known::Collected;
-pub use log::{FileState, Log};
+pub use log::{Log, LogLine};
 pub use reader::{Reader, Selection, WithVector};
 pub use schema::Before;
 use state::State;
@@ -60,6 +62,8 @@ pub struct Limits {
     pub retain_ms: Option<i64>,
     /// How many events the table of halves by id may be behind, at about 120 bytes of memory each.
     pub behind: i64,
+    /// Whether there are text files: then lines are made for them, and what they do not have on disk is kept.
+    pub texts: bool,
 }
 
 impl Limits {
@@ -75,16 +79,16 @@ impl Limits {
 /// Waits for a day and keeps everything.
 impl Default for Limits {
     fn default() -> Self {
-        Self { horizon_ms: 24 * 60 * 60 * 1000, retain_ms: None, behind: 65_536 }
+        Self { horizon_ms: 24 * 60 * 60 * 1000, retain_ms: None, behind: 65_536, texts: true }
     }
 }
 
 /// What a group of messages has led to.
 #[derive(Debug, Default, PartialEq)]
 pub struct Recorded {
-    /// The lines of `labels_log.txt`.
+    /// The lines of `labels_log.txt`, where there are text files.
     pub labels_log: String,
-    /// The lines of `metric_log.csv`.
+    /// The lines of `metric_log.csv`, likewise.
     pub metric_log: String,
     /// How many rows are complete now.
     pub scored: usize,
@@ -160,7 +164,7 @@ impl Store {
         self.change(|change| {
             change.begin(now, rejected);
             let nothing_due = change.expire(now, limits)?;
-            let recorded = change.record(arrivals, now)?;
+            let recorded = change.record(arrivals, now, limits.texts)?;
             change.collect(limits.behind)?;
             if nothing_due {
                 change.trim(now, limits)?;
@@ -170,8 +174,30 @@ impl Store {
     }
 
     /// Notes how far a text file is certainly on disk.
-    pub fn note(&mut self, log: Log, file: &FileState) -> Result<(), WriteError> {
-        self.change(|change| log::save_file(change.db, log, file))
+    pub fn note(&mut self, log: Log, state: &FileState) -> Result<(), WriteError> {
+        self.change(|change| file::save(change.db, log, state))
+    }
+
+    /// Notes that a text file is closed, and the state of the one that follows.
+    pub fn close_file(&mut self, log: Log, closed: &ClosedFile, next: &FileState) -> Result<(), WriteError> {
+        self.change(|change| {
+            file::add_closed(change.db, log, closed)?;
+            file::save(change.db, log, next)
+        })
+    }
+
+    /// The text files of a log that were closed, the oldest first.
+    pub fn closed_files(&self, log: Log) -> Result<Vec<ClosedFile>, WriteError> {
+        file::closed(&self.db, log).map_err(|why| WriteError::with_database(why, &self.path))
+    }
+
+    /// When the entry of a log with this number, or the oldest one after it that is kept, was committed.
+    pub fn received(&self, log: Log, entry: i64) -> Result<Option<Timestamp>, WriteError> {
+        let received = match log {
+            Log::Labels => journal::received_event(&self.db, entry),
+            Log::Metric => journal::received_scoring(&self.db, entry),
+        };
+        received.map_err(|why| WriteError::with_database(why, &self.path))
     }
 
     /// Keeps what is wrong, and what is so no more, for whoever asks. What is known already costs nothing.
@@ -242,16 +268,15 @@ impl Store {
 
     /// What is known of a text file; none where it was never made.
     pub fn file(&self, log: Log) -> Result<Option<FileState>, WriteError> {
-        log::load_file(&self.db, log).map_err(|why| WriteError::with_database(why, &self.path))
+        file::load(&self.db, log).map_err(|why| WriteError::with_database(why, &self.path))
     }
 
-    /// Calls `with` for each entry of a log after this one, in order, with its number and its line, until it
-    /// returns false.
+    /// Calls `with` for each entry of a log after this one, in order, with its line, until it returns false.
     pub fn lines(
         &mut self,
         log: Log,
         after: i64,
-        with: impl FnMut(i64, &str) -> Result<bool, WriteError>,
+        with: impl FnMut(LogLine<'_>) -> Result<bool, WriteError>,
     ) -> Result<(), WriteError> {
         self.state()?;
         let Some(Memory { state, .. }) = &self.memory else { return Ok(()) };

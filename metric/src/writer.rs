@@ -24,6 +24,7 @@ use crate::follow::Commits;
 use crate::group::{Came, Group, Turn};
 use crate::hints;
 use crate::notices::Notices;
+use crate::options::TextFiles;
 use crate::patience::{Patience, passes_by_itself};
 use crate::prometheus;
 use crate::records::Records;
@@ -69,6 +70,7 @@ impl Writer {
     pub(crate) async fn open(
         folder: &Path,
         before: Before,
+        texts: TextFiles,
         limits: Limits,
         clock: Clock,
         rows: watch::Sender<u64>,
@@ -80,7 +82,7 @@ impl Writer {
         let mut records = loop {
             let path = folder.to_owned();
             let opened = tokio::select! {
-                opened = spawn_blocking(move || Records::open_with(&path, before)) => opened?,
+                opened = spawn_blocking(move || Records::open_with(&path, before, texts)) => opened?,
                 // Comparing gigabytes can be left off at any time.
                 () = stop.overdue() => return Ok(None),
             };

@@ -23,7 +23,7 @@ use rusqlite::types::Value;
 use shared::clock::Timestamp;
 use shared::message::{Name, RowId};
 
-const LIMITS: Limits = Limits { horizon_ms: 1000, retain_ms: Some(1500), behind: 150 };
+const LIMITS: Limits = Limits { horizon_ms: 1000, retain_ms: Some(1500), behind: 150, texts: true };
 const BEGIN: i64 = 1_795_194_245_123;
 /// Milliseconds between two rounds.
 const ROUND: i64 = 100;
@@ -303,7 +303,7 @@ fn all(found: &[Next]) -> Vec<Arc<Committed>> {
 #[test]
 fn it_is_copied_as_it_is_or_not_at_all() {
     let folder = old();
-    drop(Records::open_with(folder.path(), Before::Nothing).unwrap());
+    drop(Records::open_with(folder.path(), Before::Nothing, metric::TextFiles::On).unwrap());
     let copy = |name: &str| folder.path().join(format!("metric.db.version-3{name}"));
     assert!(!copy("").exists());
     // Somebody goes back and forth: a copy of another time, and what is none at all, are left as they are.

@@ -41,11 +41,11 @@ impl Projection {
             }
         }
         let mut end = None;
-        store.lines(self.log, written, |entry, line| {
-            match next_is(&mut rest, line.as_bytes()).map_err(unreadable)? {
+        store.lines(self.log, written, |line| {
+            match next_is(&mut rest, line.text.as_bytes()).map_err(unreadable)? {
                 Next::Same => {
-                    written = entry;
-                    length += line.len() as u64;
+                    written = line.entry;
+                    length += line.text.len() as u64;
                     return Ok(true);
                 }
                 Next::Torn => end = Some(Found::Torn(written, length)),
@@ -71,11 +71,11 @@ impl Projection {
             return Ok((self.state.first - 1, 0));
         }
         let mut kept = 0;
-        store.lines(self.log, before, |entry, line| {
-            if entry <= self.written {
-                kept += line.len() as u64;
+        store.lines(self.log, before, |line| {
+            if line.entry <= self.written {
+                kept += line.text.len() as u64;
             }
-            Ok(entry < self.written)
+            Ok(line.entry < self.written)
         })?;
         Ok((before, self.length.saturating_sub(kept)))
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use shared::clock::Timestamp;
 
 use super::CHUNK;
-use crate::store::{Log, Store};
+use crate::store::{Log, LogLine, Store};
 use crate::write_error::WriteError;
 
 /// Renames a file to a name that says when that was. Returns the name.
@@ -27,21 +27,26 @@ pub(crate) fn rename_aside(path: &Path) -> io::Result<PathBuf> {
     Err(io::ErrorKind::AlreadyExists.into())
 }
 
-/// Writes a file of all lines from entry `first` on and syncs it. Returns its length and its last entry.
+/// Writes a file of the lines from entry `first` on, up to the first one that is not `wanted`, and syncs it. Returns its
+/// length and its last entry.
 pub(crate) fn write_whole(
     path: &Path,
     log: Log,
     first: i64,
     store: &mut Store,
+    mut wanted: impl FnMut(&LogLine<'_>) -> bool,
 ) -> Result<(u64, i64), WriteError> {
     let trouble = |why| WriteError::with_file(why, format!("cannot write {}", path.display()));
     let mut file = BufWriter::with_capacity(CHUNK, File::create(path).map_err(trouble)?);
     let (mut length, mut last) = (log.header().len() as u64, first - 1);
     file.write_all(log.header().as_bytes()).map_err(trouble)?;
-    store.lines(log, last, |entry, line| {
-        file.write_all(line.as_bytes()).map_err(trouble)?;
-        length += line.len() as u64;
-        last = entry;
+    store.lines(log, last, |line| {
+        if !wanted(&line) {
+            return Ok(false);
+        }
+        file.write_all(line.text.as_bytes()).map_err(trouble)?;
+        length += line.text.len() as u64;
+        last = line.entry;
         Ok(true)
     })?;
     let synced = file.into_inner().map_err(io::IntoInnerError::into_error).and_then(|file| file.sync_all());

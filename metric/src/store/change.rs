@@ -10,11 +10,10 @@ use shared::message::RowId;
 
 use super::block::{Block, StoredEvent};
 use super::known::{self, Collected, Finder, Half};
-use super::log::load_file;
 use super::state::{State, model_of, source};
 use super::stored_id::StoredId;
 use super::vectors::{self, Collector};
-use super::{CommitTime, Limits, Log, Recorded, journal};
+use super::{CommitTime, Limits, Log, Recorded, file, journal};
 use crate::account::Rejected;
 use crate::arrival::Arrival;
 use crate::committed::{Accepted, Committed, Expired, Interest};
@@ -120,10 +119,15 @@ impl<'a> Change<'a> {
     }
 
     /// Takes in messages, in their order.
-    pub(super) fn record(&mut self, arrivals: &[Arrival], now: CommitTime) -> rusqlite::Result<Recorded> {
+    pub(super) fn record(
+        &mut self,
+        arrivals: &[Arrival],
+        now: CommitTime,
+        texts: bool,
+    ) -> rusqlite::Result<Recorded> {
         let known = self.fetch(arrivals)?;
         let effects = decide(arrivals, known, &mut self.state.account, now.wall, self.state.last_event + 1);
-        self.apply(effects, now)
+        self.apply(effects, now, texts)
     }
 
     /// What is known of the rows that messages speak of.
@@ -139,7 +143,7 @@ impl<'a> Change<'a> {
     }
 
     /// Writes what was decided.
-    fn apply(&mut self, effects: Effects<'_>, now: CommitTime) -> rusqlite::Result<Recorded> {
+    fn apply(&mut self, effects: Effects<'_>, now: CommitTime, texts: bool) -> rusqlite::Result<Recorded> {
         let Effects { events, scored, models, contradictions, crowded } = effects;
         self.touched.extend(models);
         let mut recorded = Recorded { contradictions, crowded, ..Recorded::default() };
@@ -157,8 +161,11 @@ impl<'a> Change<'a> {
             block.push(&StoredEvent { id, source, value, at, met, features_published_at });
             self.fresh.extend(id.map(|id| (id.clone(), Half { seq, source, value, at, met })));
             let model = model.map(|number| (number, &state.account.models()[number].model));
-            let by = model.map(|(_, model)| &**model);
-            writer.event(&mut recorded.labels_log, lines::Event { received: now.wall, id, model: by, value });
+            if texts {
+                let model = model.map(|(_, model)| &**model);
+                let event = lines::Event { received: now.wall, id, model, value };
+                writer.event(&mut recorded.labels_log, event);
+            }
             let run = vector.and_then(|vector| collector.push(seq, vector));
             run.map_or(Ok(()), |run| vectors::insert(self.db, &run))?;
             if everything {
@@ -195,7 +202,9 @@ impl<'a> Change<'a> {
             ])?;
             let (least, greatest) = block.predicted.unwrap_or((i64::MAX, i64::MIN));
             block.predicted = Some((least.min(row.predicted_at.0), greatest.max(row.predicted_at.0)));
-            writer.scored(&mut recorded.metric_log, row);
+            if texts {
+                writer.scored(&mut recorded.metric_log, row);
+            }
         }
         block.last_scoring = state.last_scoring;
         journal::insert(self.db, &block)?;
@@ -257,14 +266,15 @@ impl<'a> Change<'a> {
     pub(super) fn trim(&mut self, now: CommitTime, limits: &Limits) -> rusqlite::Result<()> {
         let Some((newest_event, newest_scoring)) = limits.forgotten(now) else { return Ok(()) };
         // First: which row belongs to which commit is in the journal.
-        self.forget_rows(newest_scoring)?;
-        self.forget_messages(newest_event)
+        let texts = limits.texts;
+        self.forget_rows(newest_scoring, texts)?;
+        self.forget_messages(newest_event, texts)
     }
 
     /// Deletes the rows that were scored at this age or before.
-    fn forget_rows(&mut self, newest: i64) -> rusqlite::Result<()> {
+    fn forget_rows(&mut self, newest: i64, texts: bool) -> rusqlite::Result<()> {
         let first = self.state.first_scoring;
-        let safe = self.safe(Log::Metric)?.min(first - 1 + STRIDE);
+        let safe = self.safe(Log::Metric, texts)?.min(first - 1 + STRIDE);
         let mut commits = self.db.prepare_cached(
             "SELECT last_scoring, age FROM journal WHERE last_scoring >= ?1 ORDER BY last_scoring, first",
         )?;
@@ -288,9 +298,9 @@ impl<'a> Change<'a> {
     }
 
     /// Deletes the blocks that were committed at this age or before, whole ones.
-    fn forget_messages(&mut self, newest: i64) -> rusqlite::Result<()> {
+    fn forget_messages(&mut self, newest: i64, texts: bool) -> rusqlite::Result<()> {
         let (first, last) = (self.state.first_event, self.state.last_event);
-        let safe = self.safe(Log::Labels)?.min(self.state.horizon_over);
+        let safe = self.safe(Log::Labels, texts)?.min(self.state.horizon_over);
         let mut old = Vec::new();
         let mut count = 0;
         journal::blocks(self.db, first - 1, last, |block| {
@@ -322,8 +332,11 @@ impl<'a> Change<'a> {
     }
 
     /// The number of the last entry that a power cut cannot take from its text file: what it may take must be there to be written
-    /// again.
-    fn safe(&self, log: Log) -> rusqlite::Result<i64> {
-        Ok(load_file(self.db, log)?.map_or(0, |file| file.synced))
+    /// again. Without text files, everything.
+    fn safe(&self, log: Log, texts: bool) -> rusqlite::Result<i64> {
+        if !texts {
+            return Ok(i64::MAX);
+        }
+        Ok(file::load(self.db, log)?.map_or(0, |file| file.synced))
     }
 }

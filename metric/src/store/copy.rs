@@ -114,9 +114,20 @@ fn copy_pages(db: &Connection, from: &Path, to: &Path) -> Result<(), WriteError>
     let copied = Backup::new(&moment, &mut file)
         .and_then(|backup| backup.run_to_completion(PAGES, Duration::ZERO, None));
     copied.map_err(unwritten)?;
+    forget_files(&file).map_err(unwritten)?;
     // A file that needs no others.
     file.pragma_update_and_check(None, "journal_mode", "delete", |_| Ok(())).map_err(unwritten)?;
     file.close().map_err(|(_, why)| unwritten(why))
+}
+
+/// The text files are not copied: whoever starts from the copy finds none, and needs all lines.
+fn forget_files(copy: &Connection) -> rusqlite::Result<()> {
+    for table in ["file", "closed"] {
+        if copy.table_exists(None, table)? {
+            copy.execute(&format!("DELETE FROM {table}"), [])?;
+        }
+    }
+    Ok(())
 }
 
 fn part_of(to: &Path, more: &str) -> PathBuf {

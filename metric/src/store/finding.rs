@@ -12,15 +12,18 @@ pub enum Kind {
     Unread,
     /// Another program writes into a text file, to which metric writes nothing more.
     LeftAlone,
+    /// No text files are written, because whoever started metric wants none.
+    TextOff,
 }
 
 impl Kind {
-    const ALL: [Self; 2] = [Self::Unread, Self::LeftAlone];
+    const ALL: [Self; 3] = [Self::Unread, Self::LeftAlone, Self::TextOff];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Unread => "unread",
             Self::LeftAlone => "left_alone",
+            Self::TextOff => "text_off",
         }
     }
 }
@@ -30,9 +33,9 @@ impl Kind {
 pub struct Finding {
     /// What is wrong.
     pub kind: Kind,
-    /// The queue, or the file.
+    /// The queue, or the file or files.
     pub subject: String,
-    /// How many messages wait in the queue, or for how many seconds nobody must touch the file.
+    /// How many messages wait in the queue, or for how many seconds nobody must touch the file; else 0.
     pub count: i64,
     /// Since when.
     pub since: Timestamp,

@@ -163,6 +163,25 @@ pub(super) fn age_of_event(db: &Connection, seq: i64) -> rusqlite::Result<Option
         .optional()
 }
 
+/// When the message with this number, or the oldest one after it that is kept, was received; none where there is none.
+pub(super) fn received_event(db: &Connection, seq: i64) -> rusqlite::Result<Option<Timestamp>> {
+    db.prepare_cached(
+        "SELECT received FROM journal WHERE first >= coalesce((SELECT max(first) FROM journal WHERE first <= ?1), ?1) \
+         ORDER BY first LIMIT 1",
+    )?
+    .query_row([seq], |row| row.get(0).map(Timestamp))
+    .optional()
+}
+
+/// When the commit of the scored row with this number, or the oldest one after it that is kept, was received.
+pub(super) fn received_scoring(db: &Connection, seq: i64) -> rusqlite::Result<Option<Timestamp>> {
+    db.prepare_cached(
+        "SELECT received FROM journal WHERE last_scoring >= ?1 ORDER BY last_scoring, first LIMIT 1",
+    )?
+    .query_row([seq], |row| row.get(0).map(Timestamp))
+    .optional()
+}
+
 /// The age at which the scored row with this number was recorded, whose block is kept; none where it was not yet.
 pub(super) fn age_of_scoring(db: &Connection, seq: i64) -> rusqlite::Result<Option<i64>> {
     db.prepare_cached(

@@ -1,8 +1,8 @@
-//! The text files as the database knows them: their lines, and how far they are on disk.
+//! The lines of the text files, as the database gives them.
 
 use std::path::Path;
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, Row};
 use shared::clock::Timestamp;
 use shared::message::RowId;
 
@@ -47,59 +47,29 @@ impl Log {
     }
 }
 
-/// What is known of a text file without looking at it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileState {
-    /// The number of the entry that its first line shows.
-    pub first: i64,
-    /// The number of the last entry that is certainly on disk.
-    pub synced: i64,
-    /// The length of the file up to there, in bytes.
-    pub synced_length: u64,
-    /// Size and modification time that a clean stop left behind; none while metric runs.
-    pub fingerprint: Option<String>,
+/// A line of a text file.
+#[derive(Debug, Clone, Copy)]
+pub struct LogLine<'a> {
+    /// The number of the entry that it shows.
+    pub entry: i64,
+    /// When the entry was committed.
+    pub received: Timestamp,
+    /// The line, with its end.
+    pub text: &'a str,
 }
 
-pub(super) fn load_file(db: &Connection, log: Log) -> rusqlite::Result<Option<FileState>> {
-    db.query_row(
-        "SELECT first, synced, synced_length, fingerprint FROM file WHERE name = ?1",
-        [log.name()],
-        |row| {
-            Ok(FileState {
-                first: row.get(0)?,
-                synced: row.get(1)?,
-                synced_length: row.get(2)?,
-                fingerprint: row.get(3)?,
-            })
-        },
-    )
-    .optional()
-}
-
-pub(super) fn save_file(db: &Connection, log: Log, file: &FileState) -> rusqlite::Result<()> {
-    let FileState { first, synced, synced_length, fingerprint } = file;
-    db.prepare_cached("REPLACE INTO file VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(params![
-        log.name(),
-        first,
-        synced,
-        synced_length,
-        fingerprint
-    ])?;
-    Ok(())
-}
-
-/// Calls `with` for each entry after this number that is kept, in order, with its number and its line, until it returns false.
+/// Calls `with` for each entry after this number that is kept, in order, with its line, until it returns false.
 pub(super) fn lines(
     db: &Connection,
     path: &Path,
     state: &State,
     log: Log,
     after: i64,
-    mut with: impl FnMut(i64, &str) -> Result<bool, WriteError>,
+    mut with: impl FnMut(LogLine<'_>) -> Result<bool, WriteError>,
 ) -> Result<(), WriteError> {
     let mut failed = Ok(());
-    let goes_on = |seq, line: &str| {
-        with(seq, line).unwrap_or_else(|why| {
+    let goes_on = |line: LogLine<'_>| {
+        with(line).unwrap_or_else(|why| {
             failed = Err(why);
             false
         })
@@ -115,7 +85,7 @@ fn event_lines(
     db: &Connection,
     state: &State,
     after: i64,
-    mut goes_on: impl FnMut(i64, &str) -> bool,
+    mut goes_on: impl FnMut(LogLine<'_>) -> bool,
 ) -> rusqlite::Result<()> {
     let (mut text, mut writer) = (String::new(), LineWriter::default());
     journal::events(db, after.max(state.first_event - 1), state.last_event, |block, seq, event| {
@@ -124,7 +94,7 @@ fn event_lines(
         let model = model.as_ref().map(|(_, model)| &**model);
         text.clear();
         writer.event(&mut text, Event { received: block.received, id: id.as_ref(), model, value });
-        Ok(goes_on(seq, &text))
+        Ok(goes_on(LogLine { entry: seq, received: block.received, text: &text }))
     })
 }
 
@@ -132,18 +102,29 @@ fn scored_lines(
     db: &Connection,
     state: &State,
     after: i64,
-    mut goes_on: impl FnMut(i64, &str) -> bool,
+    mut goes_on: impl FnMut(LogLine<'_>) -> bool,
 ) -> rusqlite::Result<()> {
     let mut entries = db.prepare_cached(
         "SELECT seq, source, id, y_true, y_pred, predicted_at, labelled_at, prediction FROM scoring \
          WHERE seq > ?1 ORDER BY seq",
     )?;
-    let mut rows = entries.query([after])?;
+    let mut commits = db.prepare_cached(
+        "SELECT last_scoring, received FROM journal WHERE last_scoring > ?1 ORDER BY last_scoring, first",
+    )?;
+    let (mut rows, mut commits) = (entries.query([after])?, commits.query([after])?);
     let (mut text, mut writer) = (String::new(), LineWriter::default());
+    let mut commit: Option<(i64, Timestamp)> = None;
     while let Some(row) = rows.next()? {
+        let (entry, scored) = (row.get(0)?, read_scored(row, &state.account)?);
+        while commit.is_none_or(|(last, _)| last < entry) {
+            let Some(next) = commits.next()? else { break };
+            commit = Some((next.get(0)?, Timestamp(next.get(1)?)));
+        }
         text.clear();
-        writer.scored(&mut text, &read_scored(row, &state.account)?);
-        if !goes_on(row.get(0)?, &text) {
+        writer.scored(&mut text, &scored);
+        // Of a row that was kept for its file alone, the commit may be forgotten: then a later one stands for it.
+        let received = commit.map_or(scored.predicted_at.max(scored.labelled_at), |(_, received)| received);
+        if !goes_on(LogLine { entry, received, text: &text }) {
             break;
         }
     }

@@ -17,7 +17,7 @@ use crate::followed::Follower;
 use crate::model::{HORIZON, Naive, Step, arrival, shown, step};
 
 /// Few halves are collected in memory, so that most cases have some there and some in the table.
-const LIMITS: Limits = Limits { horizon_ms: HORIZON, retain_ms: None, behind: 6 };
+const LIMITS: Limits = Limits { horizon_ms: HORIZON, retain_ms: None, behind: 6, texts: true };
 
 fn hold(records: &mut Records, folder: &Path, naive: &Naive, follower: &mut Follower) {
     follower.take(records);

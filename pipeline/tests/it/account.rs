@@ -54,7 +54,7 @@ impl Books {
     /// What the files have. Every line must be well formed.
     pub fn recorded(&self) -> Recorded {
         let mut recorded = Recorded::default();
-        for line in whole_lines(&self.logs().join("labels_log.txt")) {
+        for line in self.files("labels_log.txt").iter().flat_map(|file| whole_lines(file)) {
             let cells: Vec<&str> = line.split(' ').collect();
             let count = match (cells.get(1), cells.len()) {
                 (Some(&"y_true"), 4) => &mut recorded.labels,
@@ -64,7 +64,8 @@ impl Books {
             cells[3].parse::<f64>().unwrap();
             *count.entry(cells[2].to_owned()).or_default() += 1;
         }
-        for (number, line) in whole_lines(&self.logs().join("metric_log.csv")).into_iter().enumerate() {
+        let files = self.files("metric_log.csv").into_iter();
+        for (number, line) in files.flat_map(|file| whole_lines(&file).into_iter().enumerate()) {
             if number == 0 {
                 assert_eq!(line, METRIC_HEADER.trim_end());
                 continue;
@@ -76,6 +77,17 @@ impl Books {
             *recorded.rows.entry(cells[0].to_owned()).or_default() += 1;
         }
         recorded
+    }
+
+    /// The file of this name, and those of days that are over.
+    fn files(&self, name: &str) -> Vec<PathBuf> {
+        let closed = |file: &String| {
+            let end = file.strip_prefix(name).and_then(|end| end.strip_prefix('.'));
+            end.is_some_and(|end| end.starts_with("20") && !end.contains(".foreign-"))
+        };
+        let entries = fs::read_dir(self.logs()).into_iter().flatten();
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        names.filter(closed).chain([name.to_owned()]).map(|file| self.logs().join(file)).collect()
     }
 
     /// How many rows `metric_log.csv` has.
@@ -193,7 +205,8 @@ impl Books {
     /// Label and prediction of each row of `metric_log.csv`, by model and version.
     fn pairs(&self) -> BTreeMap<(String, String), Vec<(f64, f64)>> {
         let mut pairs = BTreeMap::<_, Vec<_>>::new();
-        for line in whole_lines(&self.logs().join("metric_log.csv")).into_iter().skip(1) {
+        let files = self.files("metric_log.csv").into_iter();
+        for line in files.flat_map(|file| whole_lines(&file).into_iter().skip(1)) {
             let cells: Vec<&str> = line.split(',').collect();
             let model = (cells[4].to_owned(), cells[5].to_owned());
             pairs.entry(model).or_default().push((cells[1].parse().unwrap(), cells[2].parse().unwrap()));

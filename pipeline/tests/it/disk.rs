@@ -14,6 +14,7 @@ use rand::{RngExt as _, SeedableRng as _};
 
 use crate::account::{TEXTS, adds_up, wait_for};
 use crate::broker::{self, Broker};
+use crate::by_hand::on_another_day;
 use crate::faults::finish;
 use crate::feed::{Feed, seed};
 use crate::processes::{Process, Services, asked, can_trace, is_root};
@@ -282,6 +283,31 @@ async fn power_cut_leaves_rotated_files_whole() {
         let there = fs::read(old).unwrap_or_default();
         assert!(there == whole, "{} has {} bytes of {}", old.display(), there.len(), whole.len());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn power_cut_leaves_the_files_of_a_day_whole() {
+    let broker = broker::turn().await;
+    let services = Services::new(&broker.url);
+    let Some(disk) = Disk::under(&services, 64, false) else { return };
+    let feed = Feed::of(&services);
+    let first_day = on_another_day(&services, &feed, 100).await;
+    let mut metric = services.metric(&["--text", "daily"]);
+    feed.predictions(50..100).await;
+    // As soon as the new file has a line, which no sync has made durable.
+    let closed = || TEXTS.map(|name| services.books.text(&format!("{name}.2026-11-20")));
+    wait_for("the day to be closed", || closed() == first_day, || metric.log()).await;
+    services.books.wait_for_rows(1).await;
+    metric.signal("STOP");
+    disk.cut();
+    metric.kill().await;
+    disk.mount_again();
+    assert!(closed() == first_day, "what was closed was not on disk");
+    feed.pairs(100..120).await;
+    let metric = services.metric(&["--text", "daily"]);
+    records_all(&broker, &services, metric).await;
+    assert!(closed() == first_day);
+    services.books.has_nothing_aside();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,6 +13,7 @@ use rand::{RngExt as _, SeedableRng as _};
 
 use crate::account::{TEXTS, adds_up, count, wait_for};
 use crate::broker::{self, Broker};
+use crate::by_hand::on_another_day;
 use crate::faults::{finish, private, ready};
 use crate::feed::{Again, Feed, seed};
 use crate::processes::{Process, Services, asked, can_trace};
@@ -125,7 +126,7 @@ async fn go_on(services: &Services, status: &serde_json::Value) {
 }
 
 /// The files whose calls are swept, and the calls that change a file or make a change safe.
-const FILES: [&str; 7] = [
+const FILES: [&str; 9] = [
     "metric.db",
     "metric.db-wal",
     "metric.db-journal",
@@ -133,7 +134,11 @@ const FILES: [&str; 7] = [
     TEXTS[1],
     "labels_log.new",
     "metric_log.new",
+    CLOSED[0],
+    CLOSED[1],
 ];
+/// What the files of [`TEXTS`] are called when the day of [`on_another_day`] is over.
+const CLOSED: [&str; 2] = ["labels_log.txt.2026-11-20", "metric_log.csv.2026-11-20"];
 const CALLS: [&str; 12] = [
     "pwrite64",
     "pwritev",
@@ -166,6 +171,15 @@ enum Start {
     Edited,
     /// There are none.
     Anew,
+    /// The text files are those of another day, which it closes.
+    NextDay,
+}
+
+impl Start {
+    /// What it is started with.
+    const fn arguments(self) -> &'static [&'static str] {
+        if matches!(self, Self::NextDay) { &["--text", "daily"] } else { &[] }
+    }
 }
 
 /// `metric` lives one life after the other; each time a batch waits for it.
@@ -193,6 +207,11 @@ async fn metric_killed_before_each_write_with_edited_files() {
 #[tokio::test(flavor = "multi_thread")]
 async fn metric_killed_before_each_write_of_its_first_start() {
     sweep(Start::Anew, 8).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metric_killed_before_each_write_of_a_new_day() {
+    sweep(Start::NextDay, 30).await;
 }
 
 /// Kills `metric` before about so many calls, or before every one.
@@ -271,10 +290,15 @@ impl Sweep<'_> {
     /// A life of metric with a batch in its queues, from its start to its stop, or to the call before which it is to
     /// be killed. Returns whether it was; then the next life, left alone, has put everything right.
     async fn life(&mut self, point: Option<Point>) -> bool {
-        if self.start == Start::Anew {
+        if matches!(self.start, Start::Anew | Start::NextDay) {
             self.services = Services::new(&self.broker.url);
             self.feed = Feed::of(&self.services);
             self.rows = 0;
+        }
+        let mut closed = None;
+        if self.start == Start::NextDay {
+            closed = Some(on_another_day(&self.services, &self.feed, BATCH).await);
+            self.rows = BATCH;
         }
         let books = &self.services.books;
         let from = self.rows;
@@ -301,7 +325,7 @@ impl Sweep<'_> {
             ]),
         }
         let trace: Vec<&str> = trace.iter().map(String::as_str).collect();
-        let mut metric = self.services.metric_traced(&trace);
+        let mut metric = self.services.metric_traced_with(&trace, self.start.arguments());
         let code = tokio::select! {
             code = metric.exit(Duration::from_secs(90)) => code,
             _ = books.settle() => {
@@ -312,7 +336,7 @@ impl Sweep<'_> {
         assert!(matches!(code, None | Some(0)), "{point:?}: exit code {code:?}\n{}", metric.log());
         let killed = code.is_none();
         if killed {
-            let metric = self.services.metric(&[]);
+            let metric = self.services.metric(self.start.arguments());
             self.settled(metric).await;
         }
         books.settle_exactly().await;
@@ -320,6 +344,12 @@ impl Sweep<'_> {
         books.agree_with(&status);
         assert_eq!(count(&status["labels"], "pending"), (BATCH / 2) as u64, "{point:?}");
         self.services.rebuild_writes_the_same();
+        if let Some(closed) = closed {
+            assert!(
+                CLOSED.map(|name| books.text(name)) == closed,
+                "{point:?}: other lines than of their day"
+            );
+        }
         if self.start != Start::Edited {
             books.has_nothing_aside();
         }

@@ -13,6 +13,7 @@ mod broker;
 mod by_hand;
 mod contract;
 mod crashes;
+mod days;
 mod disk;
 mod doors;
 mod erlang;
