@@ -5,13 +5,13 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use shared::clock::Clock;
+use shared::clock::{Clock, Timestamp};
 
 use crate::account::{Account, Rejected};
 use crate::arrival::Arrival;
 use crate::projection::Projection;
 use crate::store::schema::FILE;
-use crate::store::{Before, CommitTime, Finding, Limits, Log, Note, Recorded, Store};
+use crate::store::{Before, CommitTime, Finding, Limits, Log, Note, ReceivedCard, Recorded, Store};
 use crate::write_error::{WriteError, sync_folder};
 
 /// The lock's name in the folder. Never the database itself: closing any other handle of it would lose SQLite's locks.
@@ -162,6 +162,15 @@ impl Records {
     /// Whether trying again may help.
     pub fn keep(&mut self, notes: &[Note]) -> Result<(), WriteError> {
         self.store.keep(notes)
+    }
+
+    /// Keeps what models say of themselves. When it returns, the cards may be acknowledged.
+    ///
+    /// # Errors
+    /// Whether trying again may help.
+    pub fn keep_cards(&mut self, cards: &[ReceivedCard], now: Timestamp) -> Result<(), WriteError> {
+        self.store.keep_cards(cards, now)?;
+        self.is_there()
     }
 
     /// What is known to be wrong.

@@ -4,6 +4,7 @@
 //! and by what it is told from others.
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::clock::Timestamp;
 use crate::message::Name;
@@ -67,11 +68,13 @@ impl Card {
         }
         let json = std::str::from_utf8(bytes).map_err(|_| "it is not text".to_owned())?;
         let said = |why: serde_json::Error| format!("it is no card: {}", within(&why.to_string(), 200));
-        let Form { card } = serde_json::from_str(json).map_err(said)?;
+        // Whole, since whoever shows it reads all of it.
+        let value: Value = serde_json::from_str(json).map_err(said)?;
+        let Form { card } = Form::deserialize(&value).map_err(said)?;
         if card != FORM {
             return Err(format!("it has form {card}; this program reads form {FORM}"));
         }
-        let head: Head = serde_json::from_str(json).map_err(said)?;
+        let head = Head::deserialize(&value).map_err(said)?;
         let model = Name::parse(&head.model).map_err(|why| format!("its model's name: {why}"))?;
         let about = match head.kind.as_str() {
             MODEL => {
@@ -121,6 +124,7 @@ mod tests {
         for (text, want) in [
             ("", "it is no card: EOF"),
             ("151.0", "it is no card: invalid type"),
+            (&"[".repeat(500_000), "it is no card: recursion limit"),
             ("{}", "it is no card: missing field `card`"),
             (r#"{"card": 2, "more": "of it"}"#, "it has form 2; this program reads form 1"),
             (r#"{"card":1,"kind":"model","model":"m"}"#, "without a version"),

@@ -20,12 +20,13 @@ const APPLICATION: i32 = 0x6d74_7263;
 
 /// What leads from each version of the schema to the next one, from the empty database on. The steps that have been
 /// released are never changed.
-const STEPS: [&str; 5] = [
+const STEPS: [&str; 6] = [
     include_str!("1.sql"),
     include_str!("2.sql"),
     include_str!("3.sql"),
     include_str!("4.sql"),
     include_str!("5.sql"),
+    include_str!("8.sql"),
 ];
 
 /// The version with the old tables and the new ones, between which [`packing`] carries everything over.
