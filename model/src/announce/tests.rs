@@ -1,4 +1,4 @@
-//! Cards in the outbox, and on their way to a queue that is not there yet.
+//! Cards in the outbox, and on their way.
 
 use shared::message::Role;
 use shared::readiness::Readiness;
@@ -72,7 +72,7 @@ fn the_waits_grow_up_to_the_usual_time() {
 }
 
 #[tokio::test]
-async fn a_card_waits_for_its_queue_and_none_is_lost_on_the_way() {
+async fn cards_are_published_in_their_order_whenever_they_come() {
     let (transport, stop, readiness) = (Transport::in_memory(), Stop::default(), Readiness::default());
     let publisher = transport.publisher("test", &stop, &readiness);
     let announcements = Announcements::default();

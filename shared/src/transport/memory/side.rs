@@ -1,4 +1,4 @@
-//! The side queues in memory: each is there from its first receiver on, and loses its oldest where it is full.
+//! The side queues in memory: each is there from the beginning, like the three, and loses its oldest where it is full.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -21,8 +21,6 @@ struct Aside {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Whether somebody has received from it.
-    is_made: bool,
     ready: VecDeque<Arc<SideMessage>>,
     bytes: usize,
 }
@@ -38,9 +36,6 @@ impl Broker {
     pub(in crate::transport) fn send_aside(&self, queue: SideQueue, message: SideMessage) -> Sent {
         let aside = self.0.asides.of(queue);
         let mut state = aside.lock();
-        if !state.is_made {
-            return Sent::early(&self.0.names.side(queue));
-        }
         state.bytes += message.body.len();
         state.ready.push_back(Arc::new(message));
         let (most, most_bytes) = queue.most();
@@ -54,9 +49,7 @@ impl Broker {
     }
 
     pub(in crate::transport) fn aside(&self, queue: SideQueue) -> SideReceiver {
-        let aside = Arc::clone(self.0.asides.of(queue));
-        aside.lock().is_made = true;
-        SideReceiver(aside)
+        SideReceiver(Arc::clone(self.0.asides.of(queue)))
     }
 }
 
