@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use crate::MetricOptions;
 use crate::backup::Backup;
 use crate::export::Export;
+use crate::models::Models;
 use crate::rebuild::Rebuild;
 use crate::status::Status;
 
@@ -41,6 +42,7 @@ struct Cli {
 enum Command {
     Status(Status),
     Export(Export),
+    Models(Models),
     Rebuild(Rebuild),
     Backup(Backup),
     Healthcheck(Healthcheck),
@@ -60,6 +62,7 @@ pub fn main() -> ExitCode {
         Some(Command::Healthcheck(healthcheck)) => healthcheck.run(),
         Some(Command::Status(status)) => told(status.run()),
         Some(Command::Export(export)) => told(export.run().map(|()| String::new())),
+        Some(Command::Models(models)) => told(models.run()),
         Some(Command::Rebuild(rebuild)) => told(rebuild.run()),
         Some(Command::Backup(backup)) => told(backup.run()),
         None => {

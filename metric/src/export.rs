@@ -191,7 +191,7 @@ fn parse_time(text: &str) -> Result<Timestamp, String> {
         .ok_or_else(|| "expected a day or a time in UTC, such as 2026-11-22T10:00:00Z".to_owned())
 }
 
-fn parse_model(text: &str) -> Result<ModelId, String> {
+pub(crate) fn parse_model(text: &str) -> Result<ModelId, String> {
     let (name, version) = text.split_once('@').map_or((text, None), |(name, version)| (name, Some(version)));
     let part = |what, text: &str| match text {
         // As people see it, too.

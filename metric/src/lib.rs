@@ -8,6 +8,7 @@ pub mod account;
 mod age;
 pub mod arrival;
 mod backup;
+mod cards;
 pub mod cli;
 pub mod committed;
 pub mod day;
@@ -19,6 +20,7 @@ mod group;
 mod hints;
 pub mod join;
 pub mod lines;
+mod models;
 mod notices;
 mod options;
 mod patience;
@@ -41,10 +43,11 @@ use futures_util::stream::FuturesUnordered;
 use shared::clock::Clock;
 use shared::message::Role;
 use shared::service::Context;
-use shared::transport::{self, Burial};
+use shared::transport::{self, Burial, SideQueue};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
+use cards::Inbox;
 use group::Group;
 use writer::Writer;
 
@@ -80,7 +83,8 @@ pub async fn run(
     let [mut labels, mut predictions] = transport.sole_consumers(APP, queues, PREFETCH, &stop, &readiness);
     let publisher = transport.publisher(APP, &stop, &readiness);
     // A task of its own, so that it goes on while this one waits for something else.
-    let mut writer = tokio::spawn(writer.run(received, labels.lookout()));
+    let cards = Inbox::open(labels.aside(SideQueue::Cards));
+    let mut writer = tokio::spawn(writer.run(received, labels.lookout(), cards));
     let mut writing = true;
     let mut group = Group::default();
     // A group fills while the one before is committed: that is what its first message waits for.

@@ -13,7 +13,7 @@ use crate::follow::Commits;
 use crate::options::TextFiles;
 use crate::projection::Projection;
 use crate::store::schema::FILE;
-use crate::store::{Before, CommitTime, Finding, Kind, Limits, Log, Note, Recorded, Store};
+use crate::store::{Before, CommitTime, Finding, Kind, Limits, Log, Note, ReceivedCard, Recorded, Store};
 use crate::write_error::{WriteError, sync_folder};
 
 /// The lock's name in the folder. Never the database itself: closing any other handle of it would lose SQLite's locks.
@@ -189,6 +189,15 @@ impl Records {
     /// Whether trying again may help.
     pub fn keep(&mut self, notes: &[Note]) -> Result<(), WriteError> {
         self.store.keep(notes)
+    }
+
+    /// Keeps what models say of themselves. When it returns, the cards may be acknowledged.
+    ///
+    /// # Errors
+    /// Whether trying again may help.
+    pub fn keep_cards(&mut self, cards: &[ReceivedCard], now: Timestamp) -> Result<(), WriteError> {
+        self.store.keep_cards(cards, now)?;
+        self.is_there()
     }
 
     /// What is known to be wrong.

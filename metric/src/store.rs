@@ -1,6 +1,7 @@
 //! The database: everything that was received and what became of it. The truth, of which the text files are a view.
 
 mod block;
+mod cards;
 mod change;
 mod commits;
 mod copy;
@@ -32,6 +33,7 @@ use crate::decide::Contradiction;
 use crate::follow::{Commits, Publisher};
 use crate::write_error::{WriteError, damaged};
 
+pub use cards::{KeptCard, ReceivedCard};
 use change::{Change, Changed};
 pub use file::{ClosedFile, FileState};
 pub use finding::{Finding, Kind, Note};
@@ -208,6 +210,14 @@ impl Store {
             return Ok(());
         }
         self.change(|change| notes.iter().try_for_each(|note| finding::save(change.db, note)))
+    }
+
+    /// Keeps what models say of themselves.
+    pub fn keep_cards(&mut self, cards: &[ReceivedCard], now: Timestamp) -> Result<(), WriteError> {
+        if cards.is_empty() {
+            return Ok(());
+        }
+        self.change(|change| cards::save(change.db, cards, now))
     }
 
     /// What is known to be wrong.

@@ -19,6 +19,7 @@ use tracing::{error, info, warn};
 use crate::PREFETCH;
 use crate::account::Rejected;
 use crate::age::{Age, Reading};
+use crate::cards::{self, Inbox, Waiting as WaitingCards};
 use crate::decide::Contradiction;
 use crate::follow::Commits;
 use crate::group::{Came, Group, Turn};
@@ -132,6 +133,7 @@ impl Writer {
         mut self,
         mut groups: mpsc::Receiver<Turn>,
         lookout: Lookout,
+        mut cards: Inbox,
     ) -> anyhow::Result<()> {
         self.patience.over();
         let mut looks = look_again_and_again(lookout);
@@ -156,14 +158,14 @@ impl Writer {
                 _ = ticks.tick() => {
                     unsynced = (unsynced + 1) % SYNC_TICKS;
                     self.hint()?;
-                    self.tick(unsynced == 0).await?
+                    self.tick(unsynced == 0, cards.waiting()).await?
                 }
             };
             if !goes_on {
                 break;
             }
         }
-        self.close().await
+        self.close(cards.waiting()).await
     }
 
     /// The present moment.
@@ -212,16 +214,24 @@ impl Writer {
     }
 
     /// Does what time asks for. Returns whether to go on.
-    async fn tick(&mut self, sync: bool) -> anyhow::Result<bool> {
+    async fn tick(&mut self, sync: bool, waiting: WaitingCards) -> anyhow::Result<bool> {
         let (now, limits, notes) = (self.now(), self.limits, self.notices.notes());
+        let WaitingCards { cards, deliveries } = waiting;
+        let cards = Arc::new(cards);
+        let kept = Arc::clone(&cards);
         let due = move |records: &mut Records| {
             records.keep(&notes)?;
+            records.keep_cards(&kept, now.wall)?;
             if sync {
                 records.sync()?;
             }
             records.is_due(now, &limits)
         };
-        match self.attempt(due).await? {
+        let due = self.attempt(due).await?;
+        if due.is_some() {
+            cards::written(&cards, deliveries).await;
+        }
+        match due {
             Some(true) => self.write(Group::default()).await,
             due => Ok(due.is_some()),
         }
@@ -296,11 +306,15 @@ impl Writer {
         }
     }
 
-    async fn close(mut self) -> anyhow::Result<()> {
+    async fn close(mut self, waiting: WaitingCards) -> anyhow::Result<()> {
         let Some(mut records) = self.records.take() else { return Ok(()) };
         let (now, limits, patient) = (self.now(), self.limits, !self.patience.is_told());
+        let WaitingCards { cards, deliveries } = waiting;
+        let cards = Arc::new(cards);
+        let kept = Arc::clone(&cards);
         let closed = spawn_blocking(move || {
             if patient {
+                records.keep_cards(&kept, now.wall)?;
                 records.commit(&[], Rejected::default(), now, &limits)?;
             }
             records.close()
@@ -316,6 +330,10 @@ impl Writer {
             // What was committed is safe; the next start writes the lines that are missing.
             Err(WriteError::Passing(why)) => {
                 error!("{why:#}; the next start goes on from there");
+                Ok(())
+            }
+            Ok(()) if patient => {
+                cards::written(&cards, deliveries).await;
                 Ok(())
             }
             closed => closed.map_err(WriteError::into_error),

@@ -7,10 +7,13 @@
 //!   [`inputs`] is what it wants of a row, and [`encode`] what becomes of a row first.
 //! - `maker`: what other libraries save by themselves; `advice`: the lines that make files for us of what is not read.
 //! - [`swap`]: looks after the file and replaces the model that serves.
+//! - [`card`]: what is told of a model to whoever keeps records; [`announce`] publishes it.
 //! - [`serve`]: takes rows from their queue in micro-batches and publishes predictions.
 //! - [`cli`]: the command line; [`command`]: what its commands do.
 
 mod advice;
+pub mod announce;
+pub mod card;
 pub mod cli;
 pub mod command;
 pub mod content;

@@ -22,11 +22,17 @@ pub struct Refusal {
     pub why: String,
 }
 
+impl Refusal {
+    /// What is wrong, fit to be shown: some of the words are the file's own.
+    #[must_use]
+    pub fn words(&self) -> String {
+        within(&self.why, LONGEST)
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Some of the words are the file's own.
-        let why = within(&self.why, LONGEST);
-        write!(f, "{} cannot be used: {why} ({})", self.path.display(), self.reason)
+        write!(f, "{} cannot be used: {} ({})", self.path.display(), self.words(), self.reason)
     }
 }
 

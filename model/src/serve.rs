@@ -50,6 +50,7 @@ pub async fn run(context: service::Context, options: ServeOptions) -> anyhow::Re
     let has_model = readiness.condition("a valid model");
     let (keeper, mut serving) =
         ModelKeeper::new(&options.model, &options.answers.model_name, Loader::of_this_program());
+    let announcements = keeper.announcements();
     // Aborted when this function ends.
     let mut keeping = JoinSet::new();
     keeping.spawn(keeper.keep());
@@ -70,6 +71,8 @@ pub async fn run(context: service::Context, options: ServeOptions) -> anyhow::Re
             return Ok(());
         }
     }
+    // On the side: no row waits for a card.
+    keeping.spawn(announcements.publish(APP, publisher.clone()));
     let rows = transport.subscription(Role::Features);
     let mut consumer = transport.consumer(APP, rows, PREFETCH, &stop, &readiness);
     has_place.set(true);

@@ -9,12 +9,16 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use shared::card::Card;
+use shared::clock::Timestamp;
 use shared::message::Name;
 use shared::metrics::Counter;
 use tokio::sync::watch;
 use tokio::task;
 use tracing::{debug, info, warn};
 
+use crate::announce::Announcements;
+use crate::card;
 use crate::content::{Content, Digest, ModelStamp, Unread};
 use crate::load::{self, About, Loaded, Loader};
 use crate::predictor::Predictor;
@@ -43,6 +47,7 @@ pub struct ModelKeeper {
     loader: Loader,
     serving: watch::Sender<Option<Arc<Predictor>>>,
     last_look: LastLook,
+    announcements: Announcements,
 }
 
 /// What is known of the file.
@@ -98,9 +103,16 @@ impl ModelKeeper {
                 loader,
                 serving,
                 last_look: LastLook::default(),
+                announcements: Announcements::default(),
             },
             receiver,
         )
+    }
+
+    /// The cards of what serves and of what is refused from now on.
+    #[must_use]
+    pub fn announcements(&self) -> Announcements {
+        self.announcements.clone()
     }
 
     /// Looks for ever.
@@ -110,11 +122,17 @@ impl ModelKeeper {
         let mut wake = Wake::Finished;
         loop {
             let (path, loader, last_look) = (self.path.clone(), self.loader.clone(), self.last_look.clone());
-            let looked = task::spawn_blocking(move || last_look.look(&path, &loader, wake)).await;
-            match looked {
-                Ok((last_look, look)) => {
+            let name = self.name.clone();
+            let looked = task::spawn_blocking(move || {
+                let (last_look, found) = last_look.look(&path, &loader, wake);
+                // Here, since a large file has a card that takes a while.
+                let card = found.loaded().map(|loaded| card::of_model(&name, &path, loaded));
+                (last_look, found, card)
+            });
+            match looked.await {
+                Ok((last_look, look, card)) => {
                     self.last_look = last_look;
-                    self.act(look);
+                    self.act(look, card);
                 }
                 // The model that serves is not concerned.
                 Err(why) => warn!("cannot look at {}: {why}", self.path.display()),
@@ -123,29 +141,33 @@ impl ModelKeeper {
         }
     }
 
-    fn act(&mut self, look: Found) {
+    fn act(&mut self, look: Found, card: Option<Card>) {
         match look {
             Found::Nothing => {}
             Found::Gone => warn!("there is no model at {}; {}", self.path.display(), self.meanwhile()),
-            Found::Judged(judged) => match judged.and_then(|loaded| self.admit(loaded)) {
+            Found::Judged(judged) => match judged.and_then(|loaded| self.admit(loaded, card)) {
                 Ok(()) => {}
                 Err(refusal) => {
                     self.count_refusal(refusal.reason);
                     warn!(model.refused = refusal.reason, "{refusal}; {}", self.meanwhile());
+                    let serving = self.serving.borrow().clone();
+                    let serving = serving.as_ref().map(|serving| serving.version());
+                    let card = card::of_refusal(&self.name, &refusal, serving, Timestamp::now());
+                    self.announcements.add(card);
                 }
             },
         }
     }
 
     /// Has a model that passed its checks serve, unless it wants other rows than the one that serves.
-    fn admit(&mut self, loaded: Loaded) -> Result<(), Refusal> {
+    fn admit(&mut self, loaded: Loaded, card: Option<Card>) -> Result<(), Refusal> {
         let Loaded { predictor: next, about } = loaded;
         let (path, name) = (self.path.display(), &self.name);
         let before = self.serving.borrow().clone();
         let Some(before) = before else {
             info!(model.version = %next.version(), "serving {path}: {name}@{}, {}", next.version(), next.inputs());
             self.say_lack(&about);
-            self.serving.send_replace(Some(Arc::new(next)));
+            self.serve(next, card);
             return Ok(());
         };
         if next.version() == before.version() {
@@ -162,9 +184,14 @@ impl ModelKeeper {
         }
         info!(model.version = %next.version(), "swapped {path}: {name}@{} now serves, replacing {name}@{}", next.version(), before.version());
         self.say_lack(&about);
-        self.serving.send_replace(Some(Arc::new(next)));
+        self.serve(next, card);
         SWAPS.add([self.name.as_str()], 1);
         Ok(())
+    }
+
+    fn serve(&self, next: Predictor, card: Option<Card>) {
+        card.into_iter().for_each(|card| self.announcements.add(card));
+        self.serving.send_replace(Some(Arc::new(next)));
     }
 
     fn say_lack(&self, about: &About) {
@@ -248,6 +275,13 @@ impl LastLook {
 impl Found {
     fn judged(result: Result<Loaded, Refusal>) -> Self {
         Self::Judged(Box::new(result))
+    }
+
+    fn loaded(&self) -> Option<&Loaded> {
+        match self {
+            Self::Judged(judged) => judged.as_ref().as_ref().ok(),
+            Self::Nothing | Self::Gone => None,
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What every service needs, and nothing that only one of them needs.
 //!
 //! - [`message`]: what travels between the services, and its form on the wire.
+//! - [`card`]: what a model says of itself, for whoever keeps it.
 //! - [`transport`]: moves messages, on RabbitMQ or in memory, under one set of rules.
 //! - [`cli`]: reads the flags of a program and their variables.
 //! - [`service`]: starts a service, reports on it and stops it; [`owner`]: as whom, in a container.
@@ -10,6 +11,7 @@
 //! - [`table`]: reads tables, as people have them; [`scores`]: how far predictions are off.
 
 pub mod admin;
+pub mod card;
 pub mod cli;
 pub mod clock;
 pub mod http;

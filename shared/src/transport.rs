@@ -14,6 +14,7 @@ pub mod lookout;
 pub mod memory;
 pub mod queues;
 mod said;
+pub mod side;
 
 /// What the fuzz targets reach.
 #[cfg(fuzzing)]
@@ -37,6 +38,7 @@ pub use batch::{Aside, Batch};
 pub use delivery::{DeadLetter, Delivery};
 pub use lookout::{Look, Lookout, Seen, Waiting};
 pub use queues::{QueueKind, QueueName, QueueOptions, Queues, Subscription};
+pub use side::{Sent, SideDelivery, SideMessage, SideQueue, SideReceiver};
 
 use batch::{Receipt, partition};
 use delivery::{Content, reject_from_zero, shown_id};

@@ -8,6 +8,7 @@ use rusqlite::{Connection, params, params_from_iter};
 use shared::clock::Timestamp;
 use shared::transport::Queues;
 
+use super::cards::{self, KeptCard};
 use super::finding::{self, Finding};
 use super::log::read_scored;
 use super::schema;
@@ -63,6 +64,14 @@ impl Reader {
     pub fn account(&self) -> anyhow::Result<Account> {
         let read = || Ok(State::load(&*self.db.unchecked_transaction()?)?.account);
         read().map_err(|why| WriteError::with_database(why, &self.path).into_error())
+    }
+
+    /// What models say of themselves, and the files that were refused.
+    ///
+    /// # Errors
+    /// A database that cannot be read.
+    pub fn cards(&self) -> anyhow::Result<(Vec<KeptCard>, Vec<KeptCard>)> {
+        cards::load(&self.db).map_err(|why| WriteError::with_database(why, &self.path).into_error())
     }
 
     /// What is wrong, as far as the one who writes knows, or knew last.

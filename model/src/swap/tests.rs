@@ -173,7 +173,7 @@ fn what_is_refused_changes_nothing_and_is_said_to_be() {
     let see = |keeper: &mut ModelKeeper, bytes: &[u8]| {
         folder.rename_in(bytes);
         let loaded = Loader::default().load(&path)?;
-        keeper.admit(loaded)
+        keeper.admit(loaded, None)
     };
     assert_eq!(see(&mut keeper, b"{").unwrap_err().reason, reason::MALFORMED);
     assert_eq!((serves(), &*keeper.meanwhile()), (None, "waiting for a model, taking no rows until then"));
@@ -247,4 +247,31 @@ fn a_change_of_the_second_file_is_noticed() {
     assert!(matches!(look, Found::Nothing), "the other file may still be written: {look:?}");
     let (_, look) = last_look.look(&path, &loader, Wake::Clock);
     assert!(judged(look).is_err());
+}
+
+#[tokio::test]
+async fn what_serves_and_what_is_refused_each_has_a_card() {
+    let folder = Folder::new();
+    let good = [model(1.0, 2), model(2.0, 2)];
+    folder.write("model.json", &good[0]);
+    let (keeper, mut serving) = folder.keeper();
+    let announcements = keeper.announcements();
+    let keeping = tokio::spawn(keeper.keep());
+    serves(&mut serving, &good[0]).await;
+    folder.rename_in(b"{");
+    announcements.comes_to(2).await;
+    folder.rename_in(&good[1]);
+    serves(&mut serving, &good[1]).await;
+    // The same content is nothing new.
+    folder.rename_in(&good[1]);
+    folder.rename_in(&model(1.0, 3));
+    announcements.comes_to(4).await;
+    let cards: Vec<serde_json::Value> =
+        announcements.pending().iter().map(|card| serde_json::from_str(&card.json).unwrap()).collect();
+    let [first, second] = good.map(|bytes| version(&bytes));
+    assert_eq!((&cards[0]["kind"], &cards[0]["version"]), (&"model".into(), &first.clone().into()));
+    assert_eq!((&cards[1]["reason"], &cards[1]["serving"]), (&"malformed".into(), &first.into()));
+    assert_eq!((&cards[2]["kind"], &cards[2]["version"]), (&"model".into(), &second.clone().into()));
+    assert_eq!((&cards[3]["reason"], &cards[3]["serving"]), (&"other_features".into(), &second.into()));
+    keeping.abort();
 }

@@ -86,7 +86,6 @@ fn row(arg: &Arg) -> String {
     let default = match told {
         Some(told) => told,
         None if is_switch(arg) => "off".to_owned(),
-        None if arg.get_long().is_none() => "required".to_owned(),
         None if defaults.is_empty() => if arg.is_required_set() { "required" } else { "none" }.to_owned(),
         None => defaults.join(", "),
     };

@@ -10,7 +10,7 @@ use lapin::options::{BasicGetOptions, BasicPublishOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use shared::message::Role;
-use shared::transport::{Endpoint, QueueKind, Queues, administration};
+use shared::transport::{Endpoint, QueueKind, Queues, SideQueue, administration};
 use tokio::sync::{
     Mutex, MutexGuard, OnceCell, RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore, SemaphorePermit,
 };
@@ -226,6 +226,10 @@ impl Broker {
                 channel.queue_delete(name.into(), Default::default()).await.unwrap();
             }
         }
+        for side in SideQueue::ALL {
+            let name = Queues::default().side(side).to_string();
+            channel.queue_delete(name.into(), Default::default()).await.unwrap();
+        }
         for exchange in ["pipeline", "pipeline.dead"] {
             channel.exchange_delete(exchange.into(), Default::default()).await.unwrap();
         }
@@ -235,6 +239,21 @@ impl Broker {
     /// Makes our queues and exchanges, as an administrator does.
     pub async fn declare(&self, kind: QueueKind) {
         administration::declare(&Endpoint::from_url(&self.url, kind).unwrap()).await.unwrap();
+    }
+
+    /// Deletes a queue.
+    pub async fn delete(&self, queue: &str) {
+        let (connection, channel) = self.channel().await;
+        channel.queue_delete(queue.into(), Default::default()).await.unwrap();
+        connection.close(200, "deleted".into()).await.unwrap();
+    }
+
+    /// Takes a queue from our exchange.
+    pub async fn unbind(&self, queue: &str) {
+        let (connection, channel) = self.channel().await;
+        let nothing = FieldTable::default();
+        channel.queue_unbind(queue.into(), "pipeline".into(), queue.into(), nothing).await.unwrap();
+        connection.close(200, "unbound".into()).await.unwrap();
     }
 
     /// Publishes as an outside producer does: to the default exchange, with these properties.

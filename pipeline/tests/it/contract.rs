@@ -6,7 +6,10 @@ use shared::clock::Timestamp;
 use shared::message::{Incoming as _, Key, Label, Outgoing, Rejection, Role, RowId};
 use shared::readiness::Readiness;
 use shared::stop::Stop;
-use shared::transport::{Batch, Burial, Consumer, Endpoint, Publisher, QueueKind, Transport};
+use shared::transport::{
+    Batch, Burial, Consumer, Endpoint, Publisher, QueueKind, Sent, SideDelivery, SideMessage, SideQueue,
+    SideReceiver, Transport,
+};
 use tokio::time::timeout;
 
 use crate::broker::{self, Broker};
@@ -304,6 +307,61 @@ async fn publishing_ends_when_the_process_must(world: &World) {
     assert_eq!(result.unwrap_err().to_string(), "stopped before the broker confirmed");
 }
 
+fn aside(number: i64) -> SideMessage {
+    let headers = vec![("model", "m".to_owned())];
+    SideMessage {
+        app: "test",
+        published_at: Timestamp(number),
+        headers,
+        body: number.to_string().into_bytes().into(),
+    }
+}
+
+async fn take_aside(receiver: &mut SideReceiver) -> SideDelivery {
+    timeout(PATIENCE, receiver.take()).await.expect("take hangs").unwrap()
+}
+
+async fn send_aside(publisher: &Publisher, number: i64) -> Sent {
+    timeout(PATIENCE, publisher.send_aside(SideQueue::Cards, aside(number)))
+        .await
+        .expect("send hangs")
+        .unwrap()
+}
+
+async fn a_side_queue_gives_what_was_sent_once_it_is_acknowledged_no_more(world: &World) {
+    let publisher = world.publisher();
+    let consumer = world.consumer(1);
+    let mut receiver = consumer.aside(SideQueue::Cards);
+    for number in [7, 8] {
+        assert_eq!(send_aside(&publisher, number).await, Sent::Confirmed);
+        let delivery = take_aside(&mut receiver).await;
+        assert_eq!(delivery.body(), number.to_string().as_bytes());
+        assert_eq!((delivery.published_at(), delivery.finding()), (Some(Timestamp(number)), None));
+        delivery.ack().await;
+    }
+    // The three queues know nothing of it.
+    let mut consumer = consumer;
+    nothing_comes(&mut consumer).await;
+    consumer.close().await;
+    let consumer = world.consumer(1);
+    let again = timeout(NOTHING_COMES, consumer.aside(SideQueue::Cards).take()).await;
+    assert!(again.is_err(), "delivered again: {again:?}");
+}
+
+async fn a_side_queue_loses_its_oldest_and_never_refuses(world: &World) {
+    let publisher = world.publisher();
+    for number in 0..260 {
+        assert_eq!(send_aside(&publisher, number).await, Sent::Confirmed, "{number}");
+    }
+    let consumer = world.consumer(1);
+    let mut receiver = consumer.aside(SideQueue::Cards);
+    for number in 4..260 {
+        let delivery = take_aside(&mut receiver).await;
+        assert_eq!(delivery.published_at(), Some(Timestamp(number)));
+        delivery.ack().await;
+    }
+}
+
 macro_rules! contract {
     ($($check:ident),* $(,)?) => {
         mod memory {
@@ -342,6 +400,33 @@ contract! {
     a_batch_is_bounded_in_bytes,
     taking_can_be_given_up_without_loss,
     publishing_ends_when_the_process_must,
+    a_side_queue_gives_what_was_sent_once_it_is_acknowledged_no_more,
+    a_side_queue_loses_its_oldest_and_never_refuses,
+}
+
+/// Whatever publishes goes on beside it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_side_queue_that_is_missing_or_unbound_holds_nothing_up() {
+    let world = World::amqp(QueueKind::Quorum).await;
+    let broker = world.broker.as_ref().unwrap();
+    broker.delete("y_predict.cards").await;
+    let publisher = world.publisher();
+    for number in 0..3 {
+        let Sent::Not { why, early: true } = send_aside(&publisher, number).await else {
+            panic!("it is sent")
+        };
+        assert_eq!(why, "queue y_predict.cards does not exist yet: its consumer creates it");
+        publish(&publisher, vec![label(&number.to_string())]).await;
+    }
+    let mut consumer = world.consumer(10);
+    let mut receiver = consumer.aside(SideQueue::Cards);
+    let taking = tokio::spawn(async move { take_aside(&mut receiver).await.published_at() });
+    let sent = async { while send_aside(&publisher, 9).await != Sent::Confirmed {} };
+    timeout(PATIENCE, sent).await.expect("the receiver makes no queue");
+    assert_eq!(taking.await.unwrap(), Some(Timestamp(9)));
+    assert_eq!(take_all(&mut consumer, 3).await, names(0..3));
+    broker.unbind("y_predict.cards").await;
+    assert_eq!(send_aside(&publisher, 10).await, Sent::Confirmed, "it is bound again");
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ mod alone;
 mod bodies;
 mod broker;
 mod by_hand;
+mod cards;
 mod contract;
 mod crashes;
 mod days;

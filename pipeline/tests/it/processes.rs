@@ -359,6 +359,12 @@ impl Services {
         serde_json::from_str(&said).unwrap_or_else(|why| panic!("{why}: {said}"))
     }
 
+    /// What `metric models --json` says of the records.
+    pub fn models(&self) -> serde_json::Value {
+        let said = self.metric_command(&["models", "--json"]);
+        serde_json::from_str(&said).unwrap_or_else(|why| panic!("{why}: {said}"))
+    }
+
     /// The text of a hint of `metric status`, where it gives it.
     pub fn hint(&self, name: &str) -> Option<String> {
         let status = self.status();

@@ -4,6 +4,8 @@
 //!
 //! It is for one-process runs, tests and embedding. It does not outlive its process.
 
+mod side;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -21,6 +23,8 @@ static FORGOTTEN: Counter<1> = Counter::new(
     ["queue"],
 );
 
+pub use side::{SideDelivery, SideReceiver};
+
 /// How many messages a queue holds before publishers wait. It bounds memory and couples the services' pace.
 const CAPACITY: usize = 8192;
 
@@ -32,6 +36,7 @@ pub struct Broker(Arc<Shared>);
 struct Shared {
     names: Queues,
     queues: Mutex<Vec<Arc<Queue>>>,
+    asides: side::Asides,
 }
 
 /// One queue.
@@ -74,7 +79,8 @@ impl Default for Broker {
     /// With the three queues of the pipeline, under their usual names.
     fn default() -> Self {
         let names = Queues::default();
-        let broker = Self(Arc::new(Shared { queues: Mutex::default(), names }));
+        let broker =
+            Self(Arc::new(Shared { queues: Mutex::default(), asides: side::Asides::default(), names }));
         for role in Role::ALL {
             FORGOTTEN.add([role.name()], 0);
             broker.queue(&broker.subscription(role));

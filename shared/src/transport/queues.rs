@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
+use super::side::SideQueue;
 use crate::message::Role;
 
 /// Stands in for "no limit": -1 means that on RabbitMQ 4 and "drop at the first redelivery" on 3.10, and no
@@ -280,6 +281,7 @@ impl Queues {
             .flat_map(|role| [queues.name(role).clone(), queues.name(role).with("dead")])
             .collect();
         all.push(queues.lock());
+        all.extend(SideQueue::ALL.map(|side| queues.side(side)));
         all.sort();
         match all.windows(2).find(|pair| pair[0] == pair[1]) {
             Some(pair) => Err(format!(
@@ -318,6 +320,12 @@ impl Queues {
         }
     }
 
+    /// What a side queue is called, which is also its routing key.
+    #[must_use]
+    pub fn side(&self, queue: SideQueue) -> QueueName {
+        self.name(queue.beside()).with(queue.suffix())
+    }
+
     /// The queue that one `metric` alone can hold: whoever has it records this stream.
     #[must_use]
     pub fn lock(&self) -> QueueName {
@@ -354,6 +362,7 @@ mod tests {
         let queues = Queues::new(&options).unwrap();
         assert_eq!(Role::ALL.map(|role| queues.name(role).to_string()), ["features", "y_true", "y_pred"]);
         assert_eq!(queues.lock().as_str(), "y_pred.metric");
+        assert_eq!(queues.side(SideQueue::Cards).as_str(), "y_pred.cards");
         let options = QueueOptions { labels_queue: Some("truth".to_owned()), ..options };
         let queues = Queues::new(&options).unwrap();
         assert_eq!(queues.subscription(Role::Label).dead().as_str(), "truth.dead");
@@ -362,7 +371,7 @@ mod tests {
 
     #[test]
     fn a_name_serves_once() {
-        for (labels, predictions) in [("a", "a"), ("a", "a.dead"), ("b.metric", "b")] {
+        for (labels, predictions) in [("a", "a"), ("a", "a.dead"), ("b.metric", "b"), ("b.cards", "b")] {
             let options = QueueOptions {
                 labels_queue: Some(labels.to_owned()),
                 predictions_queue: Some(predictions.to_owned()),

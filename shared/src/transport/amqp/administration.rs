@@ -15,6 +15,7 @@ use super::refusal::{Kind, Operation, quoted};
 use super::topology::{self, Failure, ask};
 use crate::message::Role;
 use crate::transport::queues::{Argument, Arguments, DEAD_EXCHANGE, EXCHANGE, QueueName, Queues};
+use crate::transport::side::SideQueue;
 
 /// Something on the broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +73,11 @@ pub fn items(queues: &Queues) -> Vec<Item> {
             key: one.key,
         });
     }
+    for side in SideQueue::ALL {
+        let name = queues.side(side);
+        let arguments = side.arguments(queues.kind());
+        items.push(Item::Queue { key: name.clone(), name, arguments, exchange: EXCHANGE });
+    }
     items
 }
 
@@ -122,7 +128,7 @@ pub fn rights(queues: &Queues) -> Vec<Rights> {
     ]
 }
 
-/// What `model` and `metric` need besides for the side queues: cards of models (`<predictions>.cards`, which `metric`
+/// What `model` and `metric` need besides for the side queues, of today and reserved: cards of models (`<predictions>.cards`, which `metric`
 /// makes), questions (`<features>.ask`, which `model` makes, answered by way of `amq.default`), orders
 /// (`<features>.control.*`, one a `model`) and challengers (`<features>.challenger.*`). Rows flow without them.
 #[must_use]
@@ -286,9 +292,13 @@ mod tests {
     #[test]
     fn what_is_made_is_said() {
         let lines: Vec<String> = items(&Queues::default()).iter().map(ToString::to_string).collect();
-        assert_eq!(lines.len(), 8);
+        assert_eq!(lines.len(), 9);
         assert_eq!(lines[0], "exchange pipeline: direct, durable");
         assert!(lines[3].starts_with("queue Features: durable, x-queue-type=quorum"), "{}", lines[3]);
         assert!(lines[3].ends_with("; bound to pipeline with the key Features"), "{}", lines[3]);
+        let cards =
+            "queue y_predict.cards: durable, x-queue-type=quorum, x-delivery-limit=20, x-max-length=256";
+        assert!(lines[8].starts_with(cards), "{}", lines[8]);
+        assert!(lines[8].ends_with("; bound to pipeline with the key y_predict.cards"), "{}", lines[8]);
     }
 }

@@ -20,6 +20,7 @@ use super::guard::watch::Watch;
 use super::link::{Link, Session};
 use super::lookout::Lookout;
 use super::receipt::Receipt;
+use super::side::SideReceiver;
 use super::sole::Former;
 use super::subscribe::{Stream, Subscribed, Wide, subscribe_alone, widen};
 use super::topology::{self, Failure};
@@ -27,6 +28,7 @@ use crate::message::Role;
 use crate::readiness::Readiness;
 use crate::stop::Stop;
 use crate::transport::queues::{QueueName, Subscription};
+use crate::transport::side::SideQueue;
 use crate::transport::{BATCH_BYTES, Batch, Delivery, Error, shown_id};
 
 /// After how many deliveries without an end a message is given to nobody together with others.
@@ -256,6 +258,10 @@ impl Consumer {
 
     pub(in crate::transport) fn lookout(&self) -> Lookout {
         Lookout::new(Arc::clone(&self.link), self.endpoint.clone())
+    }
+
+    pub(in crate::transport) fn aside(&self, queue: SideQueue) -> SideReceiver {
+        SideReceiver::new(Arc::clone(&self.link), self.endpoint.clone(), queue)
     }
 
     pub(in crate::transport) async fn close(self) {

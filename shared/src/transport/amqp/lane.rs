@@ -54,6 +54,15 @@ impl Lane {
         Ok(Self(Mutex::new(Some(confirming_channel(connection).await?))))
     }
 
+    /// Opens the channel where there is none, without harm to anything else where that fails.
+    pub(super) async fn make_ready(&self, connection: &Connection) -> Result<(), Failure> {
+        let mut place = self.0.lock().await;
+        if !place.as_ref().is_some_and(|channel| channel.status().connected()) {
+            *place = Some(confirming_channel(connection).await?);
+        }
+        Ok(())
+    }
+
     /// Publishes a batch and waits for its confirms, but no longer than `at_most`, where that is said. What was confirmed
     /// until the session fails, or until it is too late, is confirmed.
     pub(super) async fn publish<S>(

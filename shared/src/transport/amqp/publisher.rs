@@ -68,6 +68,8 @@ pub(super) struct Lanes {
     lanes: Vec<Lane>,
     /// Of its own, so that a letter that the broker answers by closing the channel disturbs nothing else.
     pub(super) letters: Lane,
+    /// For what may fail without harm.
+    pub(super) aside: Lane,
     next: AtomicUsize,
     _unread: Unread,
 }
@@ -235,7 +237,7 @@ impl Publisher {
         match fate {
             Fate::Confirmed | Fate::Lost => None,
             Fate::Full => later(format!("queue {queue} is full or unavailable")),
-            Fate::Returned => match topology::route(&session.role.connection, endpoint, message.role).await {
+            Fate::Returned => match topology::route(&session.role.connection, endpoint, queue).await {
                 Ok(topology::Route::Bound) => {
                     self.0.stand_in.found(message.role);
                     later(format!("queue {queue} was not bound to {EXCHANGE}; it is now"))
@@ -336,6 +338,15 @@ impl Publisher {
         }
     }
 
+    pub(super) fn endpoint(&self) -> &Endpoint {
+        &self.0.endpoint
+    }
+
+    /// Waits for a connection.
+    pub(super) async fn session(&self) -> Result<Arc<Session<Lanes>>, Error> {
+        self.0.link.session().await
+    }
+
     pub(in crate::transport) async fn close(&self) {
         self.0.link.close().await;
     }
@@ -362,7 +373,7 @@ async fn open_lanes(
     for _ in 0..LANES {
         lanes.push(Lane::open(&connection).await?);
     }
-    let letters = Lane::default();
+    let (letters, aside) = (Lane::default(), Lane::default());
     let unread = Unread::watch(Arc::clone(&connection), endpoint, published);
-    Ok(Lanes { connection, lanes, letters, next: AtomicUsize::new(0), _unread: unread })
+    Ok(Lanes { connection, lanes, letters, aside, next: AtomicUsize::new(0), _unread: unread })
 }

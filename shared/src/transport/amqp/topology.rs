@@ -64,7 +64,7 @@ pub(super) struct Found {
     pub(super) consumers: u32,
 }
 
-/// Whether messages of a role can reach its queue.
+/// Whether messages can reach a queue.
 pub(super) enum Route {
     /// It is bound to our exchange now.
     Bound,
@@ -186,7 +186,7 @@ pub(super) async fn own(
             found
         }
         None => {
-            declare_missing(connection, endpoint, subscription).await?;
+            declare_missing(connection, endpoint, queue, arguments).await?;
             Found { messages: 0, consumers: 0 }
         }
     };
@@ -204,15 +204,17 @@ pub(super) async fn make(
 ) -> Result<(), Failure> {
     exchange(connection, endpoint, EXCHANGE).await?;
     dead_letters(connection, endpoint, subscription).await?;
-    declare_missing(connection, endpoint, subscription).await?;
-    let Subscription { queue, key, .. } = subscription;
+    let Subscription { queue, key, arguments, .. } = subscription;
+    declare_missing(connection, endpoint, queue, arguments).await?;
     bind(connection, endpoint, queue, EXCHANGE, key).await?.map_err(Failure::Refused)
 }
 
-async fn declare_missing(
+/// Makes a queue that is missing, unbound.
+pub(super) async fn declare_missing(
     connection: &Connection,
     endpoint: &Endpoint,
-    Subscription { queue, arguments, .. }: &Subscription,
+    queue: &QueueName,
+    arguments: &Arguments,
 ) -> Result<(), Failure> {
     match declare(connection, queue, arguments).await? {
         Ok(()) => {
@@ -244,13 +246,12 @@ pub(super) async fn dead_letters(
     Ok(())
 }
 
-/// Finds out why a message of this role came back, and binds its queue where that helps.
+/// Finds out why a message for this queue came back, and binds the queue where that helps.
 pub(super) async fn route(
     connection: &Connection,
     endpoint: &Endpoint,
-    role: Role,
+    queue: &QueueName,
 ) -> Result<Route, Failure> {
-    let queue = endpoint.queues().name(role);
     if look(connection, endpoint, queue).await?.is_none() {
         return Ok(Route::Missing);
     }
@@ -294,7 +295,7 @@ pub(super) async fn bind(
 
 /// Says once how a queue that exists differs from how we would have made it, as far as the broker tells, and what that
 /// costs.
-async fn compare(
+pub(super) async fn compare(
     connection: &Connection,
     endpoint: &Endpoint,
     queue: &QueueName,

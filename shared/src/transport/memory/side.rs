@@ -1,0 +1,148 @@
+//! The side queues in memory: each is there from the beginning, like the three, and loses its oldest where it is full.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use tokio::sync::Notify;
+
+use super::{Broker, lock};
+use crate::transport::side::{Sent, SideMessage, SideQueue};
+
+/// The queues, in the order of [`SideQueue::ALL`].
+#[derive(Debug, Default)]
+pub(super) struct Asides([Arc<Aside>; SideQueue::ALL.len()]);
+
+#[derive(Debug, Default)]
+struct Aside {
+    state: Mutex<State>,
+    /// Something was sent or given back.
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    ready: VecDeque<Arc<SideMessage>>,
+    bytes: usize,
+}
+
+impl Asides {
+    fn of(&self, queue: SideQueue) -> &Arc<Aside> {
+        let place = SideQueue::ALL.iter().position(|other| *other == queue);
+        &self.0[place.unwrap_or_default()]
+    }
+}
+
+impl Broker {
+    pub(in crate::transport) fn send_aside(&self, queue: SideQueue, message: SideMessage) -> Sent {
+        let aside = self.0.asides.of(queue);
+        let mut state = aside.lock();
+        state.bytes += message.body.len();
+        state.ready.push_back(Arc::new(message));
+        let (most, most_bytes) = queue.most();
+        while state.ready.len() as i64 > most || state.bytes as i64 > most_bytes {
+            let Some(oldest) = state.ready.pop_front() else { break };
+            state.bytes -= oldest.body.len();
+        }
+        drop(state);
+        aside.changed.notify_waiters();
+        Sent::Confirmed
+    }
+
+    pub(in crate::transport) fn aside(&self, queue: SideQueue) -> SideReceiver {
+        SideReceiver(Arc::clone(self.0.asides.of(queue)))
+    }
+}
+
+impl Aside {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+}
+
+/// Takes from one of them.
+#[derive(Debug)]
+pub struct SideReceiver(Arc<Aside>);
+
+impl SideReceiver {
+    pub(in crate::transport) async fn take(&mut self) -> crate::transport::SideDelivery {
+        loop {
+            let changed = self.0.changed.notified();
+            tokio::pin!(changed);
+            // Registered before the look, so that a change in between is not missed.
+            changed.as_mut().enable();
+            let next = self.0.lock().next();
+            if let Some(message) = next {
+                let delivery = SideDelivery { aside: Arc::clone(&self.0), message, is_done: false };
+                return crate::transport::SideDelivery::Memory(delivery);
+            }
+            changed.await;
+        }
+    }
+}
+
+impl State {
+    fn next(&mut self) -> Option<Arc<SideMessage>> {
+        let next = self.ready.pop_front()?;
+        self.bytes -= next.body.len();
+        Some(next)
+    }
+}
+
+/// Goes back to the front of its queue where it is dropped before it is acknowledged.
+#[derive(Debug)]
+pub struct SideDelivery {
+    aside: Arc<Aside>,
+    message: Arc<SideMessage>,
+    is_done: bool,
+}
+
+impl SideDelivery {
+    pub(in crate::transport) fn message(&self) -> &SideMessage {
+        &self.message
+    }
+
+    pub(in crate::transport) fn ack(mut self) {
+        self.is_done = true;
+    }
+}
+
+impl Drop for SideDelivery {
+    fn drop(&mut self) {
+        if !self.is_done {
+            let mut state = self.aside.lock();
+            state.bytes += self.message.body.len();
+            state.ready.push_front(Arc::clone(&self.message));
+            drop(state);
+            self.aside.changed.notify_waiters();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+
+    #[tokio::test]
+    async fn what_is_too_many_or_too_much_drives_the_oldest_out() {
+        let broker = Broker::default();
+        let (most, most_bytes) = SideQueue::Cards.most();
+        let mut receiver = broker.aside(SideQueue::Cards);
+        for (length, sent, left) in [(1, most + 3, most), (most_bytes as usize / 4, 7, 4)] {
+            for number in 0..sent {
+                let mut body = vec![b' '; length];
+                body[0] = u8::try_from(number % 256).unwrap();
+                let (app, published_at) = ("test", Timestamp(number));
+                let message = SideMessage { app, published_at, headers: Vec::new(), body: body.into() };
+                assert_eq!(broker.send_aside(SideQueue::Cards, message), Sent::Confirmed);
+            }
+            for number in sent - left..sent {
+                let delivery = receiver.take().await;
+                assert_eq!(delivery.published_at(), Some(Timestamp(number)));
+                delivery.ack().await;
+            }
+            let state = receiver.0.lock();
+            assert_eq!((state.bytes, state.ready.len()), (0, 0));
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! Queues beside the three that rows flow through. What travels in them is good to have: no row, label or prediction ever waits
+//! for it, and a service does its job without it.
+//!
+//! A side queue belongs to one of the three, by its name: `y_predict.cards`. Its consumer makes it, bounded, and its oldest
+//! messages go when it is full. A message is sent once; whoever sends says when it is worth another try.
+
+use std::sync::Arc;
+
+use super::queues::{Argument, Arguments, QueueKind, QueueName};
+use super::{Consumer, Error, Publisher, amqp, memory};
+use crate::clock::Timestamp;
+use crate::message::{Incoming as _, Rejection, Role};
+
+/// How often a message is handed out before its queue drops it: somebody seems to die of it, and rows are worth more.
+const DELIVERY_LIMIT: i64 = 20;
+
+/// The header that says when a message was published, to the millisecond.
+pub(super) const PUBLISHED_AT: &str = "published_at_ms";
+
+/// A queue beside those of the pipeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SideQueue {
+    /// What models say of themselves, from `model` to `metric`.
+    Cards,
+}
+
+impl SideQueue {
+    /// Every side queue.
+    pub const ALL: [Self; 1] = [Self::Cards];
+
+    /// What its name has behind the name of the queue that it stands beside.
+    #[must_use]
+    pub const fn suffix(self) -> &'static str {
+        match self {
+            Self::Cards => "cards",
+        }
+    }
+
+    /// Whose queue it stands beside.
+    #[must_use]
+    pub const fn beside(self) -> Role {
+        match self {
+            Self::Cards => Role::Prediction,
+        }
+    }
+
+    /// The most messages and bytes that wait in it.
+    pub(super) const fn most(self) -> (i64, i64) {
+        match self {
+            Self::Cards => (256, 64 << 20),
+        }
+    }
+
+    /// With what it is made. Whatever declares the three queues in Python's way declares none of these, so they are bounded in
+    /// every kind.
+    pub(super) fn arguments(self, kind: QueueKind) -> Arguments {
+        let (messages, bytes) = self.most();
+        let mut list = match kind {
+            QueueKind::Quorum => vec![
+                ("x-queue-type", Argument::Text("quorum")),
+                ("x-delivery-limit", Argument::Int(DELIVERY_LIMIT)),
+            ],
+            _ => vec![("x-queue-type", Argument::Text("classic"))],
+        };
+        list.extend([
+            ("x-max-length", Argument::Int(messages)),
+            ("x-max-length-bytes", Argument::Int(bytes)),
+            ("x-overflow", Argument::Text("drop-head")),
+        ]);
+        Arguments { durable: kind != QueueKind::Transient, list }
+    }
+}
+
+/// A message of ours for a side queue: JSON.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SideMessage {
+    /// The property `app_id`: the service that sends it.
+    pub app: &'static str,
+    /// When it is published.
+    pub published_at: Timestamp,
+    /// The headers, besides that time.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: Arc<[u8]>,
+}
+
+/// What became of a message that was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sent {
+    /// It is safe in its queue.
+    Confirmed,
+    /// It is in no queue, as far as is known.
+    Not {
+        /// Why, for people.
+        why: String,
+        /// Whether nothing is wrong but that its consumer has not started yet.
+        early: bool,
+    },
+}
+
+impl Sent {
+    /// The queue is not there.
+    pub(super) fn early(queue: &QueueName) -> Self {
+        Self::Not { why: format!("queue {queue} does not exist yet: its consumer creates it"), early: true }
+    }
+
+    pub(super) fn failed(why: impl ToString) -> Self {
+        Self::Not { why: why.to_string(), early: false }
+    }
+}
+
+impl Publisher {
+    /// Sends a message to a side queue, once, in seconds, on a lane of its own. Without a connection it waits for one.
+    ///
+    /// # Errors
+    /// [`Error::Incompatible`], or [`Error::Stopped`] when the process must end first.
+    pub async fn send_aside(&self, queue: SideQueue, message: SideMessage) -> Result<Sent, Error> {
+        match self {
+            Self::Amqp(publisher) => amqp::send_aside(publisher, queue, &message).await,
+            Self::Memory(broker, _) => Ok(broker.send_aside(queue, message)),
+        }
+    }
+}
+
+impl Consumer {
+    /// Takes what a side queue has, by this consumer's connection, as long as that is kept.
+    #[must_use]
+    pub fn aside(&self, queue: SideQueue) -> SideReceiver {
+        match self {
+            Self::Amqp(consumer) => SideReceiver::Amqp(Box::new(consumer.aside(queue))),
+            Self::Memory(consumer) => SideReceiver::Memory(consumer.broker().aside(queue)),
+        }
+    }
+}
+
+/// Takes what a side queue has.
+#[derive(Debug)]
+pub enum SideReceiver {
+    #[doc(hidden)]
+    Amqp(Box<amqp::SideReceiver>),
+    #[doc(hidden)]
+    Memory(memory::SideReceiver),
+}
+
+impl SideReceiver {
+    /// Waits for the next message, through everything that keeps it from coming. What that is is said once.
+    ///
+    /// # Errors
+    /// [`Error::Incompatible`] or [`Error::Stopped`], as the consumer has them whose connection it is.
+    pub async fn take(&mut self) -> Result<SideDelivery, Error> {
+        match self {
+            Self::Amqp(receiver) => receiver.take().await,
+            Self::Memory(receiver) => Ok(receiver.take().await),
+        }
+    }
+}
+
+/// A message of a side queue as it came. It is the queue's until it is acknowledged.
+#[derive(Debug)]
+pub enum SideDelivery {
+    #[doc(hidden)]
+    Amqp(Box<amqp::SideDelivery>),
+    #[doc(hidden)]
+    Memory(memory::SideDelivery),
+}
+
+impl SideDelivery {
+    /// The body.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        match self {
+            Self::Amqp(delivery) => delivery.content.body(),
+            Self::Memory(delivery) => &delivery.message().body,
+        }
+    }
+
+    /// When it was published, if its sender said.
+    #[must_use]
+    pub fn published_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Amqp(delivery) => delivery.content.int_header(PUBLISHED_AT).map(Timestamp),
+            Self::Memory(delivery) => Some(delivery.message().published_at),
+        }
+    }
+
+    /// Why it cannot be used, whatever is in it: too large, or properties that cannot be read.
+    #[must_use]
+    pub fn finding(&self) -> Option<Rejection> {
+        match self {
+            Self::Amqp(delivery) => delivery.content.finding(),
+            Self::Memory(_) => None,
+        }
+    }
+
+    /// Takes it out of its queue. Where its connection was lost, it comes again.
+    pub async fn ack(self) {
+        match self {
+            Self::Amqp(delivery) => delivery.ack().await,
+            Self::Memory(delivery) => delivery.ack(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_side_queue_is_bounded_and_drops_its_oldest() {
+        for kind in [QueueKind::Quorum, QueueKind::Classic, QueueKind::Durable, QueueKind::Transient] {
+            let arguments = SideQueue::Cards.arguments(kind);
+            assert!(arguments.drops_its_oldest(), "{kind}");
+            assert_eq!(arguments.max_length(), Some(256), "{kind}");
+            assert!(arguments.list.contains(&("x-max-length-bytes", Argument::Int(64 << 20))), "{kind}");
+            assert_eq!(arguments.durable, kind != QueueKind::Transient);
+        }
+    }
+}
