@@ -1,13 +1,14 @@
 //! `latency`: how long a row takes from its publish to the line in `metric_log.csv`, which is written after the commit.
 //!
-//! An id says in which millisecond its row was published; so half a millisecond is taken off.
+//! An id says in which millisecond its row was published, and in whole milliseconds is the result.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read as _};
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
+use shared::clock::Timestamp;
 
 use crate::figures::load;
 use crate::processes::{Process, scratch};
@@ -26,18 +27,18 @@ pub(crate) fn run(url: &str, rates: &[u32], seconds: u32) -> anyhow::Result<()> 
         let rows = u64::from(*rate) * u64::from(seconds) + WARM as u64;
         let mut times = measure(url, *rate, rows)?;
         times.drain(..WARM.min(times.len()));
-        times.sort_by(f64::total_cmp);
-        let at = |part: f64| {
-            let index = (part * times.len() as f64).ceil() as usize;
-            times.get(index.saturating_sub(1)).copied().unwrap_or(f64::NAN)
+        times.sort_unstable();
+        let at = |thousandths: usize| {
+            let index = (times.len() * thousandths).div_ceil(1000);
+            times.get(index.saturating_sub(1)).copied().unwrap_or_default()
         };
         println!(
-            "{rate:>6} | {:>6} | {:>6.1} | {:>6.1} | {:>6.1} | {:>6.1} | {}",
+            "{rate:>6} | {:>6} | {:>6} | {:>6} | {:>6} | {:>6} | {}",
             times.len(),
-            at(0.5),
-            at(0.9),
-            at(0.99),
-            at(1.0),
+            at(500),
+            at(900),
+            at(990),
+            at(1000),
             load()
         );
     }
@@ -45,7 +46,7 @@ pub(crate) fn run(url: &str, rates: &[u32], seconds: u32) -> anyhow::Result<()> 
 }
 
 /// How long each row took, in milliseconds, in the order of their lines.
-fn measure(url: &str, rate: u32, rows: u64) -> anyhow::Result<Vec<f64>> {
+fn measure(url: &str, rate: u32, rows: u64) -> anyhow::Result<Vec<i64>> {
     let folder = scratch()?;
     let logs = folder.path().join("logs");
     let records = ["--amqp-url", url, "--logs", &logs.to_string_lossy()];
@@ -62,7 +63,7 @@ fn measure(url: &str, rate: u32, rows: u64) -> anyhow::Result<Vec<f64>> {
     Ok(times)
 }
 
-fn follow(path: &Path, rows: u64, end: Instant) -> anyhow::Result<Vec<f64>> {
+fn follow(path: &Path, rows: u64, end: Instant) -> anyhow::Result<Vec<i64>> {
     let mut file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     let (mut times, mut text, mut header) = (Vec::new(), Vec::new(), true);
     let mut part = vec![0; 1 << 16];
@@ -76,7 +77,7 @@ fn follow(path: &Path, rows: u64, end: Instant) -> anyhow::Result<Vec<f64>> {
             std::thread::sleep(STEP);
             continue;
         }
-        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64() * 1e3;
+        let now = Timestamp::now().0;
         text.extend_from_slice(&part[..count]);
         while let Some(length) = text.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = text.drain(..=length).collect();
@@ -84,17 +85,16 @@ fn follow(path: &Path, rows: u64, end: Instant) -> anyhow::Result<Vec<f64>> {
                 continue;
             }
             let published = published_ms(&line).context("a line does not begin with an id of ours")?;
-            times.push(now - published - 0.5);
+            times.push(now - published);
         }
     }
     Ok(times)
 }
 
 /// The millisecond in which a line's row got its id: the first 48 bits of a UUIDv7.
-fn published_ms(line: &[u8]) -> Option<f64> {
+fn published_ms(line: &[u8]) -> Option<i64> {
     let id = str::from_utf8(line.get(..13)?).ok()?;
-    let ms = u64::from_str_radix(&id.replace('-', ""), 16).ok()?;
-    Some(ms as f64)
+    i64::from_str_radix(&id.replace('-', ""), 16).ok()
 }
 
 #[cfg(test)]
@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn an_id_says_when_its_row_was_published() {
         let line = b"01a213af-b754-77f0-ac7d-e22b86c22900,151.0,206.1";
-        assert_eq!(published_ms(line), Some(1_795_626_612_564.0));
+        assert_eq!(published_ms(line), Some(1_795_626_612_564));
         assert_eq!(published_ms(b"order:17,151.0,206.1"), None);
     }
 }

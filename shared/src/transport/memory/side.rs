@@ -128,7 +128,7 @@ mod tests {
         let broker = Broker::default();
         let (most, most_bytes) = SideQueue::Cards.most();
         let mut receiver = broker.aside(SideQueue::Cards);
-        for (length, sent, left) in [(1, most + 3, most), (most_bytes as usize / 4, 7, 4)] {
+        for (length, sent, left) in [(1, most + 3, most), (usize::try_from(most_bytes).unwrap() / 4, 7, 4)] {
             for number in 0..sent {
                 let mut body = vec![b' '; length];
                 body[0] = u8::try_from(number % 256).unwrap();
