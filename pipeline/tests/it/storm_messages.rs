@@ -309,8 +309,8 @@ fn useless(dice: &mut StdRng, queue: &'static str, number: usize) -> Draft {
         }
         2 => format!("{{\"id\": \"{id}\", \"body\": NaN}}").into_bytes(),
         3 => format!("{{\"id\": \"{id}\", \"body\": 1e999}}").into_bytes(),
-        4 => format!("[\"{number}\"]").into_bytes(),
-        5 => format!("[{number}]").into_bytes(),
+        4 => format!("[[\"{number}\"]]").into_bytes(),
+        5 => format!("[[{number}]]").into_bytes(),
         6 => format!("[{number},{}", "[".repeat(dice.random_range(1..20_000))).into_bytes(),
         7 => format!("{{\"id\": \"no {number}\", \"body\": {}}}", numbers(dice, queue, number)).into_bytes(),
         8 => {
@@ -321,7 +321,9 @@ fn useless(dice: &mut StdRng, queue: &'static str, number: usize) -> Draft {
         }
         // Beyond what is scored, and no features either.
         9 => format!("{{\"id\": \"{id}\", \"body\": -1e{}}}", 16 + number % 290).into_bytes(),
-        10 => format!("{{\"ids\": [\"{id}\"], \"body\": [{}]}}", numbers(dice, queue, number)).into_bytes(),
+        10 => {
+            format!("{{\"ids\": [\"{id}\", 1], \"body\": [{}]}}", numbers(dice, queue, number)).into_bytes()
+        }
         11 => format!("{{\"id\": \"{id}\", \"id\": 1, \"body\": {}}}", numbers(dice, queue, number))
             .into_bytes(),
         // A few of the features, and numbers under their id.
