@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use lapin::BasicProperties;
-use lapin::options::{BasicConsumeOptions, BasicPublishOptions, QueueDeclareOptions};
-use lapin::types::FieldTable;
+use lapin::options::{BasicConsumeOptions, BasicPublishOptions, QueueDeclareOptions, QueuePurgeOptions};
+use lapin::types::{AMQPValue, FieldTable};
 use model::encode::Encoding;
 use model::file::{ModelFile, sha256};
 use model::linear::Linear;
 use serde_json::Value;
-use shared::message::Cell;
-use shared::transport::Queues;
+use shared::message::{Cell, Role};
 use shared::transport::administration::{Rights, rights, rights_with_side_queues};
+use shared::transport::{QueueKind, Queues};
 
 use crate::account::{Books, wait_for};
 use crate::broker::{self, Broker};
@@ -213,6 +213,39 @@ async fn a_queue_of_cards_that_cannot_be_used_is_said_once_and_rows_need_none() 
     connection.close(200, "done".into()).await.unwrap();
 }
 
+/// A queue that takes nothing. It is said once, and the card goes when there is room.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_card_that_cannot_be_published_is_told_of_once_and_goes_later() {
+    let broker = broker::turn().await;
+    broker.declare(QueueKind::Quorum).await;
+    broker.delete(CARDS).await;
+    let (connection, channel) = broker.channel().await;
+    let mut full = FieldTable::default();
+    full.insert("x-max-length".into(), AMQPValue::LongLongInt(1));
+    full.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
+    let durable = QueueDeclareOptions { durable: true, ..Default::default() };
+    channel.queue_declare(CARDS.into(), durable, full).await.unwrap();
+    let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
+    channel.basic_publish("".into(), CARDS.into(), options, b"rubbish", properties).await.unwrap();
+    broker.comes_to(CARDS, "one message", |ready| ready == 1).await;
+
+    let services = Services::new(&broker.url);
+    let table = table(&services.books);
+    let models = Models::new(&services.books);
+    models.good(1.0);
+    let model = services.model(&["--model", models.argument()]);
+    model.says("queue y_predict.cards is unavailable").await;
+    models.good(2.0);
+    model.says("now serves").await;
+    let rows = ["--order", "once", "--interval", "0s", "--data", &table];
+    assert_eq!(services.features(&rows).exit(Duration::from_secs(60)).await, Some(0));
+    broker.has_ready(Role::Prediction, 300).await;
+    channel.queue_purge(CARDS.into(), QueuePurgeOptions::default()).await.unwrap();
+    model.says("cards of models are published again").await;
+    assert_eq!(model.log().matches("cannot publish the card of").count(), 1, "{}", model.log());
+    connection.close(200, "done".into()).await.unwrap();
+}
+
 fn of(all: &[Rights], user: &str) -> Rights {
     all.iter().find(|rights| rights.user == user).unwrap().clone()
 }
@@ -224,7 +257,7 @@ fn as_user(broker: &Broker, user: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_has_no_right_to_cards_does_everything_else() {
     let broker = broker::private().await;
-    broker.declare(shared::transport::QueueKind::Quorum).await;
+    broker.declare(QueueKind::Quorum).await;
     broker.delete(CARDS).await;
     let (without, with) = (rights(&Queues::default()), rights_with_side_queues(&Queues::default()));
     let mut all = Vec::new();
