@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use crate::figures::{load, median};
-use crate::processes::{Process, processor_seconds, scratch};
+use crate::processes::{Process, consumers, processor_seconds, scratch};
 use crate::records::Records;
 use crate::{bare, queues};
 
@@ -125,11 +125,7 @@ type Ours = (Duration, Vec<(&'static str, f64)>);
 fn three(url: &str, rows: u64, per_message: u16) -> anyhow::Result<Ours> {
     let folder = scratch()?;
     let logs = folder.path().join("logs");
-    let records = ["--amqp-url", url, "--logs", &logs.to_string_lossy()];
-    let mut metric = Process::start_with_admin("metric", folder.path(), &records)?;
-    let mut model = Process::start_with_admin("model", folder.path(), &["--amqp-url", url])?;
-    metric.ready()?;
-    model.ready()?;
+    let [mut metric, mut model] = consumers(url, folder.path(), &logs)?;
     let (metric_before, model_before) = (metric.processor_seconds(), model.processor_seconds());
     let (count, per_message) = (rows.to_string(), per_message.to_string());
     let source = ["--amqp-url", url, "--order", "loop", "--interval", "0s", "--count", &count];

@@ -11,7 +11,7 @@ use anyhow::{Context as _, ensure};
 use shared::clock::Timestamp;
 
 use crate::figures::load;
-use crate::processes::{Process, scratch};
+use crate::processes::{Process, consumers, scratch};
 
 /// How often the file is looked at.
 const STEP: Duration = Duration::from_micros(250);
@@ -49,11 +49,7 @@ pub(crate) fn run(url: &str, rates: &[u32], seconds: u32) -> anyhow::Result<()> 
 fn measure(url: &str, rate: u32, rows: u64) -> anyhow::Result<Vec<i64>> {
     let folder = scratch()?;
     let logs = folder.path().join("logs");
-    let records = ["--amqp-url", url, "--logs", &logs.to_string_lossy()];
-    let mut metric = Process::start_with_admin("metric", folder.path(), &records)?;
-    let mut model = Process::start_with_admin("model", folder.path(), &["--amqp-url", url])?;
-    metric.ready()?;
-    model.ready()?;
+    let _consumers = consumers(url, folder.path(), &logs)?;
     let (count, rate_text) = (rows.to_string(), rate.to_string());
     let source = ["--amqp-url", url, "--order", "loop", "--rate", &rate_text, "--count", &count];
     let mut features = Process::start("features", folder.path(), &source)?;

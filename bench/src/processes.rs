@@ -160,6 +160,16 @@ impl Drop for Process {
     }
 }
 
+/// `metric` with its records in `logs`, and `model`, both ready.
+pub(crate) fn consumers(url: &str, scratch: &Path, logs: &Path) -> anyhow::Result<[Process; 2]> {
+    let records = ["--amqp-url", url, "--logs", &logs.to_string_lossy()];
+    let mut metric = Process::start_with_admin("metric", scratch, &records)?;
+    let mut model = Process::start_with_admin("model", scratch, &["--amqp-url", url])?;
+    metric.ready()?;
+    model.ready()?;
+    Ok([metric, model])
+}
+
 /// VmRSS of a process.
 pub(crate) fn resident_megabytes(process: u32) -> anyhow::Result<f64> {
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;

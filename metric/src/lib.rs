@@ -38,12 +38,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
 use shared::clock::Clock;
 use shared::message::Role;
 use shared::service::Context;
-use shared::transport::{self, Burial, SideQueue};
+use shared::transport::{Burial, SideQueue};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
@@ -106,16 +105,15 @@ pub async fn run(
                 break ended?;
             }
             () = stop.requested(), if !stopping => continue,
-            Some((buried, dead)) = letters.next() => {
-                let buried: Vec<Result<Burial, transport::Error>> = buried;
-                match buried.into_iter().collect::<Result<Vec<Burial>, _>>() {
-                    Ok(buried) if buried.iter().all(|burial| *burial == Burial::Confirmed) => group.reject(dead),
-                    // It comes again, and counts then.
-                    Ok(_) => drop(dead),
-                    Err(why) => break Err(anyhow::Error::from(why)),
+            Some(buried) = letters.next() => match buried {
+                Ok((Burial::Confirmed, dead)) => {
+                    group.reject(dead);
+                    continue;
                 }
-                continue;
-            }
+                // It comes again, and counts then.
+                Ok((Burial::GivenBack, _)) => continue,
+                Err(why) => break Err(anyhow::Error::from(why)),
+            },
             Ok(turn) = Arc::clone(&turns).acquire_owned(), if due => {
                 // Where the writer has ended, that is heard of above.
                 _ = groups.send((std::mem::take(&mut group), turn)).await;
@@ -129,10 +127,9 @@ pub async fn run(
         match taken {
             Ok((batch, queue)) => {
                 let span = batch.span();
-                for (dead, letters_of_it) in span.in_scope(|| group.add(batch, queue)) {
-                    let burials: Vec<_> =
-                        letters_of_it.into_iter().map(|letter| publisher.bury(letter)).collect();
-                    letters.push(async move { (join_all(burials).await, dead) });
+                for (dead, of_it) in span.in_scope(|| group.add(batch, queue)) {
+                    let burial = publisher.bury_all(of_it);
+                    letters.push(async move { burial.await.map(|burial| (burial, dead)) });
                 }
             }
             Err(why) => break Err(why.into()),

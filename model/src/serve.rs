@@ -4,7 +4,6 @@ use std::sync::Once;
 
 use anyhow::Context as _;
 use futures_util::StreamExt as _;
-use futures_util::future::join_all;
 use futures_util::stream::{FuturesOrdered, FuturesUnordered};
 use shared::clock::Timestamp;
 use shared::message::{Bundle, Key, MOST_VECTORS, Outgoing, Prediction, Rejection, Role, Row};
@@ -91,19 +90,16 @@ pub async fn run(context: service::Context, options: ServeOptions) -> anyhow::Re
                 };
                 let (indices, dead): (Vec<usize>, Vec<Vec<DeadLetter>>) = rejected.into_iter().unzip();
                 for (aside, dead) in batch.set_aside(&indices).into_iter().zip(dead) {
-                    let burials: Vec<_> =
-                        dead.into_iter().map(|letter| server.publisher.bury(letter)).collect();
-                    letters.push(async move { (join_all(burials).await, aside) });
+                    let burial = server.publisher.bury_all(dead);
+                    letters.push(async move { burial.await.map(|burial| (burial, aside)) });
                 }
                 batch.ack().await;
             }
-            Some((buried, aside)) = letters.next() => {
-                match buried.into_iter().collect::<Result<Vec<Burial>, Error>>() {
-                    Ok(buried) if buried.iter().all(|burial| *burial == Burial::Confirmed) => aside.ack().await,
-                    Ok(_) => drop(aside),
-                    Err(why) => break Err(why),
-                }
-            }
+            Some(buried) = letters.next() => match buried {
+                Ok((Burial::Confirmed, aside)) => aside.ack().await,
+                Ok((Burial::GivenBack, aside)) => drop(aside),
+                Err(why) => break Err(why),
+            },
             () = stop.requested(), if flight.is_empty() && letters.is_empty() => break Ok(()),
             taken = consumer.take(BATCH), if taking => match taken {
                 Ok(batch) => {

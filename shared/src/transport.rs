@@ -28,6 +28,8 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
+use futures_util::future::try_join_all;
+
 use crate::message::{Outgoing, Role};
 use crate::readiness::{Condition, Readiness};
 use crate::stop::Stop;
@@ -228,6 +230,21 @@ impl Publisher {
                 Some(burial) => burial.await.unwrap_or(Err(Error::Stopped)),
                 None => Ok(Burial::Confirmed),
             }
+        }
+    }
+
+    /// As [`Publisher::bury`], for all letters of one delivery: it is as safe as the least safe of them.
+    ///
+    /// # Errors
+    /// As [`Publisher::bury`].
+    pub fn bury_all(
+        &self,
+        letters: Vec<DeadLetter>,
+    ) -> impl Future<Output = Result<Burial, Error>> + Send + 'static {
+        let burials: Vec<_> = letters.into_iter().map(|letter| self.bury(letter)).collect();
+        async move {
+            let given_back = try_join_all(burials).await?.contains(&Burial::GivenBack);
+            Ok(if given_back { Burial::GivenBack } else { Burial::Confirmed })
         }
     }
 

@@ -1,6 +1,6 @@
 //! A row that came as a JSON object: features by name, or a value beside an id.
 
-use super::object::Object;
+use super::object::{ID, Object};
 use super::together::Place;
 use super::value::{self, Form};
 use super::{Incoming, key_beside};
@@ -19,7 +19,7 @@ pub(super) fn of_object(
 ) -> Result<(Key, Features), Rejection> {
     if !names.is_empty() && names.iter().all(|name| object.has(name)) {
         let features = object.cells(names)?;
-        let id = if names.iter().any(|name| name == "id") { None } else { object.key()? };
+        let id = if names.iter().any(|name| name == ID) { None } else { object.key()? };
         return Ok((id.map_or_else(|| key_beside(message), Ok)?, features));
     }
     // Whoever has sent some of the features has forgotten the others.
@@ -47,9 +47,7 @@ pub(super) fn one_of_many(
     wanted: Form,
 ) -> Result<Features, Rejection> {
     match Object::of(json, wanted)? {
-        Some(inner)
-            if place == Place::InArray && inner.has("id") && !names.iter().any(|name| name == "id") =>
-        {
+        Some(inner) if place == Place::InArray && inner.has(ID) && !names.iter().any(|name| name == ID) => {
             let detail = r#"an "id" in an array of rows; expected {"ids": [...], KEY: [...]}"#;
             Err(Rejection::new(Rejection::SHAPE, detail))
         }
