@@ -1,8 +1,8 @@
 //! Joins predictions with labels by id, records both, and says how good the predictions are.
 //!
 //! [`join`] decides what meets what, [`account`] counts what became of everything, [`lines`] says how it is written:
-//! pure. [`store`] is the database that remembers all of it, [`follow`] tells of it inside the process, `projection` is a text file that shows a part of it,
-//! [`records`] the folder of the three. [`run`] puts them behind the queues, the others are commands for people.
+//! pure. [`store`] is the database that remembers all of it, [`follow`] tells of it inside the process, `projection` is a text
+//! file that shows a part of it, [`records`] the folder of database and text files. [`run`] puts them behind the queues, the others are commands for people.
 
 pub mod account;
 mod age;
@@ -81,8 +81,8 @@ pub async fn run(
     let queues = [Role::Label, Role::Prediction].map(|role| transport.subscription(role));
     let [mut labels, mut predictions] = transport.sole_consumers(APP, queues, PREFETCH, &stop, &readiness);
     let publisher = transport.publisher(APP, &stop, &readiness);
-    // A task of its own, so that it goes on while this one waits for something else.
     let cards = Inbox::open(labels.aside(SideQueue::Cards));
+    // A task of its own, so that it goes on while this one waits for something else.
     let mut writer = tokio::spawn(writer.run(received, labels.lookout(), cards));
     let mut writing = true;
     let mut group = Group::default();
