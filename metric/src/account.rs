@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use shared::scores::Scores;
+use evaluation::scores::Scores;
 
 use crate::join::ModelId;
 

@@ -182,9 +182,9 @@ pub(crate) fn aligned(rows: &[Vec<String>]) -> String {
 mod tests {
     use std::sync::Arc;
 
+    use evaluation::scores::Scores;
     use shared::clock::Timestamp;
     use shared::message::Name;
-    use shared::scores::Scores;
     use shared::transport::QueueOptions;
 
     use super::*;

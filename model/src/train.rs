@@ -14,13 +14,13 @@ use std::path::Path;
 
 use anyhow::{Context as _, anyhow, bail, ensure};
 use clap::ValueEnum as _;
+use evaluation::scores::Scores;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use shared::clock::Timestamp;
 use shared::message::{Cell, scorable};
 use shared::printable::piece;
-use shared::scores::Scores;
 use shared::table::{Columns, Labels, Table};
 
 use crate::content::Format;

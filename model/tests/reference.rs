@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use clap::ValueEnum as _;
+use evaluation::scores::Scores;
 use model::encode::Encoding;
 use model::file::ModelFile;
 use model::train::fit::{Algorithm, Recipe, fit};
 use model::train::{Design, learn};
 use serde::Deserialize;
 use shared::message::Cell;
-use shared::scores::Scores;
 use shared::table::{Columns, Dialect, Labels, Missing, Table};
 
 #[derive(Deserialize)]

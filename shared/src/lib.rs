@@ -8,7 +8,7 @@
 //! - [`http`]: the ports that a service opens; [`admin`] is one.
 //! - [`metrics`]: the numbers that Prometheus reads.
 //! - [`printable`]: text from outside, made fit to be read.
-//! - [`table`]: reads tables, as people have them; [`scores`]: how far predictions are off.
+//! - [`table`]: reads tables, as people have them.
 
 pub mod admin;
 pub mod card;
@@ -21,7 +21,6 @@ pub mod owner;
 pub mod printable;
 pub mod quota;
 pub mod readiness;
-pub mod scores;
 pub mod service;
 mod signals;
 pub mod stop;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use evaluation::scores::Scores;
 use rusqlite::{Connection, Row, params};
 use shared::message::Name;
-use shared::scores::Scores;
 
 use super::journal;
 use crate::account::{Account, Counts, ModelAccount, Rejected};

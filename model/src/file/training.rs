@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use evaluation::scores::Scores;
 use serde::{Deserialize, Serialize};
-use shared::scores::Scores;
 
 use super::sha256;
 

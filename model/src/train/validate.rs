@@ -1,11 +1,11 @@
 //! Cross-validation: which penalty predicts best what its fit has not seen.
 
 use anyhow::{Context as _, bail, ensure};
+use evaluation::scores::Scores;
 use ndarray::Axis;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
-use shared::scores::Scores;
 use shared::table::{Missing, Table};
 
 use super::fit::{Algorithm, Centred, Recipe, fit};

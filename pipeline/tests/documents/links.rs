@@ -133,7 +133,7 @@ fn add_sources(folder: &Path, found: &mut BTreeSet<String>) {
 #[test]
 fn every_path_in_backticks_is_there() {
     let mut sources = BTreeSet::new();
-    for package in ["shared", "features", "model", "metric", "pipeline", "bench"] {
+    for package in ["shared", "evaluation", "features", "model", "metric", "pipeline", "bench"] {
         add_sources(&repository(package), &mut sources);
     }
     add_sources(&repository("scripts"), &mut sources);

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::sum::Sum;
+
 /// Running scores of pairs of a label and a prediction. Order does not matter beyond the last bits.
 ///
 /// Serialised with every bit, so that they go on where they were.
@@ -80,47 +82,6 @@ impl std::fmt::Display for Scores {
     }
 }
 
-/// A sum that carries its rounding error along: Neumaier's variant of Kahan's (ZAMM 54, 1974).
-///
-/// Serialised as the bits of its two numbers, because JSON has no infinity.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-#[serde(into = "[u64; 2]", from = "[u64; 2]")]
-struct Sum {
-    sum: f64,
-    lost: f64,
-}
-
-impl From<Sum> for [u64; 2] {
-    fn from(Sum { sum, lost }: Sum) -> Self {
-        [sum, lost].map(f64::to_bits)
-    }
-}
-
-impl From<[u64; 2]> for Sum {
-    fn from(bits: [u64; 2]) -> Self {
-        let [sum, lost] = bits.map(f64::from_bits);
-        Self { sum, lost }
-    }
-}
-
-impl Sum {
-    fn add(&mut self, term: f64) {
-        let sum = self.sum + term;
-        if !sum.is_finite() {
-            // Beyond what 64 bits hold: infinite from now on, and not "no number".
-            *self = Self { sum: f64::INFINITY, lost: 0.0 };
-            return;
-        }
-        self.lost +=
-            if self.sum.abs() >= term.abs() { (self.sum - sum) + term } else { (term - sum) + self.sum };
-        self.sum = sum;
-    }
-
-    fn total(self) -> f64 {
-        self.sum + self.lost
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,13 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sum_has_what_rounding_would_lose_in_whatever_order() {
-        for terms in [[1.0, 1e16, -1e16], [1e16, 1.0, -1e16], [-1e16, 1e16, 1.0], [1e16, -1e16, 1.0]] {
-            let mut sum = Sum::default();
-            terms.into_iter().for_each(|term| sum.add(term));
-            assert_eq!(sum.total(), 1.0, "{terms:?}");
-        }
-        // Eleven errors, of which the plain sum has the first one only.
+    fn eleven_errors_of_which_a_plain_sum_has_the_first_one_only() {
         let scores = Scores::of([(1e16, 0.0)].into_iter().chain([(1.0, 0.0); 10]));
         assert_eq!(scores.mae(), (1e16 + 10.0) / 11.0);
     }

@@ -1,0 +1,60 @@
+//! Sums of many numbers that lose nothing to rounding.
+
+use serde::{Deserialize, Serialize};
+
+/// A sum that carries its rounding error along: Neumaier's variant of Kahan's (ZAMM 54, 1974).
+///
+/// Serialised as the bits of its two numbers, because JSON has no infinity.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(into = "[u64; 2]", from = "[u64; 2]")]
+pub(crate) struct Sum {
+    sum: f64,
+    lost: f64,
+}
+
+impl From<Sum> for [u64; 2] {
+    fn from(Sum { sum, lost }: Sum) -> Self {
+        [sum, lost].map(f64::to_bits)
+    }
+}
+
+impl From<[u64; 2]> for Sum {
+    fn from(bits: [u64; 2]) -> Self {
+        let [sum, lost] = bits.map(f64::from_bits);
+        Self { sum, lost }
+    }
+}
+
+impl Sum {
+    /// Adds a term.
+    pub(crate) fn add(&mut self, term: f64) {
+        let sum = self.sum + term;
+        if !sum.is_finite() {
+            // Beyond what 64 bits hold: infinite from now on, and not "no number".
+            *self = Self { sum: f64::INFINITY, lost: 0.0 };
+            return;
+        }
+        self.lost +=
+            if self.sum.abs() >= term.abs() { (self.sum - sum) + term } else { (term - sum) + self.sum };
+        self.sum = sum;
+    }
+
+    /// The sum of all terms.
+    pub(crate) fn total(self) -> f64 {
+        self.sum + self.lost
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_has_what_rounding_would_lose_in_whatever_order() {
+        for terms in [[1.0, 1e16, -1e16], [1e16, 1.0, -1e16], [-1e16, 1e16, 1.0], [1e16, -1e16, 1.0]] {
+            let mut sum = Sum::default();
+            terms.into_iter().for_each(|term| sum.add(term));
+            assert_eq!(sum.total(), 1.0, "{terms:?}");
+        }
+    }
+}
