@@ -221,13 +221,17 @@ async fn a_card_that_cannot_be_published_is_told_of_once_and_goes_later() {
     broker.delete(CARDS).await;
     let (connection, channel) = broker.channel().await;
     let mut full = FieldTable::default();
-    full.insert("x-max-length".into(), AMQPValue::LongLongInt(1));
+    // Both cards have room once it is empty.
+    full.insert("x-max-length".into(), AMQPValue::LongLongInt(2));
     full.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
     let durable = QueueDeclareOptions { durable: true, ..Default::default() };
     channel.queue_declare(CARDS.into(), durable, full).await.unwrap();
     let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
-    channel.basic_publish("".into(), CARDS.into(), options, b"rubbish", properties).await.unwrap();
-    broker.comes_to(CARDS, "one message", |ready| ready == 1).await;
+    for _ in 0..2 {
+        let (options, properties) = (options, properties.clone());
+        channel.basic_publish("".into(), CARDS.into(), options, b"rubbish", properties).await.unwrap();
+    }
+    broker.comes_to(CARDS, "two messages", |ready| ready == 2).await;
 
     let services = Services::new(&broker.url);
     let table = table(&services.books);
