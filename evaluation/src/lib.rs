@@ -8,6 +8,7 @@ pub mod drift;
 mod first_rows;
 pub mod lag;
 pub mod scores;
+pub mod slices;
 mod sum;
 
 pub use first_rows::FirstRows;
