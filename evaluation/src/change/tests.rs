@@ -87,6 +87,18 @@ fn changes_are_found_after_so_many_labels() {
 }
 
 #[test]
+fn to_one_side_it_takes_more_evidence() {
+    // Ranks of 0.95: the evidence is 1e5 with the 24th label, and 2e5 with the 26th.
+    let mut random = StdRng::seed_from_u64(7);
+    for (error, side) in [(9.0, Direction::Higher), (-9.0, Direction::Lower)] {
+        let mut watch = watch(&mut random, 500);
+        let alarms: Vec<_> =
+            (1..=26).flat_map(|at| watch.add(error, at)).map(|(what, alarm)| (what, alarm.label)).collect();
+        assert_eq!(alarms, [(Direction::Worse, 24), (side, 26)]);
+    }
+}
+
+#[test]
 fn the_first_errors_can_be_the_reference() {
     let mut random = StdRng::seed_from_u64(5);
     let mut watch = Watch::of_first(500);

@@ -152,6 +152,13 @@ fn a_number_that_stuck_is_found_and_told() {
         (None, Some(500 + u64::from(found)))
     );
     assert_eq!(detector.commonest().map(|(number, _)| number), Some(0.25));
+    // The limit is 5 points above the usual share of 1/354. It goes on above 4, and ends below.
+    let since = detector.stuck();
+    for (every, expected) in [(22, since), (27, None)] {
+        (0..600)
+            .for_each(|row| _ = detector.add(if row % every == 0 { 0.25 } else { normal(&mut random) }, 0));
+        assert_eq!(detector.stuck(), expected);
+    }
     (0..500).for_each(|_| _ = detector.add(normal(&mut random), 0));
     assert_eq!(detector.stuck(), None);
 }

@@ -81,6 +81,30 @@ fn a_version_is_provisional_until_it_has_lived_for_nine_of_ten_labels() {
 }
 
 #[test]
+fn so_many_of_so_many_labels_are_their_share() {
+    for rows in 1..100_i64 {
+        let all: Vec<Followed> = (1..=rows).map(|lag| Followed { age: 100, lag: Some(lag) }).collect();
+        let curve = LagCurve::exact(&all);
+        for lag in 1..=rows {
+            assert_eq!(curve.quantile(lag as f64 / rows as f64), Quantile::At(lag as f64), "{rows}");
+        }
+    }
+}
+
+#[test]
+fn as_many_rows_are_old_enough_as_have_such_a_lag() {
+    // A hundred rows at once, and one at the end of the second: taken to lie evenly, few of them would be old.
+    let mut cohorts = Cohorts::default();
+    (0..100).for_each(|_| cohorts.predicted(0));
+    cohorts.predicted(999);
+    for (lag, loss) in [(100, 1.0), (900, 2.0)] {
+        (0..50).for_each(|_| cohorts.labelled(0, lag, loss));
+    }
+    // Weights of 101/100 and 101/50.
+    close(cohorts.weighted(1000).unwrap().mae, (0.5 + 2.0) / (0.5 + 1.0), 1e-12);
+}
+
+#[test]
 fn the_weights_of_twelve_rows() {
     let rows = judged();
     let weighted = Weighted::exact(&rows).unwrap();
