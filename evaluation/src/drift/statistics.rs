@@ -46,13 +46,15 @@ pub enum Part {
 }
 
 impl Statistics {
-    /// Of the counts of a window and of a reference in the same bins. None where either has no row, or their bins differ.
+    /// Of the counts of a window and of a reference in the same bins. None where either has no row or more than can be counted, or
+    /// their bins differ.
     ///
     /// `shift` and `spread` are the first two components of Neyman's smooth test (Skandinavisk Aktuarietidskrift 20, 1937), on
     /// midranks of both samples together.
     #[must_use]
     pub fn of(window: &[u64], reference: &[u64]) -> Option<Self> {
-        let (rows, reference_rows) = (window.iter().sum::<u64>(), reference.iter().sum::<u64>());
+        let sum = |counts: &[u64]| counts.iter().try_fold(0_u64, |sum, count| sum.checked_add(*count));
+        let (rows, reference_rows) = (sum(window)?, sum(reference)?);
         if window.len() != reference.len() || rows == 0 || reference_rows == 0 {
             return None;
         }
@@ -268,9 +270,13 @@ mod tests {
 
     #[test]
     fn what_cannot_be_compared() {
-        for (window, reference) in
-            [(&[][..], &[][..]), (&[0, 0], &[1, 1]), (&[1, 1], &[0, 0]), (&[1], &[1, 1])]
-        {
+        for (window, reference) in [
+            (&[][..], &[][..]),
+            (&[0, 0], &[1, 1]),
+            (&[1, 1], &[0, 0]),
+            (&[1], &[1, 1]),
+            (&[u64::MAX, 1], &[1, 1]),
+        ] {
             assert_eq!(Statistics::of(window, reference), None);
         }
         let one = Statistics::of(&[5], &[7]).unwrap();

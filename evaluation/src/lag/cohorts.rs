@@ -169,7 +169,7 @@ impl Cohort {
 ///
 /// So a version that is predicted evenly has 48 to 96 of them, and in the risk set of each lag at most the waiting rows of one
 /// cohort, the one that is as old, are on the wrong side. Which cohorts are merged depends on the times of prediction alone.
-/// Serialised with every bit, so that they go on where they were. At most 330 kB, if every cohort has labels in every bin.
+/// Serialised with every bit, so that they go on where they were. About 300 kB of memory, if every cohort has labels in every bin.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Cohorts {
     width: i64,
