@@ -3,5 +3,12 @@
 //! Everything here is pure: no clock, no IO, no threads. Times and seeds are parameters, so what is computed from the same record
 //! is the same to the last bit, whoever asks and whenever.
 
+pub mod change;
+pub mod drift;
+mod first_rows;
+pub mod lag;
 pub mod scores;
+pub mod slices;
 mod sum;
+
+pub use first_rows::FirstRows;

@@ -39,6 +39,12 @@ impl Sum {
         self.sum = sum;
     }
 
+    /// Adds all terms of another sum.
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.add(other.sum);
+        self.add(other.lost);
+    }
+
     /// The sum of all terms.
     pub(crate) fn total(self) -> f64 {
         self.sum + self.lost
@@ -56,5 +62,19 @@ mod tests {
             terms.into_iter().for_each(|term| sum.add(term));
             assert_eq!(sum.total(), 1.0, "{terms:?}");
         }
+    }
+
+    #[test]
+    fn a_sum_of_sums_loses_nothing_either() {
+        let of = |terms: &[f64]| {
+            let mut sum = Sum::default();
+            terms.iter().for_each(|term| sum.add(*term));
+            sum
+        };
+        let mut whole = of(&[1e16, 1.0]);
+        whole.merge(of(&[1.0, -1e16]));
+        assert_eq!(whole.total(), 2.0);
+        whole.merge(of(&[f64::MAX, f64::MAX]));
+        assert_eq!(whole.total(), f64::INFINITY);
     }
 }
