@@ -3,5 +3,17 @@
 //! Everything here is pure: no clock, no IO, no threads. Times and seeds are parameters, so what is computed from the same record
 //! is the same to the last bit, whoever asks and whenever.
 
+pub mod batches;
+mod bits;
+pub mod confidence;
+pub mod lifetime;
+pub mod moments;
+pub mod panes;
+pub mod quantile;
+#[cfg(test)]
+mod sample;
 pub mod scores;
+pub mod sketch;
 mod sum;
+pub mod table;
+pub mod window;
