@@ -13,8 +13,10 @@ use crate::table::{Dominated, Intervals, ScoreTable};
 pub const IN_A_WINDOW: i64 = 48;
 /// So many panes are kept at most, however long labels are waited for.
 pub const MOST: i64 = 4096;
-/// Fewer panes with labels say nothing of how panes differ.
-const FEWEST_PANES: usize = 10;
+/// So many neighbours are one group when it is asked how much groups differ: rows may be alike for longer than a pane.
+const IN_A_GROUP: i64 = 3;
+/// Fewer groups with labels say nothing of how groups differ.
+const FEWEST_GROUPS: usize = 8;
 
 /// What was predicted in a pane's time, whenever its labels came.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -121,9 +123,11 @@ impl Panes {
     pub fn window(&self, now: i64) -> Window {
         let last = now.div_euclid(self.length.max(1));
         let first = last.saturating_sub(IN_A_WINDOW - 1);
-        let panes: Vec<Pane> = self.panes.range(first..=last).map(|(_, pane)| pane.clone()).collect();
+        let group = |number: i64| number.saturating_sub(first) / IN_A_GROUP;
+        let panes: Vec<(i64, Pane)> =
+            self.panes.range(first..=last).map(|(number, pane)| (group(*number), pane.clone())).collect();
         let mut all = Pane::default();
-        panes.iter().for_each(|pane| all.merge(pane));
+        panes.iter().for_each(|(_, pane)| all.merge(pane));
         Window { from: first.saturating_mul(self.length), until: now, all, panes }
     }
 }
@@ -137,12 +141,13 @@ pub struct Window {
     pub until: i64,
     /// All panes merged.
     pub all: Pane,
-    panes: Vec<Pane>,
+    /// Each with the number of its group.
+    panes: Vec<(i64, Pane)>,
 }
 
 impl Window {
     /// All scores of the rows that have a label by now. Quantiles are those of a sketch. Intervals (from 30 rows on) hold for a window
-    /// that was chosen without looking; they are by Student's t, of the rows or of the panes, whichever is wider.
+    /// that was chosen without looking; they are by Student's t, of the rows or of groups of three panes, whichever is wider.
     #[must_use]
     pub fn scores(&self) -> ScoreTable {
         let Pane { moments, sketch, .. } = &self.all;
@@ -160,7 +165,7 @@ impl Window {
         let (t, root) = (student(n - 1)?, (n as f64).sqrt());
         let half = |sd: Option<f64>, mean: Option<f64>, of: &dyn Fn(&Moments) -> Option<f64>| {
             let plain = sd? * t / root;
-            Some(self.half_by_panes(mean?, of).map_or(plain, |half| plain.max(half)))
+            Some(self.half_by_groups(mean?, of).map_or(plain, |half| plain.max(half)))
         };
         let absolute = half(moments.absolute_sd(), moments.mae(), &Moments::mae);
         let squared = half(moments.squared_sd(), moments.mse(), &Moments::mse);
@@ -179,18 +184,21 @@ impl Window {
         })
     }
 
-    /// Half the width of a mean's interval where rows of a pane may be alike: the variance of a ratio whose parts are sums over panes
-    /// (Cochran, Sampling Techniques, section 9A). None below ten panes with labels.
-    fn half_by_panes(&self, mean: f64, of: &dyn Fn(&Moments) -> Option<f64>) -> Option<f64> {
-        let labelled = self.panes.iter().map(|pane| &pane.moments).filter(|moments| moments.count() > 0);
-        let excess = |pane: &Moments| Some(pane.count() as f64 * (of(pane)? - mean));
-        let excesses: Vec<f64> = labelled.map(excess).collect::<Option<_>>()?;
-        let panes = excesses.len() as f64;
-        if excesses.len() < FEWEST_PANES {
+    /// Half the width of a mean's interval where neighbours may be alike: the variance of a ratio whose parts are sums over groups
+    /// (Cochran, Sampling Techniques, section 9A). None below eight groups with labels.
+    fn half_by_groups(&self, mean: f64, of: &dyn Fn(&Moments) -> Option<f64>) -> Option<f64> {
+        let mut excesses = BTreeMap::<i64, f64>::new();
+        for (group, Pane { moments, .. }) in &self.panes {
+            if moments.count() > 0 {
+                *excesses.entry(*group).or_default() += moments.count() as f64 * (of(moments)? - mean);
+            }
+        }
+        if excesses.len() < FEWEST_GROUPS {
             return None;
         }
-        let squares: f64 = excesses.iter().map(|excess| excess * excess).sum();
-        let error = (panes / (panes - 1.0) * squares).sqrt() / self.all.moments.count() as f64;
+        let groups = excesses.len() as f64;
+        let squares: f64 = excesses.values().map(|excess| excess * excess).sum();
+        let error = (groups / (groups - 1.0) * squares).sqrt() / self.all.moments.count() as f64;
         Some(error * student(excesses.len() as u64 - 1)?).filter(|half| half.is_finite())
     }
 }

@@ -95,8 +95,9 @@ fn bounds() {
 
 #[test]
 fn intervals_see_panes_whose_rows_are_alike() {
-    // The same 4800 errors, once each pane with its own and once in turn.
-    let errors: Vec<f64> = sample::rows().flat_map(|(y_true, y_pred)| [y_pred - y_true; 48]).collect();
+    // The same 4800 errors, once each three panes with their own and once in turn.
+    let errors: Vec<f64> =
+        sample::rows().take(16).flat_map(|(y_true, y_pred)| [y_pred - y_true; 300]).collect();
     let scores = |order: &dyn Fn(usize) -> usize| {
         let mut panes = Panes::new(48_000, 0);
         for (at, remainder) in (0..4800).zip((0..97_u8).cycle()) {
@@ -116,7 +117,9 @@ fn intervals_see_panes_whose_rows_are_alike() {
     let (alike, apart) = (widths(&alike), widths(&apart));
     assert!(alike.iter().zip(apart).all(|(alike, apart)| *alike > 4.0 * apart), "{alike:?} {apart:?}");
     // Where panes do not matter, half the width is near that of Student's t.
-    let plain = 2.0 * 1.96 * 2.125 / 4800_f64.sqrt();
+    let mean = errors.iter().sum::<f64>() / 4800.0;
+    let variance = errors.iter().map(|error| (error - mean).powi(2)).sum::<f64>() / 4800.0;
+    let plain = 2.0 * 1.96 * (variance / 4800.0).sqrt();
     assert!((0.99..1.6).contains(&(apart[2] / plain)), "{apart:?} {plain}");
 }
 

@@ -23,6 +23,7 @@ fn spread(count: u32) -> Vec<f64> {
 #[test]
 fn buckets() {
     assert!((GAMMA - 1.020_202_02).abs() < 5e-9);
+    assert!((LN_GAMMA / GAMMA.ln() - 1.0).abs() < 1e-14);
     let known = [(1e-9, -1036), (0.001, -345), (1.0, 0), (1.5, 21), (43.5, 189), (1000.0, 346), (1e9, 1037)];
     for (error, index) in known {
         assert_eq!(index_of(error), index, "{error}");
