@@ -1,7 +1,6 @@
 //! How far a score can be trusted: intervals of a window, and intervals that may be looked at all the time.
 
 use serde::{Deserialize, Serialize};
-use statrs::distribution::{ContinuousCDF as _, StudentsT};
 
 use crate::batches::Batches;
 
@@ -84,7 +83,7 @@ pub fn since_the_swap(n: u64) -> Option<f64> {
 pub fn student(degrees: u64) -> Option<f64> {
     let d = degrees as f64;
     if degrees > MOST_DEGREES {
-        // Cornish and Fisher's expansion (Abramowitz and Stegun, 26.7.5), to 1e-10: the exact one need not end for so many.
+        // Cornish and Fisher's expansion (Abramowitz and Stegun, 26.7.5), to 1e-10.
         let z = 1.959_963_984_540_054_f64;
         let odd = |c: [f64; 5]| c.iter().rev().fold(0.0, |sum, c| sum * z * z + c) * z;
         let terms = [
@@ -95,7 +94,30 @@ pub fn student(degrees: u64) -> Option<f64> {
         ];
         return Some(z + terms.iter().rev().fold(0.0, |sum, term| (sum + term) / d));
     }
-    Some(StudentsT::new(0.0, 1.0, d).ok()?.inverse_cdf(1.0 - ALPHA / 2.0))
+    if degrees == 0 {
+        return None;
+    }
+    let (mut low, mut high) = (1.0, 13.0);
+    for _ in 0..60 {
+        let middle = f64::midpoint(low, high);
+        if within(middle, degrees) < 1.0 - ALPHA { low = middle } else { high = middle }
+    }
+    Some(high)
+}
+
+/// The probability that Student's t is between `-t` and `t`: a finite sum (Abramowitz and Stegun, 26.7.3 and 26.7.4).
+fn within(t: f64, degrees: u64) -> f64 {
+    let angle = (t / (degrees as f64).sqrt()).atan();
+    let (sin, cos) = angle.sin_cos();
+    let odd = degrees % 2 == 1;
+    let (mut term, mut sum) = if odd { (cos, 0.0) } else { (1.0, 0.0) };
+    let mut power = u64::from(odd);
+    while power + 2 <= degrees {
+        sum += term;
+        term *= cos * cos * (power + 1) as f64 / (power + 2) as f64;
+        power += 2;
+    }
+    if odd { (angle + sin * sum) * std::f64::consts::FRAC_2_PI } else { sin * sum }
 }
 
 /// The larger of the plain deviation of all rows and that of batches, so that neither order nor too few batches make it small.

@@ -62,7 +62,7 @@ fn student_s_t() {
         assert!((t / expected - 1.0).abs() < 1e-11, "{degrees}: {t}");
     }
     assert_eq!(student(0), None);
-    // All that are asked of the library end, and the series goes on where they do.
+    // The series goes on where the sums end.
     let all: Vec<f64> = (1..=MOST_DEGREES + 2).map(|degrees| student(degrees).unwrap()).collect();
     assert!(all.windows(2).all(|two| two[1] < two[0]));
     let second = |last: usize| all[last] - 2.0 * all[last - 1] + all[last - 2];
