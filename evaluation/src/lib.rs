@@ -3,12 +3,34 @@
 //! Everything here is pure: no clock, no IO, no threads. Times and seeds are parameters, so what is computed from the same record
 //! is the same to the last bit, whoever asks and whenever.
 
+pub mod alert;
+pub mod basis;
+pub mod batches;
+mod bits;
 pub mod change;
+pub mod confidence;
+pub mod distribution;
 pub mod drift;
 mod first_rows;
+pub mod fold;
 pub mod lag;
+pub mod lifetime;
+pub mod moments;
+pub mod number;
+pub mod panes;
+pub mod quantile;
+pub mod report;
+#[cfg(test)]
+mod sample;
 pub mod scores;
+pub mod sketch;
 pub mod slices;
+mod spread;
 mod sum;
+pub mod table;
+mod verdict;
+mod version;
+mod waiting;
+pub mod window;
 
 pub use first_rows::FirstRows;

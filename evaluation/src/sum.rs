@@ -45,6 +45,17 @@ impl Sum {
         self.add(other.lost);
     }
 
+    /// Adds a multiple of another sum, with what rounding takes from the products.
+    pub(crate) fn add_multiple(&mut self, factor: f64, other: Self) {
+        let product = factor * other.sum;
+        self.add(product);
+        self.add(factor * other.lost);
+        let rounded_away = factor.mul_add(other.sum, -product);
+        if rounded_away.is_finite() {
+            self.add(rounded_away);
+        }
+    }
+
     /// The sum of all terms.
     pub(crate) fn total(self) -> f64 {
         self.sum + self.lost
@@ -65,16 +76,23 @@ mod tests {
     }
 
     #[test]
-    fn a_sum_of_sums_loses_nothing_either() {
+    fn sums_of_sums_lose_nothing_either() {
         let of = |terms: &[f64]| {
             let mut sum = Sum::default();
             terms.iter().for_each(|term| sum.add(*term));
             sum
         };
-        let mut whole = of(&[1e16, 1.0]);
-        whole.merge(of(&[1.0, -1e16]));
-        assert_eq!(whole.total(), 2.0);
-        whole.merge(of(&[f64::MAX, f64::MAX]));
-        assert_eq!(whole.total(), f64::INFINITY);
+        let mut sum = of(&[1e16, 1.0]);
+        sum.merge(of(&[1.0, -1e16]));
+        assert_eq!(sum.total(), 2.0);
+        sum.add_multiple(-3.0, of(&[1e16, 1.0]));
+        sum.add_multiple(3e16, of(&[1.0]));
+        assert_eq!(sum.total(), -1.0);
+        // (1 + 2^-52)^2 has a last part that a product of two numbers rounds away.
+        let mut sum = of(&[-1.0]);
+        sum.add_multiple(1.0 + f64::EPSILON, of(&[1.0 + f64::EPSILON]));
+        assert_eq!(sum.total(), 2.0 * f64::EPSILON + f64::EPSILON * f64::EPSILON);
+        sum.add_multiple(f64::MAX, of(&[f64::MAX]));
+        assert_eq!(sum.total(), f64::INFINITY);
     }
 }
