@@ -180,7 +180,7 @@ fn percentage(share: f64, plus: &str) -> String {
         percent if percent < 0.05 => return format!("{sign}<0.1 %"),
         // 9.95 and more would be 10.0.
         percent if percent < 9.95 => format!("{percent:.1}"),
-        percent if percent < 100.0 && percent >= 99.5 => return format!("{sign}>99 %"),
+        percent if (99.5..100.0).contains(&percent) => return format!("{sign}>99 %"),
         percent => Decimals { places: 0, power_of_ten: false }.plain(percent),
     };
     format!("{sign}{size} %")
@@ -198,7 +198,7 @@ pub fn duration(milliseconds: i64) -> String {
     for (unit, length, end) in [("s", 1000, 60), ("min", 60_000, 60), ("h", 3_600_000, 48)] {
         let tenths = rounded(size, length / 10);
         if tenths < 100 {
-            let dot = if tenths % 10 == 0 { String::new() } else { format!(".{}", tenths % 10) };
+            let dot = if tenths.is_multiple_of(10) { String::new() } else { format!(".{}", tenths % 10) };
             return format!("{sign}{}{dot} {unit}", tenths / 10);
         }
         let whole = rounded(size, length);
@@ -207,7 +207,7 @@ pub fn duration(milliseconds: i64) -> String {
         }
     }
     let tenths = rounded(size, 8_640_000);
-    if tenths < 100 && tenths % 10 != 0 {
+    if tenths < 100 && !tenths.is_multiple_of(10) {
         return format!("{sign}{}.{} d", tenths / 10, tenths % 10);
     }
     format!("{sign}{} d", count(rounded(size, 86_400_000)))
