@@ -187,7 +187,7 @@ impl Row {
     fn one_more(row: Option<Self>, at_ms: i64) -> Self {
         match row {
             None => Self { since_ms: at_ms, looks: 1 },
-            // A clock that was set back must not make it wait.
+            // By a clock that was set back, no time has passed.
             Some(row) => Self { since_ms: row.since_ms.min(at_ms), looks: row.looks.saturating_add(1) },
         }
     }

@@ -17,6 +17,7 @@ fn a_rule_is_written_so_that_it_is_read_as_the_same() {
         ("since_label > 600", "since_label > 10m"),
         ("since_label > 0.0005", "since_label > 0.0005"),
         ("since_label > 1.5", "since_label > 1s500ms"),
+        ("since_label > 1.0005", "since_label > 1.0005"),
         (r#"drift{feature="blood, \"s5\" {x}"} > 0"#, r#"drift{feature="blood, \"s5\" {x}"} > 0"#),
         (r#"drift{feature="größe"} > 0"#, "drift{feature=größe} > 0"),
         (r#"mae{version=model@2fdce8b5c0ab} > 1"#, "mae{version=model@2fdce8b5c0ab} > 1"),

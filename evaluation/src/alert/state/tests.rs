@@ -137,6 +137,17 @@ fn what_is_said_has_the_value_and_since_when() {
 }
 
 #[test]
+fn a_clock_that_is_set_back_neither_fires_early_nor_makes_it_wait() {
+    let mut alert = alert("waiting > 60 for 10m");
+    for (events, at, state) in
+        [(1, 60, State::Pending), (2, 0, State::Pending), (3, 9, State::Pending), (4, 10, State::Firing)]
+    {
+        _ = alert.look(events, minutes(at), |_| Some(61.0));
+        assert_eq!(alert.state(), state, "{at}");
+    }
+}
+
+#[test]
 fn infinity_and_the_ends_of_time_are_kept_like_anything_else() {
     let mut alert = alert("mae > 60 for 1h keep 1");
     for (events, at) in [(0, i64::MIN), (u64::MAX, i64::MAX)] {
