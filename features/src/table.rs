@@ -132,6 +132,8 @@ impl UniqueIds {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::order::Order;
+    use crate::resume::Confirmed;
     use shared::table::{Columns, Dialect, Labels};
 
     fn read(text: &str) -> Result<Vec<Entry>, String> {
@@ -163,5 +165,26 @@ mod tests {
             let why = read(text).unwrap_err();
             assert!(why.starts_with(want), "{why}");
         }
+    }
+
+    #[test]
+    fn rows_are_numbered_as_they_are_drawn_or_by_their_place_where_each_is_sent_once() {
+        let drift = Disturbance { drift: vec!["a:+100@2".parse().unwrap()], ..Disturbance::default() };
+        let header = || Header { features: vec!["a"], texts: Vec::new(), label: ("price", true) };
+        let disturber = drift.of_table(&header(), 1).unwrap();
+        let values = |mut drawn: Drawn| -> Vec<f64> {
+            let features = std::iter::from_fn(|| drawn.next()).filter_map(|entry| entry.features);
+            features.map(|features| if let Features::Vector(row) = features { row[0] } else { 0.0 }).collect()
+        };
+        let entries = || read("order,a,price\nx,1,10\ny,2,20\nz,3,30\n").unwrap();
+        let looped = |len| Rows::new(len, Order::Loop, 1, Some(5));
+        let drawn = values(Drawn::new(entries(), looped, Some(disturber.clone())));
+        assert_eq!(drawn, [1.0, 2.0, 103.0, 101.0, 102.0]);
+
+        let once = disturb(entries(), &disturber, Path::new("t.csv")).unwrap();
+        // A run that is resumed behind the first row.
+        let confirmed = Confirmed::parse("Features,x\ny_true,x\n".as_bytes()).unwrap();
+        let rest = once.into_iter().filter_map(|entry| confirmed.rest(entry)).collect();
+        assert_eq!(values(Drawn::new(rest, |len| Rows::new(len, Order::Once, 1, None), None)), [2.0, 103.0]);
     }
 }
