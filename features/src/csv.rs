@@ -8,6 +8,7 @@ use shared::printable::quoted;
 use shared::table::{Columns, Layout, Missing, Reader, Record, TableError};
 use tracing::info;
 
+use crate::disturb::Header;
 use crate::entry::{self, Entry, Fault, Numbered};
 use crate::wishes::{What, Wishes};
 
@@ -83,6 +84,17 @@ impl<R: Read> Iterator for Records<R> {
 }
 
 impl<R: Read> Records<R> {
+    /// The columns that are read; `label` is what the label's is called.
+    pub(crate) fn columns<'a>(&'a self, label: &'a str) -> Header<'a> {
+        let Form { header, layout, .. } = &self.form;
+        let names = |places: &[usize]| places.iter().map(|at| &*header[*at]).collect();
+        Header {
+            features: names(&layout.features),
+            texts: names(&layout.one_hot),
+            label: (label, layout.target.is_some()),
+        }
+    }
+
     /// What is wrong: one line's fault, or that of the whole stream.
     fn judge(&self, line: u64, bad: Bad) -> Fault {
         let reader = &self.reader;
@@ -205,7 +217,7 @@ impl Form {
                 (Features::Named(named.collect()), None)
             }
         };
-        Ok(Some(Entry { id, features: Some(features), names, label }))
+        Ok(Some(Entry { id, features: Some(features), names, label, ..Entry::default() }))
     }
 }
 

@@ -16,6 +16,8 @@ pub struct Entry {
     pub names: Option<Arc<str>>,
     /// The label, where it is known.
     pub label: Option<f64>,
+    /// Whether it has a label that is kept back on purpose.
+    pub withheld: bool,
 }
 
 impl Entry {

@@ -78,6 +78,10 @@ impl<'a> Feed<'a> {
         if held > 0 {
             warn!("stopping with {held} labels unpublished: their rows have no label");
         }
+        let withheld = self.schedule.withheld();
+        if withheld > 0 {
+            info!("kept back {withheld} labels on purpose, as --label-missing says");
+        }
         let synced = self.ledger.close().context("cannot write the ledger of confirmed messages");
         let EntrySource::Pipe(pipe) = &mut self.source else { return result.and(synced) };
         if let Some(place) = pipe.closed_at() {

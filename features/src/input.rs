@@ -7,6 +7,7 @@ use std::path::Path;
 use shared::table::Labels;
 
 use crate::csv::Records;
+use crate::disturb::Disturbed;
 use crate::entry::{Entries, Fault};
 use crate::ndjson::{Keys, Lines};
 use crate::wishes::{LineFormat, What, Wishes};
@@ -64,8 +65,18 @@ pub(crate) fn open(data: &Path, wishes: &Wishes) -> Result<Entries, Fault> {
         None => by_look(input.fill_buf().map_err(unreadable)?),
     };
     Ok(match format {
-        LineFormat::Csv => Box::new(Records::open(input, &name, wishes)?),
-        LineFormat::Ndjson => Box::new(Lines::new(input, &name, keys(wishes))),
+        LineFormat::Csv => {
+            let records = Records::open(input, &name, wishes)?;
+            let Some((disturbance, seed)) = &wishes.disturbance else { return Ok(Box::new(records)) };
+            let disturber = disturbance.of_table(&records.columns(wishes.columns.label()), *seed);
+            let disturber = disturber.map_err(|why| Fault::Input(format!("{name}: {why}")))?;
+            Box::new(Disturbed::new(records, &name, disturber))
+        }
+        LineFormat::Ndjson => {
+            let lines = Lines::new(input, &name, keys(wishes));
+            let Some((disturbance, seed)) = &wishes.disturbance else { return Ok(Box::new(lines)) };
+            Box::new(Disturbed::new(lines, &name, disturbance.by_name(*seed)))
+        }
     })
 }
 

@@ -1,12 +1,14 @@
 //! Publishes rows and labels: a table's as if they happened now, or another program's as they come.
 //!
 //! [`order`] says which row of a table comes next, [`ndjson`] what a line of JSON says, [`delay`] how late a label is,
-//! [`schedule`] what is due when, [`resume`] what was confirmed before; all of these are pure. A source gives entries, `feed`
+//! [`schedule`] what is due when, [`resume`] what was confirmed before, `disturb` what is done to the data on purpose; all of
+//! these are pure. A source gives entries, `feed`
 //! lets time pass and publishes them.
 
 pub mod cli;
 mod csv;
 pub mod delay;
+mod disturb;
 pub mod entry;
 mod feed;
 mod input;
@@ -35,6 +37,7 @@ use shared::table::{Labels, Table};
 use tracing::info;
 
 use delay::Delay;
+use disturb::Disturber;
 use entry::Entry;
 use feed::{Feed, Form};
 use ledger::Ledger;
@@ -58,16 +61,20 @@ use wishes::Wishes;
 pub async fn run(context: Context, options: FeaturesOptions) -> anyhow::Result<u64> {
     options.check()?;
     let seed = options.seed.unwrap_or_else(rand::random);
-    // Two generators, so that a delay distribution does not change which rows are drawn.
+    // A generator each, so that a delay distribution does not change which rows are drawn.
     let mut seeds = StdRng::seed_from_u64(seed);
-    let (row_seed, delay_seed) = (seeds.random(), seeds.random());
+    let (row_seed, delay_seed, missing_seed) = (seeds.random(), seeds.random(), seeds.random());
     let schedule = Schedule::new(options.interval(), options.label_delay, delay_seed);
     let (order, count) = (options.order(), options.pace.count);
     let data = if options.is_stream() {
-        stream("rows", &options.data, options.wishes(), &options.input, &options.pace)
+        if options.disturbance.label_missing.is_some() {
+            info!("labels are left out by seed {seed}");
+        }
+        stream("rows", &options.data, options.wishes(missing_seed), &options.input, &options.pace)
     } else {
-        let entries = whole_table(&options, order, seed)?;
-        Data::Whole(entries, Box::new(move |len| Rows::new(len, order, row_seed, count)))
+        let (entries, disturber) = whole_table(&options, order, seed, missing_seed)?;
+        let rows = move |len| Rows::new(len, order, row_seed, count);
+        Data::Whole { entries, rows: Box::new(rows), disturber }
     };
     feed(context, data, schedule, &options.sending).await
 }
@@ -86,15 +93,20 @@ pub async fn run_labels(context: Context, options: LabelsOptions) -> anyhow::Res
     } else {
         let (entries, count) = (labels::entries(&options)?, options.pace.count);
         info!("publishing {} labels, from {}", entries.len(), input::name(&options.data));
-        Data::Whole(entries, Box::new(move |len| Rows::new(len, Order::Once, 0, count)))
+        let rows = move |len| Rows::new(len, Order::Once, 0, count);
+        Data::Whole { entries, rows: Box::new(rows), disturber: None }
     };
     feed(context, data, schedule, &options.sending).await
 }
 
 /// What is to be published.
 enum Data {
-    /// Entries that were all checked, and how they are drawn.
-    Whole(Vec<Entry>, Box<dyn FnOnce(usize) -> Rows + Send>),
+    /// Entries that were all checked, how they are drawn, and what is done to those that are.
+    Whole {
+        entries: Vec<Entry>,
+        rows: Box<dyn FnOnce(usize) -> Rows + Send>,
+        disturber: Option<Disturber>,
+    },
     Stream(Plan),
 }
 
@@ -104,7 +116,13 @@ fn stream(what: &str, data: &Path, wishes: Wishes, input: &InputOptions, pace: &
     Data::Stream(Plan { data: data.to_owned(), wishes, skip_bad: input.skip_bad, count: pace.count })
 }
 
-fn whole_table(options: &FeaturesOptions, order: Order, seed: u64) -> anyhow::Result<Vec<Entry>> {
+/// A table's entries, and what disturbs them when they are drawn.
+fn whole_table(
+    options: &FeaturesOptions,
+    order: Order,
+    seed: u64,
+    missing_seed: u64,
+) -> anyhow::Result<(Vec<Entry>, Option<Disturber>)> {
     let (file, columns) = (&*options.data, &options.columns);
     let mut data = Table::read(file, options.dialect(), columns, options.labels())?;
     for note in &data.notes {
@@ -122,7 +140,13 @@ fn whole_table(options: &FeaturesOptions, order: Order, seed: u64) -> anyhow::Re
         );
         data.ids = None;
     }
-    table::entries(data, file, options.feature_names)
+    let disturber = table::disturber(&data, file, &options.disturbance, columns.label(), missing_seed)?;
+    let entries = table::entries(data, file, options.feature_names)?;
+    Ok(match disturber {
+        // Before those are left out that a resumed run has confirmed, so that each row has the number it had.
+        Some(disturber) if order == Order::Once => (table::disturb(entries, &disturber, file)?, None),
+        disturber => (entries, disturber),
+    })
 }
 
 async fn feed(context: Context, data: Data, schedule: Schedule, sending: &Sending) -> anyhow::Result<u64> {
@@ -140,9 +164,9 @@ async fn feed(context: Context, data: Data, schedule: Schedule, sending: &Sendin
     }
     let ledger = Ledger::open(path, sending.resume)?;
     let source = match data {
-        Data::Whole(entries, rows) => {
+        Data::Whole { entries, rows, disturber } => {
             let rest = entries.into_iter().filter_map(|entry| confirmed.rest(entry)).collect();
-            EntrySource::Table(Drawn::new(rest, rows))
+            EntrySource::Table(Drawn::new(rest, rows, disturber))
         }
         Data::Stream(plan) => EntrySource::Pipe(Pipe::start(plan, Arc::clone(&confirmed))?),
     };

@@ -8,6 +8,7 @@ use clap::{Args, value_parser};
 use shared::table::{Columns, Dialect, Labels};
 
 use crate::delay::{self, Delay};
+use crate::disturb::Disturbance;
 use crate::input;
 use crate::order::Order;
 use crate::shape::Shape;
@@ -40,7 +41,7 @@ pub struct FeaturesOptions {
     #[arg(long, value_enum)]
     pub order: Option<Order>,
 
-    /// Seed of the order and of the label delays. [default: a new one at each start]
+    /// Seed of the order, of the label delays and of the missing labels. [default: a new one at each start]
     #[arg(long, value_name = "NUMBER")]
     pub seed: Option<u64>,
 
@@ -57,6 +58,10 @@ pub struct FeaturesOptions {
     /// Send the feature names with each row, in the header `x-feature-names`, so that a model of other features refuses it.
     #[arg(long)]
     pub feature_names: bool,
+
+    /// What is done to the data on purpose.
+    #[command(flatten)]
+    pub disturbance: Disturbance,
 }
 
 /// Which labels are published, and when.
@@ -165,13 +170,16 @@ impl FeaturesOptions {
         self.pace.interval(if self.is_stream() { Duration::ZERO } else { INTERVAL })
     }
 
-    pub(crate) fn wishes(&self) -> Wishes {
+    /// What is wanted of a stream; `seed` is that of what is done to it.
+    pub(crate) fn wishes(&self, seed: u64) -> Wishes {
+        let disturbance = Some(&self.disturbance).filter(|disturbance| !disturbance.is_none());
         Wishes {
             what: What::Rows(self.labels()),
             columns: self.columns.clone(),
             dialect: self.input.dialect.clone(),
             format: self.input.input_format,
             names: self.feature_names,
+            disturbance: disturbance.map(|disturbance| (disturbance.clone(), seed)),
         }
     }
 
@@ -182,8 +190,12 @@ impl FeaturesOptions {
             _ if self.no_labels => "no labels".to_owned(),
             delay => format!("labels after {delay}"),
         };
+        let disturbed = match &self.disturbance {
+            none if none.is_none() => String::new(),
+            disturbance => format!(", {}", disturbance.settings()),
+        };
         format!(
-            "rows of {}, {}, {labels}{}",
+            "rows of {}, {}, {labels}{}{disturbed}",
             input::name(&self.data),
             pace(self.interval()),
             self.sending.settings()
@@ -205,6 +217,11 @@ impl FeaturesOptions {
         let resume = self.sending.resume;
         ensure!(!resume || self.columns.id.is_some(), "--resume needs row ids: name their column with --id");
         ensure!(!resume || once, "--resume needs every row to be sent once: add --order once");
+        self.disturbance.check(!self.no_labels)?;
+        ensure!(
+            !resume || self.disturbance.label_missing.is_none() || self.seed.is_some(),
+            "--resume with --label-missing needs a --seed, the same at each start: otherwise other labels are left out"
+        );
         self.sending.check()?;
         self.input.check(self.is_stream())
     }
@@ -221,7 +238,7 @@ impl LabelsOptions {
     pub(crate) fn wishes(&self) -> Wishes {
         let columns = Columns { id: Some(self.id.clone()), ..Columns::target(&self.target) };
         let (dialect, format) = (self.input.dialect.clone(), self.input.input_format);
-        Wishes { what: What::Labels, columns, dialect, format, names: false }
+        Wishes { what: What::Labels, columns, dialect, format, names: false, disturbance: None }
     }
 }
 

@@ -52,6 +52,12 @@ impl Rows {
         self.limit
     }
 
+    /// How many were drawn.
+    #[must_use]
+    pub fn drawn(&self) -> u64 {
+        self.drawn
+    }
+
     /// There is no next one from here on.
     pub fn end(&mut self) {
         self.limit = Some(self.drawn);

@@ -127,7 +127,7 @@ mod tests {
 
     fn entry(id: &str) -> Entry {
         let features = Some(Features::Vector(vec![1.0]));
-        Entry { id: Some(RowId::parse(id).unwrap()), features, label: Some(2.0), names: None }
+        Entry { id: Some(RowId::parse(id).unwrap()), features, label: Some(2.0), ..Entry::default() }
     }
 
     /// What is left of the entries a, b and order:17: `r` for the row, `l` for the label.

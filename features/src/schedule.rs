@@ -50,6 +50,7 @@ pub struct Schedule {
     hurried: bool,
     labels: BinaryHeap<Reverse<Waiting>>,
     sequence: u64,
+    withheld: u64,
 }
 
 #[derive(Debug, PartialEq)]
@@ -87,6 +88,7 @@ impl Schedule {
             hurried: false,
             labels: BinaryHeap::new(),
             sequence: 0,
+            withheld: 0,
         }
     }
 
@@ -117,7 +119,8 @@ impl Schedule {
     }
 
     fn add(&mut self, entry: Entry, now: Duration, due: &mut Vec<Due>) {
-        let Entry { id, features, names, label } = entry;
+        let Entry { id, features, names, label, withheld } = entry;
+        self.withheld += u64::from(withheld);
         let id = id.unwrap_or_else(RowId::unique);
         // A label that comes alone is late already.
         let late = if features.is_some() { self.delay.draw(&mut self.random) } else { Duration::ZERO };
@@ -146,6 +149,12 @@ impl Schedule {
     #[must_use]
     pub fn held(&self) -> usize {
         self.labels.len()
+    }
+
+    /// How many labels were kept back on purpose.
+    #[must_use]
+    pub fn withheld(&self) -> u64 {
+        self.withheld
     }
 
     /// Whether so many labels wait that rows wait too.

@@ -9,6 +9,7 @@ use shared::message::{Cell, Features, Row, RowId};
 use shared::printable::quoted;
 use shared::table::Table;
 
+use crate::disturb::{Disturbance, Disturber, Header};
 use crate::entry::{self, Entry};
 use crate::order::Rows;
 
@@ -16,16 +17,28 @@ use crate::order::Rows;
 pub(crate) struct Drawn {
     entries: Vec<Entry>,
     rows: Rows,
+    /// Disturbs what is drawn, by how many were drawn before.
+    disturber: Option<Box<Disturber>>,
 }
 
 impl Drawn {
-    pub(crate) fn new(entries: Vec<Entry>, rows: impl FnOnce(usize) -> Rows) -> Self {
+    pub(crate) fn new(
+        entries: Vec<Entry>,
+        rows: impl FnOnce(usize) -> Rows,
+        disturber: Option<Disturber>,
+    ) -> Self {
         let rows = rows(entries.len());
-        Self { entries, rows }
+        Self { entries, rows, disturber: disturber.map(Box::new) }
     }
 
     pub(crate) fn next(&mut self) -> Option<Entry> {
-        self.rows.next().map(|row| self.entries[row].clone())
+        let drawn = self.rows.drawn();
+        let entry = self.rows.next().map(|row| self.entries[row].clone())?;
+        match &self.disturber {
+            // What cannot be disturbed was refused when the columns were looked at.
+            Some(disturber) => disturber.disturb(drawn, entry).ok(),
+            None => Some(entry),
+        }
     }
 
     pub(crate) fn rows(&self) -> &Rows {
@@ -57,7 +70,7 @@ pub(crate) fn entries(table: Table, file: &Path, names: bool) -> anyhow::Result<
             Features::Named(features.iter().map(|name| (**name).into()).zip(row).collect())
         };
         let label = labels.get(at).copied();
-        entries.push(Entry { id: None, features: Some(features), names: header.clone(), label });
+        entries.push(Entry { features: Some(features), names: header.clone(), label, ..Entry::default() });
     }
     let Some(ids) = ids else { return Ok(entries) };
     let mut seen = UniqueIds::default();
@@ -67,6 +80,36 @@ pub(crate) fn entries(table: Table, file: &Path, names: bool) -> anyhow::Result<
         entry.id = Some(id);
     }
     Ok(entries)
+}
+
+/// What disturbs the rows of a table, if anything does; `label` is what the label's column is called.
+///
+/// # Errors
+/// What is to be disturbed is not there, or is a text.
+pub(crate) fn disturber(
+    table: &Table,
+    file: &Path,
+    disturbance: &Disturbance,
+    label: &str,
+    seed: u64,
+) -> anyhow::Result<Option<Disturber>> {
+    if disturbance.is_none() {
+        return Ok(None);
+    }
+    let features: Vec<&str> = table.features.iter().map(|name| &**name).collect();
+    let texts = table.one_hot.iter().map(|at| features[*at]).collect();
+    let header = Header { features, texts, label: (label, table.target.is_some()) };
+    let disturber = disturbance.of_table(&header, seed);
+    disturber.map(Some).map_err(|why| anyhow::anyhow!("{}: {why}", file.display()))
+}
+
+/// The rows of a table that is sent once, disturbed by their place in it.
+///
+/// # Errors
+/// A row that cannot be.
+pub(crate) fn disturb(entries: Vec<Entry>, disturber: &Disturber, file: &Path) -> anyhow::Result<Vec<Entry>> {
+    let disturbed = (0..).zip(entries).map(|(row, entry)| disturber.disturb(row, entry));
+    disturbed.collect::<Result<_, _>>().map_err(|why| anyhow::anyhow!("{}: {why}", file.display()))
 }
 
 /// The ids of a table, each once.
@@ -89,6 +132,8 @@ impl UniqueIds {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::order::Order;
+    use crate::resume::Confirmed;
     use shared::table::{Columns, Dialect, Labels};
 
     fn read(text: &str) -> Result<Vec<Entry>, String> {
@@ -120,5 +165,26 @@ mod tests {
             let why = read(text).unwrap_err();
             assert!(why.starts_with(want), "{why}");
         }
+    }
+
+    #[test]
+    fn rows_are_numbered_as_they_are_drawn_or_by_their_place_where_each_is_sent_once() {
+        let drift = Disturbance { drift: vec!["a:+100@2".parse().unwrap()], ..Disturbance::default() };
+        let header = || Header { features: vec!["a"], texts: Vec::new(), label: ("price", true) };
+        let disturber = drift.of_table(&header(), 1).unwrap();
+        let values = |mut drawn: Drawn| -> Vec<f64> {
+            let features = std::iter::from_fn(|| drawn.next()).filter_map(|entry| entry.features);
+            features.map(|features| if let Features::Vector(row) = features { row[0] } else { 0.0 }).collect()
+        };
+        let entries = || read("order,a,price\nx,1,10\ny,2,20\nz,3,30\n").unwrap();
+        let looped = |len| Rows::new(len, Order::Loop, 1, Some(5));
+        let drawn = values(Drawn::new(entries(), looped, Some(disturber.clone())));
+        assert_eq!(drawn, [1.0, 2.0, 103.0, 101.0, 102.0]);
+
+        let once = disturb(entries(), &disturber, Path::new("t.csv")).unwrap();
+        // A run that is resumed behind the first row.
+        let confirmed = Confirmed::parse("Features,x\ny_true,x\n".as_bytes()).unwrap();
+        let rest = once.into_iter().filter_map(|entry| confirmed.rest(entry)).collect();
+        assert_eq!(values(Drawn::new(rest, |len| Rows::new(len, Order::Once, 1, None), None)), [2.0, 103.0]);
     }
 }

@@ -4,6 +4,8 @@ use clap::ValueEnum;
 use shared::table::{Columns, Dialect, Labels};
 use tracing::info;
 
+use crate::disturb::Disturbance;
+
 /// What lines are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LineFormat {
@@ -31,6 +33,8 @@ pub(crate) struct Wishes {
     pub(crate) format: Option<LineFormat>,
     /// Whether each row goes with its features' names.
     pub(crate) names: bool,
+    /// What is done to rows on purpose, and the seed of that.
+    pub(crate) disturbance: Option<(Disturbance, u64)>,
 }
 
 impl Wishes {
@@ -58,6 +62,7 @@ impl Default for Wishes {
             dialect: Dialect::default(),
             format: None,
             names: false,
+            disturbance: None,
         }
     }
 }
