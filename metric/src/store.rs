@@ -14,6 +14,7 @@ mod log;
 mod packing;
 mod reader;
 mod room;
+mod rows;
 pub mod schema;
 mod state;
 mod stored_id;

@@ -10,6 +10,7 @@ use shared::message::RowId;
 
 use super::block::{Block, StoredEvent};
 use super::known::{self, Collected, Finder, Half};
+use super::rows::Insert;
 use super::state::{State, model_of, source};
 use super::stored_id::StoredId;
 use super::vectors::{self, Collector};
@@ -23,6 +24,10 @@ use crate::lines::{self, LineWriter};
 
 /// How many messages and rows a commit looks at to expire or to forget them, so that none takes long.
 const STRIDE: i64 = 4096;
+
+/// `age` is 0: the journal has it.
+const SCORING: Insert =
+    Insert { into: "INSERT OR FAIL INTO scoring VALUES", row: "(?, 0, ?, ?, ?, ?, ?, ?, ?)", then: "" };
 
 /// A transaction and what it leads to.
 pub(super) struct Change<'a> {
@@ -186,20 +191,20 @@ impl<'a> Change<'a> {
         }
         collector.finish().map_or(Ok(()), |run| vectors::insert(self.db, &run))?;
         state.last_event = block.last();
-        let mut insert =
-            self.db.prepare_cached("INSERT INTO scoring VALUES (?1, 0, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
+        let mut number = state.last_scoring;
+        SCORING.all(self.db, &scored, |row, values| {
+            number += 1;
+            values.push(number)?;
+            values.push(StoredId(&row.id))?;
+            values.push(row.y_true)?;
+            values.push(row.y_pred)?;
+            values.push(source(row.number))?;
+            values.push(row.predicted_at.0)?;
+            values.push(row.labelled_at.0)?;
+            values.push(row.prediction)
+        })?;
+        state.last_scoring = number;
         for row in &scored {
-            state.last_scoring += 1;
-            insert.execute(params![
-                state.last_scoring,
-                StoredId(&row.id),
-                row.y_true,
-                row.y_pred,
-                source(row.number),
-                row.predicted_at.0,
-                row.labelled_at.0,
-                row.prediction
-            ])?;
             let (least, greatest) = block.predicted.unwrap_or((i64::MAX, i64::MIN));
             block.predicted = Some((least.min(row.predicted_at.0), greatest.max(row.predicted_at.0)));
             if texts {

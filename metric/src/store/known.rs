@@ -13,6 +13,7 @@ use shared::message::{RowId, ShortId};
 
 use super::block::{Block, Damage};
 use super::journal;
+use super::rows::{Insert, Values};
 use super::state::{State, model_of};
 use super::stored_id::StoredId;
 use super::varint::{push_number, push_signed, read_number, read_signed, split_array};
@@ -56,6 +57,13 @@ impl Half {
         Ok(halves)
     }
 }
+
+/// The entry of a row that has none.
+const NEW: Insert = Insert { into: "INSERT OR FAIL INTO known VALUES", row: "(?, ?)", then: "" };
+
+/// Later halves of a row are added to its entry.
+const ADDED: Insert =
+    Insert { then: "ON CONFLICT (id) DO UPDATE SET data = CAST(data || excluded.data AS BLOB)", ..NEW };
 
 /// No half before this one.
 const NONE: usize = usize::MAX;
@@ -104,17 +112,17 @@ impl Collected {
         let mut all: Vec<(&RowId, &Half)> =
             collected.chain(fresh.iter().map(|(id, half)| (id, half))).collect();
         all.sort_unstable_by_key(|(id, half)| (*id, half.seq));
-        let mut put = db.prepare_cached(
-            "INSERT INTO known VALUES (?1, ?2) \
-             ON CONFLICT (id) DO UPDATE SET data = CAST(data || excluded.data AS BLOB)",
-        )?;
+        let rows = all.chunk_by(|(one, _), (other, _)| one == other);
+        let (known, new): (Vec<_>, Vec<_>) = rows.partition(|row| self.may_be_in_table(row[0].0));
         let mut data = Vec::new();
-        for row in all.chunk_by(|(one, _), (other, _)| one == other) {
+        let mut bind = |row: &&[(&RowId, &Half)], values: &mut Values<'_>| {
             data.clear();
             row.iter().for_each(|(_, half)| half.push(&mut data));
-            put.execute(params![StoredId(row[0].0), data])?;
-        }
-        Ok(())
+            values.push(StoredId(row[0].0))?;
+            values.push(&data)
+        };
+        ADDED.all(db, &known, &mut bind)?;
+        NEW.all(db, &new, &mut bind)
     }
 
     /// What is left when these and further ones are in the table.
