@@ -25,6 +25,10 @@ use crate::lines::{self, LineWriter};
 /// How many messages and rows a commit looks at to expire or to forget them, so that none takes long.
 const STRIDE: i64 = 4096;
 
+/// About how many bytes a line of the text files has.
+const LABELS_LINE: usize = 104;
+const METRIC_LINE: usize = 160;
+
 /// `age` is 0: the journal has it.
 const SCORING: Insert =
     Insert { into: "INSERT OR FAIL INTO scoring VALUES", row: "(?, 0, ?, ?, ?, ?, ?, ?, ?)", then: "" };
@@ -159,6 +163,11 @@ impl<'a> Change<'a> {
         let state = &mut self.state;
         state.commits = self.number;
         let mut writer = LineWriter::default();
+        if texts {
+            writer = LineWriter::for_messages(events.len());
+            recorded.labels_log.reserve(events.len() * LABELS_LINE);
+            recorded.metric_log.reserve(scored.len() * METRIC_LINE);
+        }
         let mut collector = Collector::default();
         let mut block = Block::new(Some(self.number), state.last_event + 1, now.wall, now.age);
         for Event { seq, id, model, value, at, met, features_published_at, vector } in events {
