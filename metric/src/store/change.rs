@@ -236,11 +236,16 @@ impl<'a> Change<'a> {
     pub(super) fn expire(&mut self, now: CommitTime, limits: &Limits) -> rusqlite::Result<bool> {
         let mut finder = Finder::new(self.db, self.collected)?;
         let mut insert =
+        let waits = |age: i64| age.saturating_add(limits.horizon_ms) > now.age;
+        // A block is read as a whole: not before there is something in it.
+        if journal::age_of_event(self.db, self.state.horizon_over + 1)?.is_some_and(waits) {
+            return Ok(true);
+        }
             self.db.prepare_cached("INSERT INTO expiry VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
         let (after, last) = (self.state.horizon_over, self.state.last_event);
         let (state, touched, number) = (&mut self.state, &mut self.touched, self.number);
         journal::events(self.db, after, last, |block, seq, event| {
-            if block.age.saturating_add(limits.horizon_ms) > now.age || seq > after + STRIDE {
+            if waits(block.age) || seq > after + STRIDE {
                 return Ok(false);
             }
             state.horizon_over = seq;
@@ -269,7 +274,6 @@ impl<'a> Change<'a> {
             Ok(true)
         })?;
         let next = journal::age_of_event(self.db, self.state.horizon_over + 1)?;
-        let waits = |age: i64| age.saturating_add(limits.horizon_ms) > now.age;
         Ok(self.state.horizon_over == last || next.is_some_and(waits))
     }
 
