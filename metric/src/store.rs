@@ -336,7 +336,7 @@ impl Store {
             self.publisher.publish(state.commits, committed);
         }
         if put_into_table {
-            collected = collected.emptied(fresh);
+            collected.empty(fresh);
         } else {
             fresh.into_iter().for_each(|(id, half)| collected.add(id, half));
         }

@@ -170,6 +170,8 @@ impl<'a> Change<'a> {
         }
         let mut collector = Collector::default();
         let mut block = Block::new(Some(self.number), state.last_event + 1, now.wall, now.age);
+        block.reserve(events.len());
+        self.fresh.reserve(events.len());
         for Event { seq, id, model, value, at, met, features_published_at, vector } in events {
             let source = model.map_or(0, source);
             block.push(&StoredEvent { id, source, value, at, met, features_published_at });
@@ -234,13 +236,13 @@ impl<'a> Change<'a> {
     /// Messages are looked at in the order in which they came, each once, so nothing has to be kept for it. One that has
     /// met nothing when it came, and that no later one has met, has waited in vain.
     pub(super) fn expire(&mut self, now: CommitTime, limits: &Limits) -> rusqlite::Result<bool> {
-        let mut finder = Finder::new(self.db, self.collected)?;
-        let mut insert =
         let waits = |age: i64| age.saturating_add(limits.horizon_ms) > now.age;
         // A block is read as a whole: not before there is something in it.
         if journal::age_of_event(self.db, self.state.horizon_over + 1)?.is_some_and(waits) {
             return Ok(true);
         }
+        let mut finder = Finder::new(self.db, self.collected)?;
+        let mut insert =
             self.db.prepare_cached("INSERT INTO expiry VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
         let (after, last) = (self.state.horizon_over, self.state.last_event);
         let (state, touched, number) = (&mut self.state, &mut self.touched, self.number);

@@ -102,7 +102,10 @@ impl Collected {
     /// Adds one, newer than all others.
     pub(super) fn add(&mut self, id: RowId, half: Half) {
         let place = self.halves.len();
-        let before = self.latest.insert(id.clone(), place).unwrap_or(NONE);
+        let before = match self.latest.get_mut(&id) {
+            Some(latest) => std::mem::replace(latest, place),
+            None => self.latest.insert(id.clone(), place).unwrap_or(NONE),
+        };
         self.halves.push((id, half, before));
     }
 
@@ -125,16 +128,16 @@ impl Collected {
         NEW.all(db, &new, &mut bind)
     }
 
-    /// What is left when these and further ones are in the table.
-    pub(super) fn emptied(self, fresh: Vec<(RowId, Half)>) -> Self {
-        let Self { mut greatest, halves, .. } = self;
-        for id in halves.into_iter().map(|(id, ..)| id).chain(fresh.into_iter().map(|(id, _)| id)) {
+    /// Empties it when these and further ones are in the table. Its memory stays, as it fills up again.
+    pub(super) fn empty(&mut self, fresh: Vec<(RowId, Half)>) {
+        let Self { greatest, halves, latest } = self;
+        latest.clear();
+        for id in halves.drain(..).map(|(id, ..)| id).chain(fresh.into_iter().map(|(id, _)| id)) {
             let greatest = &mut greatest[kind(&id)];
             if greatest.as_ref().is_none_or(|greatest| id > *greatest) {
                 *greatest = Some(id);
             }
         }
-        Self { greatest, ..Self::default() }
     }
 
     /// The halves of a row that are not in the table, oldest first.
