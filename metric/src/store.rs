@@ -16,6 +16,7 @@ mod reader;
 mod room;
 mod rows;
 pub mod schema;
+mod scoring;
 mod state;
 mod stored_id;
 mod varint;

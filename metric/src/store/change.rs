@@ -10,11 +10,10 @@ use shared::message::RowId;
 
 use super::block::{Block, StoredEvent};
 use super::known::{self, Collected, Finder, Half};
-use super::rows::Insert;
 use super::state::{State, model_of, source};
 use super::stored_id::StoredId;
 use super::vectors::{self, Collector};
-use super::{CommitTime, Limits, Log, Recorded, file, journal};
+use super::{CommitTime, Limits, Log, Recorded, file, journal, scoring};
 use crate::account::Rejected;
 use crate::arrival::Arrival;
 use crate::committed::{Accepted, Committed, Expired, Interest};
@@ -28,10 +27,6 @@ const STRIDE: i64 = 4096;
 /// About how many bytes a line of the text files has.
 const LABELS_LINE: usize = 104;
 const METRIC_LINE: usize = 160;
-
-/// `age` is 0: the journal has it.
-const SCORING: Insert =
-    Insert { into: "INSERT OR FAIL INTO scoring VALUES", row: "(?, 0, ?, ?, ?, ?, ?, ?, ?)", then: "" };
 
 /// A transaction and what it leads to.
 pub(super) struct Change<'a> {
@@ -202,19 +197,7 @@ impl<'a> Change<'a> {
         }
         collector.finish().map_or(Ok(()), |run| vectors::insert(self.db, &run))?;
         state.last_event = block.last();
-        let mut number = state.last_scoring;
-        SCORING.all(self.db, &scored, |row, values| {
-            number += 1;
-            values.push(number)?;
-            values.push(StoredId(&row.id))?;
-            values.push(row.y_true)?;
-            values.push(row.y_pred)?;
-            values.push(source(row.number))?;
-            values.push(row.predicted_at.0)?;
-            values.push(row.labelled_at.0)?;
-            values.push(row.prediction)
-        })?;
-        state.last_scoring = number;
+        state.last_scoring = scoring::append(self.db, state.last_scoring, &scored)?;
         for row in &scored {
             let (least, greatest) = block.predicted.unwrap_or((i64::MAX, i64::MIN));
             block.predicted = Some((least.min(row.predicted_at.0), greatest.max(row.predicted_at.0)));
