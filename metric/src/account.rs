@@ -106,6 +106,10 @@ pub struct Account {
 impl Account {
     /// The number of a model that is heard of, which it keeps. Numbers count from 0.
     pub fn number(&mut self, model: &ModelId) -> usize {
+        // Almost always the one before, whose names are sooner compared than hashed.
+        if let Some(last) = self.latest.last().copied().filter(|last| *self.models[*last].model == *model) {
+            return last;
+        }
         if let Some(number) = self.numbers.get(model) {
             let number = *number;
             self.hear_of(number);

@@ -74,7 +74,11 @@ pub fn decide<'a>(
     received: Timestamp,
     next: i64,
 ) -> Effects<'a> {
-    let mut effects = Effects { events: Vec::with_capacity(arrivals.len()), ..Effects::default() };
+    let mut effects = Effects {
+        events: Vec::with_capacity(arrivals.len()),
+        scored: Vec::with_capacity(arrivals.len() / 2),
+        ..Effects::default()
+    };
     let mut seq = next;
     for arrival in arrivals {
         let (model, origin) = match &arrival.kind {

@@ -180,6 +180,9 @@ impl RowState {
                 Outcome::New(vec![Scored::new(id, label, &prediction)])
             }
         };
+        if self.predictions.is_empty() {
+            self.predictions.reserve_exact(1);
+        }
         self.predictions.push(prediction);
         outcome
     }

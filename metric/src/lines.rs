@@ -1,12 +1,15 @@
 //! The lines of the two files. Numbers are written in the shortest form that reads back to the same bits, times as
 //! they were recorded: the same event gives the same line, whenever it is written.
 
-use std::fmt::{Display, Write as _};
+mod written;
+
+use std::fmt::Write as _;
 
 use shared::clock::Timestamp;
 use shared::message::{Name, Role, RowId};
 
 use crate::join::{ModelId, Scored};
+use written::{Written, push};
 
 /// The first line of `metric_log.csv`: the exercise's four columns, then ours.
 pub const METRIC_HEADER: &str =
@@ -25,15 +28,23 @@ pub struct Event<'a> {
     pub value: f64,
 }
 
-/// Writes lines. Times cost the most of one, and most have the second of the one before: so that is remembered.
+/// Writes lines. Times cost much of one, and most are the one before, or have its second: so that is remembered. So are the
+/// numbers of messages, which come again in the rows that they make complete.
 #[derive(Debug, Default)]
 pub struct LineWriter {
-    received: Second,
-    predicted: Second,
-    labelled: Second,
+    received: Time,
+    predicted: Time,
+    labelled: Time,
+    written: Written,
 }
 
 impl LineWriter {
+    /// For the lines of about as many messages, and of the rows that are complete with them.
+    #[must_use]
+    pub fn for_messages(count: usize) -> Self {
+        Self { written: Written::with_places_for(count), ..Self::default() }
+    }
+
     /// Adds the line of `labels_log.txt`: time, queue, id, value, and for a prediction model@version.
     pub fn event(&mut self, text: &mut String, event: Event<'_>) {
         let Event { received, id, model, value } = event;
@@ -41,7 +52,7 @@ impl LineWriter {
         let role = if model.is_some() { Role::Prediction } else { Role::Label };
         let mut room = [0; 36];
         text.extend([" ", role.name(), " ", id.map_or("-", |id| id.text(&mut room)), " "]);
-        push(text, value);
+        self.written.write(text, value);
         if let Some(model) = model {
             text.push(' ');
             model.push_tag(text);
@@ -54,10 +65,12 @@ impl LineWriter {
     pub fn scored(&mut self, text: &mut String, row: &Scored) {
         let Scored { id, y_true, y_pred, model, predicted_at, labelled_at, .. } = row;
         text.push_str(id.text(&mut [0; 36]));
-        for number in [*y_true, *y_pred, row.absolute_error()] {
+        for number in [*y_true, *y_pred] {
             text.push(',');
-            push(text, number);
+            self.written.write_again(text, number);
         }
+        text.push(',');
+        push(text, row.absolute_error());
         for name in [&model.name, &model.version] {
             text.push(',');
             text.push_str(name.as_ref().map_or("", Name::as_str));
@@ -66,43 +79,44 @@ impl LineWriter {
         self.predicted.push(text, *predicted_at);
         text.push(',');
         self.labelled.push(text, *labelled_at);
-        text.push(',');
-        push(text, row.label_lag_ms());
-        text.push('\n');
+        // Writing to a String cannot fail.
+        _ = writeln!(text, ",{}", row.label_lag_ms());
     }
 }
 
-fn push(text: &mut String, number: impl Display) {
-    // Writing to a String cannot fail.
-    _ = write!(text, "{number}");
-}
-
-/// The text of a time up to its seconds.
+/// The text of the time that was written last.
 #[derive(Debug, Default)]
-struct Second {
-    second: i64,
+struct Time {
+    time: Option<Timestamp>,
     text: String,
 }
 
-impl Second {
+impl Time {
     /// Adds a time, as `Display` shows it.
     fn push(&mut self, text: &mut String, time: Timestamp) {
-        let (second, millis) = (time.0.div_euclid(1000), time.0.rem_euclid(1000));
-        // What is beyond what can be shown is shown as the end of that.
-        if time.0 < 0 || time > Timestamp::LAST {
-            return push(text, time);
-        }
-        if self.text.is_empty() || self.second != second {
-            self.second = second;
-            self.text.clear();
-            push(&mut self.text, Timestamp(second * 1000));
-            self.text.truncate("2026-11-20T17:04:05.".len());
+        if self.time != Some(time) {
+            self.make(time);
         }
         text.push_str(&self.text);
-        for digit in [millis / 100, millis / 10 % 10, millis % 10] {
-            text.push(char::from(b'0' + u8::try_from(digit).unwrap_or(0)));
+    }
+
+    fn make(&mut self, time: Timestamp) {
+        // What is beyond what can be shown is shown as the end of that.
+        let second =
+            |time: Timestamp| (time.0 >= 0 && time <= Timestamp::LAST).then(|| time.0.div_euclid(1000));
+        let before = self.time.replace(time).and_then(second);
+        if before.is_none() || before != second(time) {
+            self.text.clear();
+            // Writing to a String cannot fail.
+            _ = write!(self.text, "{time}");
+            return;
         }
-        text.push('Z');
+        self.text.truncate("2026-11-20T17:04:05.".len());
+        let millis = time.0.rem_euclid(1000);
+        for digit in [millis / 100, millis / 10 % 10, millis % 10] {
+            self.text.push(char::from(b'0' + u8::try_from(digit).unwrap_or(0)));
+        }
+        self.text.push('Z');
     }
 }
 
@@ -159,14 +173,61 @@ mod tests {
 
     #[test]
     fn times_are_shown_as_everywhere() {
-        let mut second = Second::default();
-        for time in
-            [0, 999, 1000, 1_795_194_245_123, 1_795_194_245_007, -1, i64::MIN, i64::MAX, Timestamp::LAST.0]
-        {
+        let mut last = Time::default();
+        for time in [
+            0,
+            999,
+            999,
+            1000,
+            1_795_194_245_123,
+            1_795_194_245_007,
+            1_795_194_246_007,
+            -1,
+            -2,
+            i64::MIN,
+            5,
+            i64::MAX,
+            Timestamp::LAST.0,
+            Timestamp::LAST.0 - 7,
+            Timestamp::LAST.0 + 1,
+        ] {
             let mut text = String::new();
-            second.push(&mut text, Timestamp(time));
+            last.push(&mut text, Timestamp(time));
             assert_eq!(text, Timestamp(time).to_string());
         }
+    }
+
+    #[test]
+    fn a_row_has_the_numbers_of_its_messages() {
+        let id = RowId::parse("a").unwrap();
+        let model = ModelId::default();
+        let (y_true, y_pred) = (206.116_706_978_709_3, 1.0 / 3.0);
+        let row = Scored {
+            id: id.clone(),
+            prediction: None,
+            y_true,
+            y_pred,
+            model: std::sync::Arc::new(model.clone()),
+            number: 0,
+            predicted_at: AT,
+            labelled_at: AT,
+        };
+        let alone = {
+            let mut text = String::new();
+            LineWriter::default().scored(&mut text, &row);
+            text
+        };
+        let mut lines = LineWriter::for_messages(2);
+        let (mut labels, mut text) = (String::new(), String::new());
+        let label = Event { received: AT, id: Some(&id), model: None, value: y_true };
+        lines.event(&mut labels, label);
+        lines.event(&mut labels, Event { model: Some(&model), value: y_pred, ..label });
+        lines.scored(&mut text, &row);
+        assert_eq!(text, alone);
+        // Numbers that came before: in lines of other messages, or never.
+        text.clear();
+        lines.scored(&mut text, &Scored { y_true: 0.1, y_pred: y_true, ..row.clone() });
+        assert!(text.starts_with(&format!("a,0.1,{y_true},{},,,2026", y_true - 0.1)), "{text}");
     }
 
     #[test]

@@ -14,7 +14,9 @@ mod log;
 mod packing;
 mod reader;
 mod room;
+mod rows;
 pub mod schema;
+mod scoring;
 mod state;
 mod stored_id;
 mod varint;
@@ -335,7 +337,7 @@ impl Store {
             self.publisher.publish(state.commits, committed);
         }
         if put_into_table {
-            collected = collected.emptied(fresh);
+            collected.empty(fresh);
         } else {
             fresh.into_iter().for_each(|(id, half)| collected.add(id, half));
         }

@@ -106,6 +106,11 @@ impl Block {
         Self { number, first, count: 0, received, age, last_scoring: 0, predicted: None, data, begin }
     }
 
+    /// Makes room for as many messages as they usually are.
+    pub(super) fn reserve(&mut self, messages: usize) {
+        self.data.reserve(32 * messages);
+    }
+
     /// A block as it was stored.
     ///
     /// # Errors

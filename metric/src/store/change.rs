@@ -13,7 +13,7 @@ use super::known::{self, Collected, Finder, Half};
 use super::state::{State, model_of, source};
 use super::stored_id::StoredId;
 use super::vectors::{self, Collector};
-use super::{CommitTime, Limits, Log, Recorded, file, journal};
+use super::{CommitTime, Limits, Log, Recorded, file, journal, scoring};
 use crate::account::Rejected;
 use crate::arrival::Arrival;
 use crate::committed::{Accepted, Committed, Expired, Interest};
@@ -23,6 +23,10 @@ use crate::lines::{self, LineWriter};
 
 /// How many messages and rows a commit looks at to expire or to forget them, so that none takes long.
 const STRIDE: i64 = 4096;
+
+/// About how many bytes a line of the text files has.
+const LABELS_LINE: usize = 104;
+const METRIC_LINE: usize = 160;
 
 /// A transaction and what it leads to.
 pub(super) struct Change<'a> {
@@ -154,8 +158,15 @@ impl<'a> Change<'a> {
         let state = &mut self.state;
         state.commits = self.number;
         let mut writer = LineWriter::default();
+        if texts {
+            writer = LineWriter::for_messages(events.len());
+            recorded.labels_log.reserve(events.len() * LABELS_LINE);
+            recorded.metric_log.reserve(scored.len() * METRIC_LINE);
+        }
         let mut collector = Collector::default();
         let mut block = Block::new(Some(self.number), state.last_event + 1, now.wall, now.age);
+        block.reserve(events.len());
+        self.fresh.reserve(events.len());
         for Event { seq, id, model, value, at, met, features_published_at, vector } in events {
             let source = model.map_or(0, source);
             block.push(&StoredEvent { id, source, value, at, met, features_published_at });
@@ -186,20 +197,8 @@ impl<'a> Change<'a> {
         }
         collector.finish().map_or(Ok(()), |run| vectors::insert(self.db, &run))?;
         state.last_event = block.last();
-        let mut insert =
-            self.db.prepare_cached("INSERT INTO scoring VALUES (?1, 0, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
+        state.last_scoring = scoring::append(self.db, state.last_scoring, &scored)?;
         for row in &scored {
-            state.last_scoring += 1;
-            insert.execute(params![
-                state.last_scoring,
-                StoredId(&row.id),
-                row.y_true,
-                row.y_pred,
-                source(row.number),
-                row.predicted_at.0,
-                row.labelled_at.0,
-                row.prediction
-            ])?;
             let (least, greatest) = block.predicted.unwrap_or((i64::MAX, i64::MIN));
             block.predicted = Some((least.min(row.predicted_at.0), greatest.max(row.predicted_at.0)));
             if texts {
@@ -220,13 +219,18 @@ impl<'a> Change<'a> {
     /// Messages are looked at in the order in which they came, each once, so nothing has to be kept for it. One that has
     /// met nothing when it came, and that no later one has met, has waited in vain.
     pub(super) fn expire(&mut self, now: CommitTime, limits: &Limits) -> rusqlite::Result<bool> {
+        let waits = |age: i64| age.saturating_add(limits.horizon_ms) > now.age;
+        // A block is read as a whole: not before there is something in it.
+        if journal::age_of_event(self.db, self.state.horizon_over + 1)?.is_some_and(waits) {
+            return Ok(true);
+        }
         let mut finder = Finder::new(self.db, self.collected)?;
         let mut insert =
             self.db.prepare_cached("INSERT INTO expiry VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
         let (after, last) = (self.state.horizon_over, self.state.last_event);
         let (state, touched, number) = (&mut self.state, &mut self.touched, self.number);
         journal::events(self.db, after, last, |block, seq, event| {
-            if block.age.saturating_add(limits.horizon_ms) > now.age || seq > after + STRIDE {
+            if waits(block.age) || seq > after + STRIDE {
                 return Ok(false);
             }
             state.horizon_over = seq;
@@ -255,7 +259,6 @@ impl<'a> Change<'a> {
             Ok(true)
         })?;
         let next = journal::age_of_event(self.db, self.state.horizon_over + 1)?;
-        let waits = |age: i64| age.saturating_add(limits.horizon_ms) > now.age;
         Ok(self.state.horizon_over == last || next.is_some_and(waits))
     }
 

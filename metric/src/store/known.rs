@@ -13,6 +13,7 @@ use shared::message::{RowId, ShortId};
 
 use super::block::{Block, Damage};
 use super::journal;
+use super::rows::{Insert, Values};
 use super::state::{State, model_of};
 use super::stored_id::StoredId;
 use super::varint::{push_number, push_signed, read_number, read_signed, split_array};
@@ -57,6 +58,13 @@ impl Half {
     }
 }
 
+/// The entry of a row that has none.
+const NEW: Insert = Insert { into: "INSERT OR FAIL INTO known VALUES", row: "(?, ?)", then: "" };
+
+/// Later halves of a row are added to its entry.
+const ADDED: Insert =
+    Insert { then: "ON CONFLICT (id) DO UPDATE SET data = CAST(data || excluded.data AS BLOB)", ..NEW };
+
 /// No half before this one.
 const NONE: usize = usize::MAX;
 
@@ -94,7 +102,10 @@ impl Collected {
     /// Adds one, newer than all others.
     pub(super) fn add(&mut self, id: RowId, half: Half) {
         let place = self.halves.len();
-        let before = self.latest.insert(id.clone(), place).unwrap_or(NONE);
+        let before = match self.latest.get_mut(&id) {
+            Some(latest) => std::mem::replace(latest, place),
+            None => self.latest.insert(id.clone(), place).unwrap_or(NONE),
+        };
         self.halves.push((id, half, before));
     }
 
@@ -104,29 +115,29 @@ impl Collected {
         let mut all: Vec<(&RowId, &Half)> =
             collected.chain(fresh.iter().map(|(id, half)| (id, half))).collect();
         all.sort_unstable_by_key(|(id, half)| (*id, half.seq));
-        let mut put = db.prepare_cached(
-            "INSERT INTO known VALUES (?1, ?2) \
-             ON CONFLICT (id) DO UPDATE SET data = CAST(data || excluded.data AS BLOB)",
-        )?;
+        let rows = all.chunk_by(|(one, _), (other, _)| one == other);
+        let (known, new): (Vec<_>, Vec<_>) = rows.partition(|row| self.may_be_in_table(row[0].0));
         let mut data = Vec::new();
-        for row in all.chunk_by(|(one, _), (other, _)| one == other) {
+        let mut bind = |row: &&[(&RowId, &Half)], values: &mut Values<'_>| {
             data.clear();
             row.iter().for_each(|(_, half)| half.push(&mut data));
-            put.execute(params![StoredId(row[0].0), data])?;
-        }
-        Ok(())
+            values.push(StoredId(row[0].0))?;
+            values.push(&data)
+        };
+        ADDED.all(db, &known, &mut bind)?;
+        NEW.all(db, &new, &mut bind)
     }
 
-    /// What is left when these and further ones are in the table.
-    pub(super) fn emptied(self, fresh: Vec<(RowId, Half)>) -> Self {
-        let Self { mut greatest, halves, .. } = self;
-        for id in halves.into_iter().map(|(id, ..)| id).chain(fresh.into_iter().map(|(id, _)| id)) {
+    /// Empties it when these and further ones are in the table. Its memory stays, as it fills up again.
+    pub(super) fn empty(&mut self, fresh: Vec<(RowId, Half)>) {
+        let Self { greatest, halves, latest } = self;
+        latest.clear();
+        for id in halves.drain(..).map(|(id, ..)| id).chain(fresh.into_iter().map(|(id, _)| id)) {
             let greatest = &mut greatest[kind(&id)];
             if greatest.as_ref().is_none_or(|greatest| id > *greatest) {
                 *greatest = Some(id);
             }
         }
-        Self { greatest, ..Self::default() }
     }
 
     /// The halves of a row that are not in the table, oldest first.
