@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::batches::Batches;
+use crate::distribution::student;
 
 /// Fewer rows have no interval.
 pub const FEWEST: u64 = 30;
@@ -17,8 +18,6 @@ pub const DOMINATED_SQUARED: f64 = 0.25;
 /// From so many rows on a window is cut into 20 batches, so that neighbours that are alike do not make it look sure.
 const ENOUGH_FOR_BATCHES: usize = 100;
 const BATCHES: usize = 20;
-/// Beyond so many degrees of freedom Student's t is computed by a series.
-const MOST_DEGREES: u64 = 200;
 
 /// From where to where, in the unit of the score. An end that is not known is open.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -76,48 +75,6 @@ pub fn one_sided(t: f64, rho2: f64, alpha: f64) -> f64 {
 #[must_use]
 pub fn since_the_swap(n: u64) -> Option<f64> {
     (n >= FEWEST).then(|| two_sided(n as f64, rho2(BEST, ALPHA), ALPHA))
-}
-
-/// The 97.5 % quantile of Student's t for a whole number of degrees of freedom; None for none.
-#[must_use]
-pub fn student(degrees: u64) -> Option<f64> {
-    let d = degrees as f64;
-    if degrees > MOST_DEGREES {
-        // Cornish and Fisher's expansion (Abramowitz and Stegun, 26.7.5), to 1e-10.
-        let z = 1.959_963_984_540_054_f64;
-        let odd = |c: [f64; 5]| c.iter().rev().fold(0.0, |sum, c| sum * z * z + c) * z;
-        let terms = [
-            odd([1.0, 1.0, 0.0, 0.0, 0.0]) / 4.0,
-            odd([3.0, 16.0, 5.0, 0.0, 0.0]) / 96.0,
-            odd([-15.0, 17.0, 19.0, 3.0, 0.0]) / 384.0,
-            odd([-945.0, -1920.0, 1482.0, 776.0, 79.0]) / 92_160.0,
-        ];
-        return Some(z + terms.iter().rev().fold(0.0, |sum, term| (sum + term) / d));
-    }
-    if degrees == 0 {
-        return None;
-    }
-    let (mut low, mut high) = (1.0, 13.0);
-    for _ in 0..60 {
-        let middle = f64::midpoint(low, high);
-        if within(middle, degrees) < 1.0 - ALPHA { low = middle } else { high = middle }
-    }
-    Some(high)
-}
-
-/// The probability that Student's t is between `-t` and `t`: a finite sum (Abramowitz and Stegun, 26.7.3 and 26.7.4).
-fn within(t: f64, degrees: u64) -> f64 {
-    let angle = (t / (degrees as f64).sqrt()).atan();
-    let (sin, cos) = angle.sin_cos();
-    let odd = degrees % 2 == 1;
-    let (mut term, mut sum) = if odd { (cos, 0.0) } else { (1.0, 0.0) };
-    let mut power = u64::from(odd);
-    while power + 2 <= degrees {
-        sum += term;
-        term *= cos * cos * (power + 1) as f64 / (power + 2) as f64;
-        power += 2;
-    }
-    if odd { (angle + sin * sum) * std::f64::consts::FRAC_2_PI } else { sin * sum }
 }
 
 /// The larger of the plain deviation of all rows and that of batches, so that neither order nor too few batches make it small.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::confidence::{FEWEST, of_positive, of_r2, of_root, of_signed, student};
+use crate::confidence::{FEWEST, of_positive, of_r2, of_root, of_signed};
+use crate::distribution::student;
 use crate::moments::{Influence, Moments};
 use crate::sketch::Sketch;
 use crate::table::{Dominated, Intervals, ScoreTable};

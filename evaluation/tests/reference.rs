@@ -2,7 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use evaluation::confidence::{Interval, student};
+use evaluation::confidence::Interval;
+use evaluation::distribution::student;
 use evaluation::lifetime::Lifetime;
 use evaluation::table::{Estimate, ScoreTable};
 use evaluation::window::{LastRows, Row};

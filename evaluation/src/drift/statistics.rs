@@ -1,8 +1,6 @@
 //! How far a window is from its reference, and how far noise alone would put it.
 
-use statrs::distribution::{ContinuousCDF as _, Normal};
-
-use super::thresholds::chi_squared;
+use crate::distribution::{chi_squared, normal_quantile};
 
 /// Bins are merged until each has this many rows of the window to be expected: χ² is far off in its tail below.
 const EXPECTED: f64 = 10.0;
@@ -131,7 +129,7 @@ impl Statistics {
     pub fn shift_in_sd(&self) -> Option<f64> {
         let share = 0.5 + self.rank;
         // With a rounding error beside it, all is all.
-        (1e-9..=1.0 - 1e-9).contains(&share).then(|| 2.0_f64.sqrt() * Normal::standard().inverse_cdf(share))
+        (1e-9..=1.0 - 1e-9).contains(&share).then(|| 2.0_f64.sqrt() * normal_quantile(share))
     }
 
     /// The largest part of `x2`.

@@ -1,7 +1,8 @@
 //! From where on a window is no noise any more, for a whole model file.
 
 use serde::{Deserialize, Serialize};
-use statrs::distribution::{ChiSquared, ContinuousCDF as _, Normal};
+
+use crate::distribution::{chi_squared, normal_quantile};
 
 /// The chance of a false alarm.
 const ALARM: f64 = 0.05;
@@ -61,14 +62,9 @@ impl Thresholds {
     #[must_use]
     pub fn commonest(&self, share: f64, window: u64, reference: u64) -> f64 {
         let variance = share * (1.0 - share) * (1.0 / window as f64 + 1.0 / reference as f64);
-        let noise = -Normal::standard().inverse_cdf(self.tail) * variance.max(0.0).sqrt();
+        let noise = -normal_quantile(self.tail) * variance.max(0.0).sqrt();
         share + noise.max(0.05)
     }
-}
-
-/// The number that χ² with these degrees exceeds with this chance.
-pub(super) fn chi_squared(degrees: usize, chance: f64) -> f64 {
-    ChiSquared::new(degrees as f64).map_or(f64::INFINITY, |chi_squared| chi_squared.inverse_cdf(1.0 - chance))
 }
 
 #[cfg(test)]

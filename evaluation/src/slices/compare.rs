@@ -1,8 +1,7 @@
 //! Whether two means differ, and what many such questions are worth.
 
-use statrs::distribution::{ContinuousCDF as _, StudentsT};
-
 use super::Moments;
+use crate::distribution::student_chance;
 
 /// The chance of means that differ as much or more, to either side, where those of the two distributions do not: Welch's t test. None
 /// where both do not vary, or where the numbers are too large.
@@ -15,7 +14,7 @@ pub(super) fn welch(one: Moments, other: Moments) -> Option<f64> {
     if !t.is_finite() || !degrees.is_finite() {
         return None;
     }
-    Some(2.0 * StudentsT::new(0.0, 1.0, degrees).ok()?.sf(t.abs())).filter(|chance| !chance.is_nan())
+    Some(student_chance(t, degrees)).filter(|chance| !chance.is_nan())
 }
 
 /// Raises chances so that below any limit there is a false one with at most that chance.
