@@ -3,7 +3,6 @@
 //! Everything here is pure: no clock, no IO, no threads. Times and seeds are parameters, so what is computed from the same record
 //! is the same to the last bit, whoever asks and whenever.
 
-pub mod alert;
 pub mod basis;
 pub mod batches;
 mod bits;

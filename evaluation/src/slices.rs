@@ -144,9 +144,21 @@ impl Slices {
         Ok(Self { features: features.collect(), origin: None, rows: 0, left_out: 0 })
     }
 
-    /// Takes in a row: its features, as many as there are limits, and its error. A feature that is NaN or not there is in a bin of
-    /// its own. Rows whose error is not finite are left out and counted.
-    pub fn add(&mut self, features: &[f64], error: f64) {
+    /// In which bin of each feature a row is. A feature that is NaN or not there is in a bin of its own.
+    #[must_use]
+    pub fn places(&self, features: &[f64]) -> Box<[u8]> {
+        let place = |(at, feature): (usize, &Feature)| {
+            let number = features.get(at).filter(|number| !number.is_nan());
+            let bin = number.map_or(feature.limits.len() + 1, |number| {
+                feature.limits.partition_point(|limit| limit <= number)
+            });
+            u8::try_from(bin).unwrap_or(u8::MAX)
+        };
+        self.features.iter().enumerate().map(place).collect()
+    }
+
+    /// Takes in a row: its places and its error. Rows whose error is not finite are left out and counted.
+    pub fn add(&mut self, places: &[u8], error: f64) {
         if !error.is_finite() {
             self.left_out += 1;
             return;
@@ -154,12 +166,8 @@ impl Slices {
         self.rows += 1;
         let loss = error.abs();
         let origin = *self.origin.get_or_insert((loss, error));
-        for (at, feature) in self.features.iter_mut().enumerate() {
-            let number = features.get(at).filter(|number| !number.is_nan());
-            let bin = number.map_or(feature.limits.len() + 1, |number| {
-                feature.limits.partition_point(|limit| limit <= number)
-            });
-            if let Some(cell) = feature.cells.get_mut(bin) {
+        for (feature, place) in self.features.iter_mut().zip(places) {
+            if let Some(cell) = feature.cells.get_mut(usize::from(*place)) {
                 cell.add(loss - origin.0, error - origin.1);
             }
         }

@@ -92,6 +92,12 @@ impl Detector {
         self.mean().max(1.0).log10()
     }
 
+    /// How much evidence is an alarm.
+    #[must_use]
+    pub fn threshold(&self) -> f64 {
+        self.threshold
+    }
+
     /// How many labels there were.
     #[must_use]
     pub fn labels(&self) -> u64 {

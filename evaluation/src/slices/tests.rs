@@ -21,7 +21,7 @@ fn slices(random: &mut StdRng, rows: u32, scale: f64) -> Slices {
     for _ in 0..rows {
         let features: Vec<f64> = (0..10).map(|_| random.random()).collect();
         let bad = (0.7..0.8).contains(&features[3]);
-        slices.add(&features, normal(random) * if bad { scale } else { 1.0 });
+        slices.add(&slices.places(&features), normal(random) * if bad { scale } else { 1.0 });
     }
     slices
 }
@@ -38,7 +38,7 @@ fn slices_by_hand() {
         (&[2.0, 9.0], 8.0),
         (&[2.0, 9.0], f64::NAN),
     ] {
-        slices.add(features, error);
+        slices.add(&slices.places(features), error);
     }
     assert_eq!(slices.rows(), (6, 1));
     let all = slices.all();
@@ -122,7 +122,7 @@ fn slices_are_ordered_by_how_much_worse_they_are() {
     let mut slices = Slices::new(&[vec![1.0, 2.0, 3.0, 4.0, 5.0]]).unwrap();
     for (row, noise) in (0_u8..240).zip([0.9, 1.1].into_iter().cycle()) {
         let bin = f64::from(row / 40);
-        slices.add(&[bin], noise + [0.0, 3.0, 0.0, 5.0, 0.0, 4.0][usize::from(row / 40)]);
+        slices.add(&slices.places(&[bin]), noise + [0.0, 3.0, 0.0, 5.0, 0.0, 4.0][usize::from(row / 40)]);
     }
     let bins = |most: usize| slices.worst(most).iter().map(|slice| slice.bin).collect::<Vec<_>>();
     assert_eq!(bins(5), [Some(3), Some(5), Some(1)]);
@@ -136,8 +136,8 @@ fn errors_far_from_zero_vary_as_much() {
     for _ in 0..1000 {
         // Multiples of 2^-10, which 1e9 leaves as they are.
         let (number, error) = (random.random::<f64>(), f64::from(random.random_range(1..3000_u32)) / 1024.0);
-        near.add(&[number], error);
-        far.add(&[number], error + 1e9);
+        near.add(&near.places(&[number]), error);
+        far.add(&far.places(&[number]), error + 1e9);
     }
     for (near, far) in near.all().iter().zip(far.all()) {
         assert_eq!((near.loss.variance, near.error.variance), (far.loss.variance, far.error.variance));
@@ -161,7 +161,7 @@ fn they_go_on_where_they_were() {
         };
         let features: Vec<f64> = (0..100).map(|_| random.random::<f64>() / random.random::<f64>()).collect();
         for slices in [&mut whole, &mut parted] {
-            slices.add(&features, error);
+            slices.add(&slices.places(&features), error);
         }
         if row % 60 == 0 {
             let text = serde_json::to_string(&parted).unwrap();

@@ -1,0 +1,201 @@
+//! The fold over what was committed: events in, in the order in which they were committed, and a report at any moment.
+
+use std::collections::{HashMap, VecDeque};
+
+use crate::basis::Basis;
+use crate::report::{Gap, Moment, Report};
+use crate::verdict;
+use crate::version::Version;
+use crate::waiting::{Remembered, Waiting};
+
+/// Among how many of the last labels the one before a prediction is looked for.
+const LABELS: usize = 256;
+
+/// What is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// How many of the last labelled rows are a window: 1 to 100 000.
+    pub window: usize,
+    /// How long the window by time of prediction is, in milliseconds.
+    pub period: i64,
+    /// After what time a row without a label is given up, in milliseconds.
+    pub horizon: i64,
+}
+
+/// A prediction that was accepted. Times are milliseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Prediction<'a> {
+    /// Its number.
+    pub number: i64,
+    /// Whether it has no id: no label can meet it.
+    pub anonymous: bool,
+    /// The value.
+    pub value: f64,
+    /// When it was made.
+    pub at: i64,
+    /// When its row was published, if that is known.
+    pub row_at: Option<i64>,
+    /// When it was received.
+    pub received: i64,
+    /// What it was made from, if that was said.
+    pub vector: Option<&'a [f64]>,
+}
+
+/// A row that is complete.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Row {
+    /// The number of its prediction, if that is known.
+    pub prediction: Option<i64>,
+    /// The label.
+    pub y_true: f64,
+    /// The prediction.
+    pub y_pred: f64,
+    /// When it was predicted.
+    pub predicted_at: i64,
+    /// When its label was made.
+    pub labelled_at: i64,
+    /// When it became complete.
+    pub received: i64,
+}
+
+/// A label.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Label {
+    at: i64,
+    pub(crate) value: f64,
+}
+
+impl Label {
+    /// Whether it is the label of this row: persistence would know what it is to say.
+    pub(crate) fn is_of(&self, row: &Row) -> bool {
+        self.at == row.labelled_at && self.value.to_bits() == row.y_true.to_bits()
+    }
+}
+
+/// What the events so far mean.
+#[derive(Debug, Clone)]
+pub struct Evaluation {
+    settings: Settings,
+    /// In the order in which they were heard of, with the number that the record has for each.
+    versions: Vec<Version>,
+    places: HashMap<usize, usize>,
+    waiting: Waiting,
+    labels: VecDeque<Label>,
+    commit: i64,
+    gap: Option<Gap>,
+}
+
+impl Evaluation {
+    /// Of nothing yet.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            versions: Vec::new(),
+            places: HashMap::new(),
+            waiting: Waiting::default(),
+            labels: VecDeque::new(),
+            commit: 0,
+            gap: None,
+        }
+    }
+
+    /// Whether a version is known by this number.
+    #[must_use]
+    pub fn knows(&self, version: usize) -> bool {
+        self.places.contains_key(&version)
+    }
+
+    /// Tells of a version, before its first event. What is told of one that is known already counts for nothing.
+    pub fn know(&mut self, number: usize, model: Option<String>, version: Option<String>, basis: Basis) {
+        if self.knows(number) {
+            return;
+        }
+        self.places.insert(number, self.versions.len());
+        self.versions.push(Version::new(model, version, basis, &self.settings));
+    }
+
+    fn version(&mut self, number: usize) -> Option<&mut Version> {
+        let place = *self.places.get(&number)?;
+        self.versions.get_mut(place)
+    }
+
+    /// A label was accepted, which was made at this time.
+    pub fn labelled(&mut self, value: f64, at: i64) {
+        if self.labels.len() == LABELS {
+            self.labels.pop_front();
+        }
+        self.labels.push_back(Label { at, value });
+    }
+
+    /// A prediction was accepted. One of a version that is not known counts for nothing.
+    pub fn predicted(&mut self, number: usize, prediction: &Prediction<'_>) {
+        // A label that came with its row, or with the one before, was not there yet when the row was made.
+        let row_at = prediction.row_at.unwrap_or(prediction.at);
+        let label_before = self.labels.iter().rev().find(|label| label.at < row_at).copied();
+        let Some(version) = self.version(number) else { return };
+        let places = version.predicted(prediction);
+        if !prediction.anonymous {
+            let at = prediction.at.min(prediction.received);
+            self.waiting.add(prediction.number, Remembered { at, label_before, places });
+        }
+    }
+
+    /// A row is complete: its prediction and its label were accepted before.
+    pub fn scored(&mut self, version: usize, row: &Row) {
+        let remembered = row.prediction.and_then(|number| self.waiting.take(number));
+        if let Some(version) = self.version(version) {
+            version.scored(row, remembered.as_ref());
+        }
+    }
+
+    /// The prediction with this number, which was received at this time, was given up.
+    pub fn expired(&mut self, version: usize, prediction: i64, received: i64) {
+        let at = self.waiting.take(prediction).map_or(received, |known| known.at);
+        if let Some(version) = self.version(version) {
+            version.expired(at, received);
+        }
+    }
+
+    /// All events of the commit with this number were told of.
+    pub fn committed(&mut self, number: i64) {
+        self.commit = number;
+    }
+
+    /// These commits are forgotten: their events will not be told of.
+    pub fn forgotten(&mut self, first: i64, last: i64) {
+        let before = self.gap.map_or(first, |gap| gap.first.min(first));
+        self.gap = Some(Gap { first: before, last });
+        self.commit = last;
+    }
+
+    /// What all of it means at a moment, in milliseconds since 1970, which is not before the last event: of the versions that are
+    /// wanted, by their model and version.
+    #[must_use]
+    pub fn report(&self, now: i64, wanted: impl Fn(Option<&str>, Option<&str>) -> bool) -> Report {
+        let serves = |at: usize, version: &Version| {
+            let rivals = self.versions.iter().enumerate().filter(|(_, other)| other.model == version.model);
+            let latest = rivals.max_by_key(|(place, other)| (other.last_predicted, *place));
+            latest.is_some_and(|(place, _)| place == at)
+        };
+        let versions: Vec<_> = self
+            .versions
+            .iter()
+            .enumerate()
+            .filter(|(_, version)| wanted(version.model.as_deref(), version.version.as_deref()))
+            .map(|(at, version)| version.report(now, serves(at, version), &self.settings))
+            .collect();
+        Report {
+            at: Moment(now),
+            commit: self.commit,
+            period: self.settings.period,
+            window: self.settings.window,
+            verdict: verdict::of(now, &versions),
+            versions,
+            gap: self.gap,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

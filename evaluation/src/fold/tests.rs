@@ -1,0 +1,353 @@
+//! Events in, a report out.
+
+use rand::rngs::StdRng;
+use rand::{Rng as _, RngExt as _, SeedableRng as _};
+
+use super::*;
+use crate::basis::{FeatureBasis, Histogram, Residuals};
+use crate::report::{ReferenceKind, State, VersionReport};
+
+const SETTINGS: Settings = Settings { window: 500, period: 86_400_000, horizon: 86_400_000 };
+/// Between two rows, in milliseconds.
+const STEP: i64 = 1000;
+
+fn all(_: Option<&str>, _: Option<&str>) -> bool {
+    true
+}
+
+/// Ten bins of 0 to 1, each with as many of the 400 rows.
+fn uniform() -> Histogram {
+    Histogram { edges: (0..=10).map(|tenth| f64::from(tenth) / 10.0).collect(), counts: vec![40; 10] }
+}
+
+/// Features that are uniform, and errors that are uniform between -1 and 1.
+fn basis() -> Basis {
+    let feature = |name: &str| FeatureBasis {
+        name: name.into(),
+        histogram: Some(uniform()),
+        commonest: Some(1.0 / 400.0),
+    };
+    let doubled = uniform().edges.iter().map(|edge| edge * 2.0 - 1.0).collect();
+    Basis {
+        features: ["a", "b", "c"].map(feature).into(),
+        prediction: None,
+        label_median: Some(0.0),
+        residuals: Some(Residuals {
+            error: Histogram { edges: doubled, counts: vec![40; 10] },
+            absolute_error: uniform(),
+        }),
+        holdout_mae: Some(0.5),
+    }
+}
+
+fn prediction(number: i64, value: f64, at: i64) -> Prediction<'static> {
+    Prediction { number, anonymous: false, value, at, row_at: None, received: at, vector: None }
+}
+
+fn row(prediction: i64, y_true: f64, y_pred: f64, predicted_at: i64, labelled_at: i64) -> Row {
+    Row { prediction: Some(prediction), y_true, y_pred, predicted_at, labelled_at, received: labelled_at }
+}
+
+/// A version that is known by number 3, and how many rows it has had.
+struct Stream {
+    evaluation: Evaluation,
+    random: StdRng,
+    rows: i64,
+}
+
+impl Stream {
+    fn new(basis: Basis, seed: u64) -> Self {
+        let mut evaluation = Evaluation::new(SETTINGS);
+        evaluation.know(3, Some("m".into()), Some("v".into()), basis);
+        Self { evaluation, random: StdRng::seed_from_u64(seed), rows: 0 }
+    }
+
+    /// Rows with their labels at once: `shift` is added to feature b, and errors are `larger`.
+    fn add(&mut self, rows: i64, shift: f64, larger: f64) {
+        for _ in 0..rows {
+            self.rows += 1;
+            let (number, at) = (self.rows, self.rows * STEP);
+            let mut vector: [f64; 3] = [(); 3].map(|()| self.random.random());
+            vector[1] += shift;
+            let (y_true, error) = (self.random.random::<f64>(), larger * self.random.random_range(-1.0..1.0));
+            let y_pred = y_true + error;
+            let prediction = Prediction { vector: Some(&vector), ..prediction(number, y_pred, at) };
+            self.evaluation.predicted(3, &prediction);
+            self.evaluation.labelled(y_true, at);
+            self.evaluation.scored(3, &row(number, y_true, y_pred, at, at));
+        }
+        self.evaluation.committed(self.rows);
+    }
+
+    fn report(&self) -> Report {
+        self.evaluation.report(self.rows * STEP, all)
+    }
+}
+
+fn only(report: &Report) -> &VersionReport {
+    let [version] = &report.versions[..] else { panic!("{} versions", report.versions.len()) };
+    version
+}
+
+#[test]
+fn rows_by_hand() {
+    let mut evaluation = Evaluation::new(SETTINGS);
+    let basis = Basis { label_median: Some(10.0), ..Basis::default() };
+    evaluation.know(0, Some("m".into()), Some("v1".into()), basis);
+    // What is told of a version again counts for nothing.
+    evaluation.know(0, Some("other".into()), None, Basis::default());
+    evaluation.labelled(7.0, 500);
+    // The label of row 1 comes before its prediction, that of row 2 after it, row 3 waits, row 4 is given up.
+    evaluation.labelled(12.0, 1000);
+    evaluation.predicted(0, &Prediction { row_at: Some(1000), ..prediction(1, 11.0, 1010) });
+    evaluation.scored(0, &row(1, 12.0, 11.0, 1010, 1000));
+    evaluation.predicted(0, &prediction(2, 9.0, 2000));
+    evaluation.predicted(0, &prediction(3, 9.0, 2500));
+    evaluation.predicted(0, &prediction(4, 9.0, 2600));
+    evaluation.predicted(0, &Prediction { anonymous: true, ..prediction(5, 9.0, 2700) });
+    evaluation.labelled(6.0, 3000);
+    evaluation.scored(0, &row(2, 6.0, 9.0, 2000, 3000));
+    evaluation.expired(0, 4, 2600);
+    // Nobody knows this one.
+    evaluation.predicted(7, &prediction(6, 9.0, 9000));
+    evaluation.scored(7, &row(6, 9.0, 9.0, 9000, 9000));
+    evaluation.committed(12);
+
+    let report = evaluation.report(5000, all);
+    assert_eq!((report.at.0, report.commit), (5000, 12));
+    let version = only(&report);
+    assert!(version.serves);
+    let rows = version.rows;
+    assert_eq!((rows.predicted, rows.labelled, rows.waiting, rows.expired, rows.anonymous), (4, 2, 1, 1, 1));
+    let moments =
+        [version.first_predicted, version.last_predicted, version.last_labelled].map(Option::unwrap);
+    assert_eq!(moments.map(|at| at.0), [1010, 2700, 3000]);
+    for scores in [&version.scores.since_first, &version.scores.last_rows, &version.scores.period] {
+        assert_eq!((scores.rows, scores.mae.unwrap().value, scores.bias.unwrap().value), (2, 2.0, 1.0));
+        // Errors of 1 and 3, where 10 would have had 2 and 4.
+        assert!((scores.skill_to_constant.unwrap().value - (1.0 - 4.0 / 6.0)).abs() < 1e-15);
+        // Row 1 was made with its label, so the one before it is the last: 7 for 12, and 12 for 6.
+        let skill = scores.skill_to_persistence.unwrap();
+        assert_eq!(skill.rows, 2);
+        assert!((skill.value - (1.0 - 4.0 / 11.0)).abs() < 1e-15);
+    }
+    assert_eq!(version.scores.period_predicted, 4);
+    let half = version.labels.lag_p50.unwrap();
+    // Within a bin of lags, of which there are ten a decade.
+    assert!((1000.0..1260.0).contains(&half.ms) && !half.more, "{half:?}");
+    assert_eq!(report.verdict.state, State::Provisional);
+}
+
+#[test]
+fn the_label_of_a_row_is_not_what_was_known_before_it() {
+    let mut evaluation = Evaluation::new(SETTINGS);
+    evaluation.know(0, None, None, Basis::default());
+    evaluation.labelled(5.0, 100);
+    evaluation.predicted(0, &prediction(1, 4.0, 200));
+    evaluation.scored(0, &row(1, 5.0, 4.0, 200, 100));
+    let report = evaluation.report(300, all);
+    assert_eq!(only(&report).scores.last_rows.skill_to_persistence, None);
+}
+
+#[test]
+fn a_feature_that_moves_is_found_and_no_other() {
+    let mut stream = Stream::new(basis(), 1);
+    stream.add(1000, 0.0, 1.0);
+    let report = stream.report();
+    assert_eq!(report.verdict.state, State::Ok, "{:?}", report.verdict);
+    // One standard deviation of a uniform number.
+    stream.add(300, 0.289, 1.0);
+    let report = stream.report();
+    let drift = &only(&report).drift;
+    let drifting: Vec<&str> =
+        drift.features.iter().filter(|of| of.drifts_since.is_some()).map(|of| of.name.as_str()).collect();
+    assert_eq!(drifting, ["b"], "{drift:?}");
+    // What has moved most comes first.
+    assert_eq!(
+        (drift.features[0].name.as_str(), drift.features[0].reference),
+        ("b", ReferenceKind::ModelFile)
+    );
+    let since = drift.features[0].drifts_since.unwrap().0;
+    assert!((1000 * STEP..=1300 * STEP).contains(&since), "{since}");
+    assert_eq!(report.verdict.state, State::Look);
+    assert!(report.verdict.sentence.starts_with("b is not as before"), "{:?}", report.verdict);
+    assert!(report.verdict.advice.contains("No harm seen yet in 1300 labels"), "{:?}", report.verdict);
+}
+
+#[test]
+fn errors_that_grow_are_found_with_their_beginning() {
+    let mut stream = Stream::new(basis(), 2);
+    stream.add(2000, 0.0, 1.0);
+    assert_eq!(stream.report().verdict.state, State::Ok);
+    stream.add(400, 0.0, 1.5);
+    let report = stream.report();
+    let worse = only(&report).change.worse;
+    assert!(worse.holds && worse.alarms >= 1, "{worse:?}");
+    let since = worse.since.unwrap().0 / STEP;
+    assert!((1650..=2020).contains(&since), "{since}");
+    assert_eq!(report.verdict.state, State::Look);
+    assert!(report.verdict.sentence.starts_with("The errors of m@v are larger"), "{:?}", report.verdict);
+    assert!(report.verdict.advice.contains("the labels or the world have changed"), "{:?}", report.verdict);
+    // Long after it is over, it is told of, and nobody is to look.
+    stream.add(2500, 0.0, 1.0);
+    let report = stream.report();
+    let worse = only(&report).change.worse;
+    assert!(!worse.holds && worse.alarms >= 1, "{worse:?}");
+    assert_eq!(report.verdict.state, State::Ok, "{:?}", report.verdict);
+}
+
+#[test]
+fn without_a_model_file_the_first_rows_are_the_reference() {
+    let mut stream = Stream::new(Basis::default(), 3);
+    stream.add(499, 0.0, 1.0);
+    let report = stream.report();
+    let feature = &only(&report).drift.features[0];
+    assert_eq!((feature.rows, feature.rows_wanted, feature.psi), (499, Some(500), None));
+    assert_eq!(only(&report).change.labels_wanted, Some(1));
+    stream.add(1200, 0.0, 1.0);
+    let report = stream.report();
+    let version = only(&report);
+    let names: Vec<&str> = version.drift.features.iter().map(|of| of.name.as_str()).collect();
+    assert!(["feature_1", "feature_2", "feature_3"].iter().all(|name| names.contains(name)), "{names:?}");
+    for of in version.drift.features.iter().chain(&version.drift.prediction) {
+        assert_eq!((of.reference, of.rows_wanted), (ReferenceKind::FirstRows, None));
+        assert!(of.psi.is_some() && of.drifts_since.is_none(), "{of:?}");
+    }
+    assert_eq!(version.change.labels_wanted, None);
+    // What is lacking is said.
+    for lacks in ["how all features were spread", "no errors of rows", "no bins", "median"] {
+        assert!(version.missing.iter().any(|what| what.contains(lacks)), "{lacks}: {:?}", version.missing);
+    }
+    assert_eq!(Stream::new(basis(), 4).report().versions[0].missing, Vec::<String>::new());
+}
+
+#[test]
+fn a_slice_in_which_errors_are_larger_is_found() {
+    let mut stream = Stream::new(basis(), 5);
+    for number in 1..=3000 {
+        let vector: [f64; 3] = [(); 3].map(|()| stream.random.random());
+        let size = if vector[2] >= 0.9 { 3.0 } else { 1.0 };
+        let error = size * stream.random.random_range(-1.0..1.0);
+        let at = number * STEP;
+        stream
+            .evaluation
+            .predicted(3, &Prediction { vector: Some(&vector), ..prediction(number, error, at) });
+        stream.evaluation.scored(3, &row(number, 0.0, error, at, at));
+    }
+    let report = stream.report();
+    let worst = &only(&report).worst_slices;
+    assert_eq!((worst[0].feature.as_str(), worst[0].from, worst[0].to), ("c", Some(0.9), None), "{worst:?}");
+    assert!(worst[0].mae > 2.0 * worst[0].mae_of_the_rest && worst[0].chance < 1e-6, "{worst:?}");
+}
+
+#[test]
+fn labels_that_stop_are_noticed() {
+    let mut stream = Stream::new(basis(), 6);
+    stream.add(600, 0.0, 1.0);
+    for number in 601..1300 {
+        stream.evaluation.predicted(3, &prediction(number, 0.5, number * STEP));
+    }
+    let report = stream.evaluation.report(1300 * STEP, all);
+    assert_eq!(only(&report).labels.longest_quiet, Some(STEP));
+    assert_eq!(report.verdict.state, State::Look);
+    assert!(report.verdict.sentence.contains("no label has come for 12 min"), "{:?}", report.verdict);
+}
+
+#[test]
+fn labels_that_come_once_an_hour_have_not_stopped() {
+    let mut stream = Stream::new(basis(), 8);
+    for hour in 1..=3 {
+        for number in hour * 1000..hour * 1000 + 720 {
+            let (y_pred, at) = (0.1, number * 5000);
+            stream.evaluation.predicted(3, &prediction(number, y_pred, at));
+            if number % 2 == 0 && hour < 3 {
+                let row = Row { received: (hour * 1000 + 720) * 5000, ..row(number, 0.0, y_pred, at, at) };
+                stream.evaluation.scored(3, &row);
+            }
+        }
+    }
+    let report = stream.evaluation.report(3720 * 5000, all);
+    assert_eq!(only(&report).labels.longest_quiet, Some(5_000_000));
+    assert!(!report.verdict.sentence.contains("no label has come"), "{:?}", report.verdict);
+}
+
+#[test]
+fn what_is_not_judged_yet_is_said_in_words() {
+    let mut evaluation = Evaluation::new(SETTINGS);
+    assert_eq!(evaluation.report(0, all).verdict.sentence, "No row has been predicted yet.");
+    evaluation.know(0, Some("m".into()), None, Basis::default());
+    evaluation.predicted(0, &Prediction { anonymous: true, ..prediction(1, 1.0, 0) });
+    let verdict = evaluation.report(1000, all).verdict;
+    assert_eq!(verdict.state, State::Nothing);
+    assert!(verdict.sentence.contains("1 rows without an id"), "{verdict:?}");
+    evaluation.predicted(0, &prediction(2, 1.0, 0));
+    let verdict = evaluation.report(180_000, all).verdict;
+    assert_eq!(verdict.state, State::Nothing);
+    assert!(verdict.sentence.contains("no label has come; the oldest has waited 3 min"), "{verdict:?}");
+    // Quick labels only: of 100 rows of the last minute, those 40 have labels that came at once.
+    for number in 3..103 {
+        evaluation.predicted(0, &prediction(number, 1.0, 180_000 + number * 100));
+        if number % 5 < 2 {
+            let at = 180_000 + number * 100;
+            evaluation.scored(0, &row(number, 1.0, 1.0, at, at + 50));
+        }
+    }
+    let verdict = evaluation.report(200_000, all).verdict;
+    assert_eq!(verdict.state, State::Provisional, "{verdict:?}");
+    assert!(verdict.sentence.contains("only labels that came within that time"), "{verdict:?}");
+}
+
+#[test]
+fn the_last_to_predict_serves_and_others_are_left_out_on_request() {
+    let mut evaluation = Evaluation::new(SETTINGS);
+    for (number, version) in ["v1", "v2"].into_iter().enumerate() {
+        evaluation.know(number, Some("m".into()), Some(version.into()), Basis::default());
+    }
+    evaluation.know(2, Some("shadow".into()), Some("v1".into()), Basis::default());
+    evaluation.predicted(1, &prediction(1, 1.0, 1000));
+    evaluation.predicted(2, &prediction(2, 1.0, 1500));
+    // The way back: the older version again.
+    evaluation.predicted(0, &prediction(3, 1.0, 2000));
+    let serve: Vec<bool> = evaluation.report(3000, all).versions.iter().map(|of| of.serves).collect();
+    assert_eq!(serve, [true, false, true]);
+    let report = evaluation.report(3000, |model, version| model == Some("m") && version == Some("v2"));
+    assert_eq!(only(&report).version.as_deref(), Some("v2"));
+    assert_eq!(report.verdict.version, Some(0));
+    evaluation.forgotten(2, 5);
+    evaluation.forgotten(6, 7);
+    let report = evaluation.report(3000, all);
+    assert_eq!((report.gap, report.commit), (Some(Gap { first: 2, last: 7 }), 7));
+}
+
+#[test]
+fn nothing_is_too_odd() {
+    let mut stream = Stream::new(basis(), 7);
+    let odd = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MAX, -f64::MAX, 0.0, -0.0, 1.0];
+    let times = [i64::MIN, -1, 0, 1, i64::MAX];
+    for number in 0..3000 {
+        let mut pick = || odd[usize::try_from(stream.random.next_u32() % 8).unwrap()];
+        let (value, y_true, vector) = (pick(), pick(), [pick(), pick(), pick(), pick()]);
+        let mut time = || times[usize::try_from(stream.random.next_u32() % 5).unwrap()];
+        let (at, received, later) = (time(), time(), time());
+        let width = usize::try_from(number % 5).unwrap();
+        let prediction = Prediction {
+            received,
+            vector: Some(&vector[..width]),
+            row_at: Some(later),
+            ..prediction(number, value, at)
+        };
+        stream.evaluation.predicted(3, &prediction);
+        stream.evaluation.labelled(y_true, later);
+        match number % 3 {
+            0 => stream.evaluation.scored(3, &Row { received, ..row(number, y_true, value, at, later) }),
+            1 => stream.evaluation.expired(3, number, received),
+            _ => {}
+        }
+        if number % 100 == 0 {
+            for now in times {
+                let report = stream.evaluation.report(now, all);
+                assert!(serde_json::to_string(&report).unwrap().len() > 100);
+            }
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! The report: everything that people and programs are told of a record, as one value. Views render it and compute nothing.
+//!
+//! Durations are in milliseconds, errors in the label's unit and with the sign of prediction minus label. What is not known is
+//! absent (`null` in JSON), never 0 and never NaN.
+
+use std::fmt;
+use std::time::{Duration, UNIX_EPOCH};
+
+use serde::{Serialize, Serializer};
+
+use crate::table::ScoreTable;
+
+/// A moment, in milliseconds since 1970-01-01 00:00 UTC. In JSON it is text, such as `2026-11-27T03:10:00.000Z`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(pub i64);
+
+/// A moment outside the years 1970 to 9999 shows as its nearest end.
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = u64::try_from(self.0.min(253_402_300_799_999)).unwrap_or(0);
+        write!(f, "{}", humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(millis)))
+    }
+}
+
+impl Serialize for Moment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// What a record says at a moment.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// The moment.
+    pub at: Moment,
+    /// The number of the last commit that it knows.
+    pub commit: i64,
+    /// The length of the window by time of prediction.
+    pub period: i64,
+    /// How many rows the window by labels has at the most.
+    pub window: usize,
+    /// Whether it is well, in a sentence, and what to do.
+    pub verdict: Verdict,
+    /// The versions, in the order in which they were heard of.
+    pub versions: Vec<VersionReport>,
+    /// Commits that were forgotten before they were read; what is said is of the rows after them.
+    pub gap: Option<Gap>,
+}
+
+/// Commits of which something is forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Gap {
+    /// The first of them.
+    pub first: i64,
+    /// The last of them.
+    pub last: i64,
+}
+
+/// How the model is that serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Nothing is known yet.
+    Nothing,
+    /// Nothing is wrong that could be seen.
+    Ok,
+    /// Too few labels are known to judge.
+    Provisional,
+    /// Something has changed.
+    Look,
+}
+
+/// The judgement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    /// The state.
+    pub state: State,
+    /// The number of the version that is spoken of, from 0 in the order of the report.
+    pub version: Option<usize>,
+    /// Why, in a sentence.
+    pub sentence: String,
+    /// What to do.
+    pub advice: String,
+}
+
+/// One version of a model.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct VersionReport {
+    /// The model's name, if it said.
+    pub model: Option<String>,
+    /// The version, if it said.
+    pub version: Option<String>,
+    /// Whether it is the last one that predicted under its name.
+    pub serves: bool,
+    /// When its first row was predicted.
+    pub first_predicted: Option<Moment>,
+    /// When its last row was predicted.
+    pub last_predicted: Option<Moment>,
+    /// When its last label came.
+    pub last_labelled: Option<Moment>,
+    /// How many rows.
+    pub rows: Rows,
+    /// How good it is.
+    pub scores: Scores,
+    /// The mean absolute error on rows held out, as the model file says.
+    pub holdout_mae: Option<f64>,
+    /// How late the labels are, and what that does to the scores.
+    pub labels: LabelReport,
+    /// How the features and the prediction are spread.
+    pub drift: DriftReport,
+    /// Whether the errors have changed.
+    pub change: ChangeReport,
+    /// Where it is worse than elsewhere beyond noise, the worst first.
+    pub worst_slices: Vec<SliceReport>,
+    /// What could not be said, and why.
+    pub missing: Vec<String>,
+}
+
+/// How many rows of a version there are of each kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Rows {
+    /// Predicted, with an id.
+    pub predicted: u64,
+    /// Of these, labelled.
+    pub labelled: u64,
+    /// Of these, not labelled yet.
+    pub waiting: u64,
+    /// Of these, given up.
+    pub expired: u64,
+    /// Predicted without an id: no label can meet them.
+    pub anonymous: u64,
+}
+
+/// The scores of a version over three sets of rows.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Scores {
+    /// All labelled rows. The intervals hold at every moment at once.
+    pub since_first: ScoreTable,
+    /// The last labelled rows, in the order of their labels.
+    pub last_rows: ScoreTable,
+    /// The rows that were predicted in the last period.
+    pub period: ScoreTable,
+    /// How many rows were predicted in that period, labelled or not.
+    pub period_predicted: u64,
+}
+
+/// A time after which a share of the labels has come.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct LagQuantile {
+    /// The lag.
+    pub ms: f64,
+    /// Whether it is longer than that: no row is old enough to know.
+    pub more: bool,
+}
+
+/// How late the labels are.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct LabelReport {
+    /// Half of the labels come within this time.
+    pub lag_p50: Option<LagQuantile>,
+    /// Nine tenths do.
+    pub lag_p90: Option<LagQuantile>,
+    /// The share of rows labelled, from 0 to 1, of those that are older than nine tenths of the lags.
+    pub coverage: Option<f64>,
+    /// The longest time between two labels that came one after the other, in milliseconds.
+    pub longest_quiet: Option<i64>,
+    /// Whether the version is younger than nine tenths of its lags: only quick labels are known.
+    pub provisional: bool,
+    /// The mean absolute error in which rows with slow labels count for those that wait.
+    pub weighted_mae: Option<f64>,
+    /// As many rows of equal weight would say as much.
+    pub weighted_rows: Option<f64>,
+    /// The mean absolute error of all rows if the waiting ones had no error.
+    pub mae_at_least: Option<f64>,
+    /// The same if each waiting one had the 99th percentile of the errors.
+    pub mae_at_most: Option<f64>,
+}
+
+/// What rows are compared with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReferenceKind {
+    /// What the model file says of the rows that the model was made of.
+    ModelFile,
+    /// The version's own first rows.
+    #[default]
+    FirstRows,
+}
+
+/// The features and the prediction.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct DriftReport {
+    /// The features, those that have moved most first.
+    pub features: Vec<SpreadReport>,
+    /// The prediction.
+    pub prediction: Option<SpreadReport>,
+}
+
+/// One feature, or the prediction.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct SpreadReport {
+    /// What it is called.
+    pub name: String,
+    /// What it is compared with.
+    pub reference: ReferenceKind,
+    /// How many rows the reference has.
+    pub reference_rows: Option<u64>,
+    /// How many rows were seen.
+    pub rows: u64,
+    /// How many must be seen until something can be said; absent once it can.
+    pub rows_wanted: Option<u64>,
+    /// The population stability index of the last rows.
+    pub psi: Option<f64>,
+    /// Up to where that is noise.
+    pub psi_noise: Option<f64>,
+    /// By how many standard deviations it is higher.
+    pub shift_sd: Option<f64>,
+    /// How far it has moved, as χ² with two degrees of freedom.
+    pub moved: Option<f64>,
+    /// What has changed most, in words.
+    pub words: Option<String>,
+    /// Since when it drifts, if it does.
+    pub drifts_since: Option<Moment>,
+    /// Since when a single value is too common, if one is.
+    pub stuck_since: Option<Moment>,
+    /// The share of the commonest value in the last rows, from 0 to 1.
+    pub commonest: Option<f64>,
+    /// The share of the last rows that are beyond all of the reference, from 0 to 1.
+    pub out_of_range: Option<f64>,
+}
+
+/// Whether the errors have changed.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct ChangeReport {
+    /// What they are compared with.
+    pub reference: ReferenceKind,
+    /// How many labels must come until something can be said; absent once it can.
+    pub labels_wanted: Option<u64>,
+    /// The sizes of the errors are larger.
+    pub worse: Evidence,
+    /// Predictions are higher against the labels.
+    pub higher: Evidence,
+    /// Predictions are lower against the labels.
+    pub lower: Evidence,
+}
+
+/// How much speaks for a change.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Evidence {
+    /// The decimal logarithm of the evidence of now.
+    pub log10: f64,
+    /// Above this it is an alarm, and evidence is collected anew.
+    pub limit_log10: f64,
+    /// Whether it is so now: the last alarm was among the last 2000 labels. A change that stays alarms again and again.
+    pub holds: bool,
+    /// How many alarms there were.
+    pub alarms: u64,
+    /// When the first alarm was.
+    pub first_alarm: Option<Moment>,
+    /// Since when it has been so, by the first alarm's best guess.
+    pub since: Option<Moment>,
+    /// When the last alarm was.
+    pub last_alarm: Option<Moment>,
+}
+
+/// Rows in a range of a feature.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SliceReport {
+    /// The feature.
+    pub feature: String,
+    /// From this value on; absent where there is no lower limit.
+    pub from: Option<f64>,
+    /// Below this value; absent where there is no upper limit.
+    pub to: Option<f64>,
+    /// How many rows.
+    pub rows: u64,
+    /// Their mean absolute error.
+    pub mae: f64,
+    /// Their mean error.
+    pub bias: f64,
+    /// The mean absolute error of all other rows.
+    pub mae_of_the_rest: f64,
+    /// How probable such a difference is by chance, corrected for how many slices were looked at.
+    pub chance: f64,
+}

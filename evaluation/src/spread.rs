@@ -1,0 +1,89 @@
+//! How one feature, or the prediction, is spread now, against a reference: the model file's, or else its own first rows.
+
+use crate::basis::Histogram;
+use crate::drift::{Detector, Reference};
+use crate::first_rows::FirstRows;
+use crate::report::{Moment, ReferenceKind, SpreadReport};
+
+/// How many rows are looked at together, and how many first rows stand in for a reference.
+pub(crate) const WINDOW: usize = 500;
+
+/// Watches one of the numbers that a row has.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Spread {
+    name: String,
+    kind: ReferenceKind,
+    state: State,
+    /// How many are watched together.
+    histograms: usize,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum State {
+    Learning(FirstRows),
+    Watching(Box<Detector>),
+}
+
+impl Spread {
+    /// Of this name, against what the model file says of it, if it says anything that can be used; `histograms` are watched of the
+    /// same version together.
+    pub(crate) fn new(
+        name: String,
+        histogram: Option<&Histogram>,
+        commonest: Option<f64>,
+        histograms: usize,
+    ) -> Self {
+        let reference =
+            histogram.and_then(|known| Reference::new(&known.edges, &known.counts, commonest).ok());
+        let (kind, state) = match reference {
+            Some(reference) => (ReferenceKind::ModelFile, watch(reference, histograms)),
+            None => (ReferenceKind::FirstRows, State::Learning(FirstRows::new(WINDOW))),
+        };
+        Self { name, kind, state, histograms }
+    }
+
+    /// Takes in the number of a row, of this time in milliseconds.
+    pub(crate) fn add(&mut self, number: f64, at: i64) {
+        match &mut self.state {
+            State::Watching(detector) => _ = detector.add(number, at),
+            State::Learning(first) => {
+                first.add(number);
+                if let Some(reference) = first.all().and_then(Reference::of) {
+                    self.state = watch(reference, self.histograms);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn report(&self) -> SpreadReport {
+        let report =
+            SpreadReport { name: self.name.clone(), reference: self.kind, ..SpreadReport::default() };
+        let detector = match &self.state {
+            State::Learning(first) => {
+                let (has, wanted) = first.progress();
+                return SpreadReport { rows: has as u64, rows_wanted: Some(wanted as u64), ..report };
+            }
+            State::Watching(detector) => detector,
+        };
+        let statistics = detector.statistics();
+        SpreadReport {
+            rows: detector.rows(),
+            rows_wanted: (statistics.is_none()).then_some(WINDOW as u64),
+            reference_rows: Some(detector.reference().rows()),
+            psi: statistics.map(|of| of.psi),
+            psi_noise: statistics.map(|of| of.psi_noise()),
+            shift_sd: statistics.and_then(|of| of.shift_in_sd()),
+            moved: statistics.map(|of| of.moved()),
+            words: statistics.map(|of| of.words()),
+            drifts_since: detector.moved().map(|since| Moment(since.at)),
+            stuck_since: detector.stuck().map(|since| Moment(since.at)),
+            commonest: detector.commonest().map(|(_, share)| share),
+            out_of_range: detector.out_of_range(),
+            ..report
+        }
+    }
+}
+
+fn watch(reference: Reference, histograms: usize) -> State {
+    State::Watching(Box::new(Detector::new(reference, WINDOW, histograms)))
+}

@@ -1,0 +1,330 @@
+//! One version of a model: what is known of its predictions, and of those whose labels have come.
+
+use crate::basis::{Basis, Histogram};
+use crate::change::{Direction, Ranks, Watch};
+use crate::drift::Reference;
+use crate::fold::{Prediction, Row, Settings};
+use crate::lag::{Cohorts, Quantile, bounds};
+use crate::lifetime::Lifetime;
+use crate::panes::Panes;
+use crate::report::{
+    ChangeReport, DriftReport, Evidence, LabelReport, LagQuantile, Moment, ReferenceKind, Rows, Scores,
+    SliceReport, VersionReport,
+};
+use crate::slices::Slices;
+use crate::spread::{Spread, WINDOW};
+use crate::waiting::Remembered;
+use crate::window::{self, LastRows};
+
+/// How many features are watched at the most.
+const FEATURES: usize = 100;
+/// With fewer errors than these, the model file's make too many false alarms.
+const ENOUGH_RESIDUALS: u64 = 300;
+/// For so many labels an alarm holds. An error that is larger by a quarter alarms again within half of them.
+const ALARM_HOLDS: u64 = 2000;
+/// How many slices are told of.
+const SLICES: usize = 5;
+
+/// What is known of one version.
+#[derive(Debug, Clone)]
+pub(crate) struct Version {
+    pub(crate) model: Option<String>,
+    pub(crate) version: Option<String>,
+    basis: Basis,
+    anonymous: u64,
+    first_predicted: Option<i64>,
+    pub(crate) last_predicted: Option<i64>,
+    last_labelled: Option<i64>,
+    longest_quiet: Option<i64>,
+    lifetime: Lifetime,
+    last_rows: LastRows,
+    panes: Panes,
+    cohorts: Cohorts,
+    features: Vec<Spread>,
+    prediction: Spread,
+    /// Whether any vector was wider than what is watched.
+    too_wide: bool,
+    errors: Watch,
+    errors_reference: ReferenceKind,
+    slices: Option<Slices>,
+    /// Labelled rows whose vector was not known any more, or never.
+    without_vector: u64,
+}
+
+impl Version {
+    pub(crate) fn new(
+        model: Option<String>,
+        version: Option<String>,
+        basis: Basis,
+        settings: &Settings,
+    ) -> Self {
+        let (errors, errors_reference) = watch(&basis);
+        let watched = basis.features.len().min(FEATURES);
+        let features: Vec<Spread> = basis.features[..watched]
+            .iter()
+            .map(|feature| {
+                Spread::new(feature.name.clone(), feature.histogram.as_ref(), feature.commonest, watched + 1)
+            })
+            .collect();
+        let limits = |histogram: &Option<Histogram>| match histogram {
+            Some(Histogram { edges, .. }) if edges.len() > 2 => edges[1..edges.len() - 1].to_vec(),
+            _ => Vec::new(),
+        };
+        let limits: Vec<Vec<f64>> =
+            basis.features[..watched].iter().map(|feature| limits(&feature.histogram)).collect();
+        let slices = limits.iter().any(|limits| !limits.is_empty()).then(|| Slices::new(&limits).ok());
+        Self {
+            model,
+            version,
+            anonymous: 0,
+            first_predicted: None,
+            last_predicted: None,
+            last_labelled: None,
+            longest_quiet: None,
+            lifetime: Lifetime::default(),
+            last_rows: LastRows::new(settings.window),
+            panes: Panes::new(settings.period, settings.horizon),
+            cohorts: Cohorts::default(),
+            prediction: Spread::new("prediction".into(), basis.prediction.as_ref(), None, watched + 1),
+            features,
+            too_wide: basis.features.len() > FEATURES,
+            errors,
+            errors_reference,
+            slices: slices.flatten(),
+            without_vector: 0,
+            basis,
+        }
+    }
+
+    /// Takes in a prediction, and says in which slices its row is.
+    pub(crate) fn predicted(&mut self, prediction: &Prediction<'_>) -> Box<[u8]> {
+        // A clock that is ahead would put a row where no label can ever come in time.
+        let at = prediction.at.min(prediction.received);
+        self.first_predicted = Some(self.first_predicted.map_or(at, |first| first.min(at)));
+        self.last_predicted = self.last_predicted.max(Some(at));
+        if prediction.anonymous {
+            self.anonymous += 1;
+        } else {
+            self.cohorts.predicted(at);
+            self.panes.predicted(prediction.at, prediction.received);
+        }
+        self.prediction.add(prediction.value, at);
+        let Some(vector) = prediction.vector else { return Box::default() };
+        if self.features.is_empty() {
+            let watched = vector.len().min(FEATURES);
+            let name = |place: usize| format!("feature_{}", place + 1);
+            self.features =
+                (0..watched).map(|place| Spread::new(name(place), None, None, watched + 1)).collect();
+        }
+        self.too_wide |= vector.len() > self.features.len();
+        for (feature, number) in self.features.iter_mut().zip(vector) {
+            feature.add(*number, at);
+        }
+        self.slices.as_ref().map(|slices| slices.places(vector)).unwrap_or_default()
+    }
+
+    /// Takes in a row that is complete, with what is remembered of its prediction.
+    pub(crate) fn scored(&mut self, row: &Row, remembered: Option<&Remembered>) {
+        let at = row.predicted_at.min(row.received);
+        let lag = row.labelled_at.saturating_sub(at).max(0);
+        let persistence = remembered.and_then(|known| known.label_before).filter(|before| !before.is_of(row));
+        let persistence = persistence.map(|before| before.value);
+        let constant = self.basis.label_median;
+        let error = row.y_pred - row.y_true;
+        if let Some(last) = self.last_labelled {
+            self.longest_quiet = self.longest_quiet.max(Some(row.received.saturating_sub(last)));
+        }
+        self.last_labelled = self.last_labelled.max(Some(row.received));
+        self.lifetime.add(row.y_true, row.y_pred, constant, persistence);
+        self.last_rows.add(window::Row::new(row.y_true, row.y_pred, at, lag, persistence));
+        self.panes.labelled(
+            (row.predicted_at, row.received),
+            (row.y_true, row.y_pred),
+            constant,
+            persistence,
+        );
+        self.cohorts.labelled(at, lag, error.abs());
+        self.errors.add(error, row.received);
+        if let Some(slices) = &mut self.slices {
+            match remembered.filter(|known| !known.places.is_empty()) {
+                Some(known) => slices.add(&known.places, error),
+                None => self.without_vector += 1,
+            }
+        }
+    }
+
+    /// A prediction was given up.
+    pub(crate) fn expired(&mut self, at: i64, received: i64) {
+        self.cohorts.expired(at.min(received));
+        self.panes.expired(at, received);
+    }
+
+    pub(crate) fn report(&self, now: i64, serves: bool, settings: &Settings) -> VersionReport {
+        let counts = self.cohorts.counts();
+        let period = self.panes.window(now);
+        let scores = Scores {
+            since_first: self.lifetime.scores(),
+            last_rows: self.last_rows.scores(self.basis.label_median),
+            period: period.scores(),
+            period_predicted: period.all.predicted,
+        };
+        let mut features: Vec<_> = self.features.iter().map(Spread::report).collect();
+        features.sort_by(|a, b| {
+            let size = |of: Option<f64>| of.unwrap_or(-1.0);
+            size(b.moved).total_cmp(&size(a.moved))
+        });
+        VersionReport {
+            model: self.model.clone(),
+            version: self.version.clone(),
+            serves,
+            first_predicted: self.first_predicted.map(Moment),
+            last_predicted: self.last_predicted.map(Moment),
+            last_labelled: self.last_labelled.map(Moment),
+            rows: Rows {
+                predicted: counts.predicted,
+                labelled: counts.labelled,
+                waiting: counts.waiting,
+                expired: counts.expired,
+                anonymous: self.anonymous,
+            },
+            labels: self.labels(now, settings, &scores),
+            scores,
+            holdout_mae: self.basis.holdout_mae,
+            drift: DriftReport { features, prediction: Some(self.prediction.report()) },
+            change: self.change(),
+            worst_slices: self.worst_slices(),
+            missing: self.missing(),
+        }
+    }
+
+    fn labels(&self, now: i64, settings: &Settings, scores: &Scores) -> LabelReport {
+        let (counts, curve) = (self.cohorts.counts(), self.cohorts.curve(now, settings.horizon));
+        let quantile = |share: f64| match curve.quantile(share) {
+            Quantile::At(ms) => LagQuantile { ms, more: false },
+            Quantile::MoreThan(ms) => LagQuantile { ms, more: true },
+        };
+        let lag = |share: f64| (counts.labelled > 0).then(|| quantile(share));
+        let p90 = lag(0.9);
+        let mature = p90.filter(|lag| !lag.more).map(|lag| {
+            #[expect(clippy::cast_possible_truncation, reason = "a cast of a large float saturates")]
+            self.cohorts.of_at_least(now, lag.ms.ceil() as i64)
+        });
+        let coverage = mature.filter(|mature| mature.predicted > 0);
+        let age = self.first_predicted.map_or(0, |first| now.saturating_sub(first).max(0));
+        let weighted = self.cohorts.weighted(now);
+        let all = &scores.since_first;
+        let between = all
+            .mae
+            .zip(all.p99)
+            .and_then(|(mae, p99)| bounds(counts.labelled, mae.value, counts.waiting, p99.value));
+        LabelReport {
+            lag_p50: lag(0.5),
+            lag_p90: p90,
+            coverage: coverage.map(|mature| mature.labelled as f64 / mature.predicted as f64),
+            longest_quiet: self.longest_quiet,
+            provisional: counts.waiting > 0 && curve.is_provisional(age),
+            weighted_mae: weighted.map(|of| of.mae),
+            weighted_rows: weighted.map(|of| of.effective),
+            mae_at_least: between.map(|(low, _)| low),
+            mae_at_most: between.map(|(_, high)| high),
+        }
+    }
+
+    fn change(&self) -> ChangeReport {
+        let evidence = |direction: Direction| {
+            let detector = self.errors.detector(direction);
+            Evidence {
+                log10: detector.log10(),
+                limit_log10: detector.threshold().log10(),
+                holds: detector
+                    .last()
+                    .is_some_and(|alarm| detector.labels().saturating_sub(alarm.label) <= ALARM_HOLDS),
+                alarms: detector.alarms(),
+                first_alarm: detector.first().map(|alarm| Moment(alarm.at)),
+                since: detector.first().map(|alarm| Moment(alarm.since)),
+                last_alarm: detector.last().map(|alarm| Moment(alarm.at)),
+            }
+        };
+        ChangeReport {
+            reference: self.errors_reference,
+            labels_wanted: self.errors.learning().map(|(has, wanted)| wanted.saturating_sub(has) as u64),
+            worse: evidence(Direction::Worse),
+            higher: evidence(Direction::Higher),
+            lower: evidence(Direction::Lower),
+        }
+    }
+
+    fn worst_slices(&self) -> Vec<SliceReport> {
+        let worst = self.slices.as_ref().map(|slices| slices.worst(SLICES)).unwrap_or_default();
+        let report = |slice: crate::slices::Slice| {
+            let feature = self.basis.features.get(slice.feature)?;
+            Some(SliceReport {
+                feature: feature.name.clone(),
+                from: slice.from,
+                to: slice.to,
+                rows: slice.loss.rows,
+                mae: slice.loss.mean,
+                bias: slice.error.mean,
+                mae_of_the_rest: slice.rest.mean,
+                chance: slice.chance?,
+            })
+        };
+        worst.into_iter().filter_map(report).collect()
+    }
+
+    fn missing(&self) -> Vec<String> {
+        let mut missing = Vec::new();
+        let mut say = |is_so: bool, what: String| {
+            if is_so {
+                missing.push(what);
+            }
+        };
+        let own = |spread: &Spread| spread.report().reference == ReferenceKind::FirstRows;
+        say(
+            self.features.iter().any(own),
+            format!(
+                "the model file does not say how all features were spread: those are compared with the first {WINDOW} rows"
+            ),
+        );
+        say(
+            self.features.is_empty() && self.first_predicted.is_some(),
+            "no prediction says what it was made from (see --no-features of model): drift of features is not watched"
+                .into(),
+        );
+        say(self.too_wide, format!("only the first {} features are watched", self.features.len()));
+        say(
+            self.errors_reference == ReferenceKind::FirstRows,
+            format!(
+                "the model file has no errors of rows that the fit had not seen, or fewer than {ENOUGH_RESIDUALS}: errors are compared with the first {WINDOW}"
+            ),
+        );
+        say(
+            self.slices.is_none(),
+            "the model file has no bins of features: where the model is worse than elsewhere is not looked at".into(),
+        );
+        say(
+            self.slices.is_some() && self.without_vector > 0,
+            format!(
+                "{} labelled rows are in no slice: what they were predicted from was not said, or is forgotten",
+                self.without_vector
+            ),
+        );
+        say(
+            self.basis.label_median.is_none(),
+            "the model file does not have the labels' median: there is no skill against a constant".into(),
+        );
+        missing
+    }
+}
+
+fn watch(basis: &Basis) -> (Watch, ReferenceKind) {
+    let ranks = |histogram: &Histogram| {
+        let reference = Reference::new(&histogram.edges, &histogram.counts, None).ok()?;
+        (reference.rows() >= ENOUGH_RESIDUALS).then_some(Ranks::Histogram(reference))
+    };
+    let known = basis.residuals.as_ref().and_then(|of| Some((ranks(&of.absolute_error)?, ranks(&of.error)?)));
+    match known {
+        Some((absolute, signed)) => (Watch::new(absolute, signed), ReferenceKind::ModelFile),
+        None => (Watch::of_first(WINDOW), ReferenceKind::FirstRows),
+    }
+}
