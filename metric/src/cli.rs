@@ -19,6 +19,7 @@ use crate::backup::Backup;
 use crate::export::Export;
 use crate::models::Models;
 use crate::rebuild::Rebuild;
+use crate::report::ReportCommand;
 use crate::status::Status;
 
 /// Joins predictions with labels, records them in the logs folder, and says how good they are.
@@ -40,6 +41,7 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    Report(ReportCommand),
     Status(Status),
     Export(Export),
     Models(Models),
@@ -60,6 +62,13 @@ pub fn main() -> ExitCode {
     let cli = cli::parse::<Cli>();
     match cli.command {
         Some(Command::Healthcheck(healthcheck)) => healthcheck.run(),
+        Some(Command::Report(report)) => match report.run() {
+            Ok((text, code)) => {
+                told(Ok(text));
+                code
+            }
+            Err(why) => told(Err(why)),
+        },
         Some(Command::Status(status)) => told(status.run()),
         Some(Command::Export(export)) => told(export.run().map(|()| String::new())),
         Some(Command::Models(models)) => told(models.run()),

@@ -35,6 +35,7 @@ mod python;
 mod raw;
 mod reconnect;
 mod refused;
+mod report;
 mod repository;
 mod rights;
 mod signals;

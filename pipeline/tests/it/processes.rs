@@ -365,6 +365,11 @@ impl Services {
         serde_json::from_str(&said).unwrap_or_else(|why| panic!("{why}: {said}"))
     }
 
+    /// What `metric report` says of the records, with these flags.
+    pub fn report(&self, flags: &[&str]) -> String {
+        self.metric_command(&[&["report"], flags].concat())
+    }
+
     /// The text of a hint of `metric status`, where it gives it.
     pub fn hint(&self, name: &str) -> Option<String> {
         let status = self.status();

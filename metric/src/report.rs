@@ -1,0 +1,137 @@
+//! `metric report`: how good the model is, whether that number can be trusted, and what has changed. Works while metric runs, and
+//! on a copied folder.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use evaluation::fold::{Evaluation, Settings};
+use evaluation::report::{Report, State};
+use shared::clock::Timestamp;
+use shared::message::Name;
+
+use crate::committed::Interest;
+use crate::evaluate;
+use crate::export::{parse_model, parse_time};
+use crate::follow::Next;
+use crate::join::ModelId;
+use crate::store::{History, Reader};
+use crate::{basis, views};
+
+/// What a script is told by the exit code: nothing is known yet, or not enough.
+const UNDECIDED: u8 = 3;
+/// Something has changed.
+const LOOK: u8 = 4;
+
+/// Says how good the model is, whether that number can be trusted, and what has changed.
+#[derive(Args, Debug)]
+pub(crate) struct ReportCommand {
+    /// Folder of the records.
+    #[arg(long, value_name = "FOLDER", default_value = "logs")]
+    logs: PathBuf,
+
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+
+    /// Only this model, or this version of it; `-` is a model that did not give its name.
+    #[arg(long, value_name = "NAME[@VERSION]", value_parser = parse_model, allow_hyphen_values = true)]
+    model: Option<ModelId>,
+
+    /// How many of the last labelled rows are looked at together: 30 to 100000.
+    #[arg(long, value_name = "ROWS", default_value_t = 500, value_parser = clap::value_parser!(u32).range(30..=100_000))]
+    window: u32,
+
+    /// How far back rows are looked at together by the time of their prediction.
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = parse_period)]
+    period: Duration,
+
+    /// As it was at this time: 2026-11-22, or 2026-11-22T10:00:00Z. Commits made later count for nothing. [default: now]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    at: Option<Timestamp>,
+
+    /// The label horizon that metric runs with.
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = humantime::parse_duration)]
+    label_horizon: Duration,
+
+    /// For scripts: exit with 4 where something has changed, and with 3 where nothing is known yet or not enough.
+    #[arg(long)]
+    exit_code: bool,
+}
+
+impl ReportCommand {
+    /// Reads the records; returns the report as text, and the exit code.
+    pub(crate) fn run(&self) -> anyhow::Result<(String, ExitCode)> {
+        let report = self.make(self.at.unwrap_or_else(Timestamp::now))?;
+        let text =
+            if self.json { serde_json::to_string_pretty(&report)? + "\n" } else { views::text(&report) };
+        let code = match report.verdict.state {
+            _ if !self.exit_code => ExitCode::SUCCESS,
+            State::Ok => ExitCode::SUCCESS,
+            State::Nothing | State::Provisional => ExitCode::from(UNDECIDED),
+            State::Look => ExitCode::from(LOOK),
+        };
+        Ok((text, code))
+    }
+
+    fn make(&self, at: Timestamp) -> anyhow::Result<Report> {
+        let ms = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+        let settings = Settings {
+            window: usize::try_from(self.window)?,
+            period: ms(self.period),
+            horizon: ms(self.label_horizon),
+        };
+        let cards = self.cards()?;
+        let basis =
+            |model: &ModelId| cards.get(&model.tag()).map(|json| basis::of_card(json)).unwrap_or_default();
+        let mut evaluation = Evaluation::new(settings);
+        let mut history = History::open(&self.logs)?;
+        let mut next = 1;
+        'all: loop {
+            let page = history.read(next, Interest::Everything)?;
+            if page.is_empty() {
+                break;
+            }
+            for found in page {
+                next = match &found {
+                    Next::Commit(commit) if commit.received > at => break 'all,
+                    Next::Commit(commit) => commit.number + 1,
+                    Next::Gap { last, .. } => last + 1,
+                };
+                evaluate::tell(&mut evaluation, &found, basis);
+            }
+        }
+        let wanted = |model: Option<&str>, version: Option<&str>| {
+            self.model.as_ref().is_none_or(|wanted| {
+                wanted.name.as_ref().map(Name::as_str) == model
+                    && (wanted.version.is_none() || wanted.version.as_ref().map(Name::as_str) == version)
+            })
+        };
+        let report = evaluation.report(at.0, wanted);
+        if let (Some(model), true) = (&self.model, report.versions.is_empty()) {
+            anyhow::bail!("model {model} has predicted nothing; `metric status` shows all that have");
+        }
+        Ok(report)
+    }
+
+    /// The cards by the model's tag.
+    fn cards(&self) -> anyhow::Result<HashMap<String, String>> {
+        let (cards, _) = Reader::open(&self.logs)?.cards()?;
+        let part = |text: &str| Name::recorded(text).ok();
+        let tagged = cards.into_iter().map(|card| {
+            let id = ModelId { name: part(&card.model), version: card.version.as_deref().and_then(part) };
+            (id.tag(), card.json)
+        });
+        Ok(tagged.collect())
+    }
+}
+
+fn parse_period(text: &str) -> Result<Duration, String> {
+    let period = humantime::parse_duration(text).map_err(|why| why.to_string())?;
+    if period < Duration::from_secs(1) {
+        return Err("expected one second or more, such as 24h".to_owned());
+    }
+    Ok(period)
+}

@@ -1,0 +1,180 @@
+//! `metric report`: what it says is what the records say, at a time whenever it is asked, and what was made worse is found.
+
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::account::Books;
+use crate::broker;
+use crate::processes::{Process, Services, programs, repository};
+
+fn parse(said: &str) -> Value {
+    serde_json::from_str(said).unwrap_or_else(|why| panic!("{why}: {said}"))
+}
+
+/// Columns of metric_log.csv: label, prediction, and how much later the label came, in milliseconds.
+fn scored(books: &Books) -> Vec<(f64, f64, f64)> {
+    let text = String::from_utf8(books.text("metric_log.csv")).unwrap();
+    let number = |cells: &[&str], column: usize| cells[column].parse::<f64>().unwrap();
+    text.lines()
+        .skip(1)
+        .map(|line| line.split(',').collect::<Vec<_>>())
+        .map(|cells| (number(&cells, 1), number(&cells, 2), number(&cells, 8)))
+        .collect()
+}
+
+fn close(got: &Value, expected: f64) {
+    let number = got.as_f64().unwrap_or_else(|| panic!("{got} is no number"));
+    assert!((number - expected).abs() <= 1e-9 * expected.abs(), "{number} is not {expected}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_says_what_the_records_say_also_after_a_kill_and_of_a_copy() {
+    let broker = broker::turn().await;
+    let services = Services::new(&broker.url);
+    let (mut metric, _model) = (services.metric(&[]), services.model(&[]));
+    let rows = ["--order", "once", "--interval", "0s", "--label-delay", "exponential:300ms", "--seed", "7"];
+    let mut features = services.features(&[&rows[..], &["--label-missing", "5%"]].concat());
+    assert_eq!(features.exit(Duration::from_secs(60)).await, Some(0), "{}", features.log());
+    let labels: usize = {
+        let log = features.log();
+        let rest = log.split("published 442 rows and ").nth(1).unwrap_or_else(|| panic!("{log}"));
+        rest.split(' ').next().unwrap().parse().unwrap()
+    };
+    assert!((400..442).contains(&labels), "{labels}");
+    services.books.wait_for_rows(labels).await;
+    broker.emptied().await;
+
+    let report = parse(&services.report(&["--json"]));
+    let version = &report["versions"][0];
+    let counts = ["predicted", "labelled", "waiting", "expired", "anonymous"];
+    let counts = counts.map(|name| version["rows"][name].as_u64().unwrap());
+    assert_eq!(counts, [442, labels as u64, 442 - labels as u64, 0, 0], "{report}");
+    let rows = scored(&services.books);
+    let n = rows.len() as f64;
+    let mean = |of: &dyn Fn(&(f64, f64, f64)) -> f64| rows.iter().map(of).sum::<f64>() / n;
+    let label = mean(&|row| row.0);
+    let squares = mean(&|row| (row.1 - row.0).powi(2));
+    for set in ["since_first", "last_rows", "period"] {
+        let scores = &version["scores"][set];
+        assert_eq!(scores["rows"], labels, "{set}");
+        close(&scores["mae"]["value"], mean(&|row| (row.1 - row.0).abs()));
+        close(&scores["rmse"]["value"], squares.sqrt());
+        close(&scores["bias"]["value"], mean(&|row| row.1 - row.0));
+        close(&scores["r2"]["value"], 1.0 - squares / mean(&|row| (row.0 - label).powi(2)));
+        let interval = &scores["mae"]["interval"];
+        let [low, high] = ["low", "high"].map(|end| interval[end].as_f64().unwrap());
+        assert!(low < scores["mae"]["value"].as_f64().unwrap() && high > low, "{scores}");
+    }
+    // The names are from the model's card, and what it says of them is the reference.
+    let drift = version["drift"]["features"].as_array().unwrap();
+    assert_eq!(drift.len(), 10);
+    assert!(drift.iter().all(|feature| feature["reference"] == "model_file"), "{drift:?}");
+    assert!(drift.iter().any(|feature| feature["name"] == "bmi"), "{drift:?}");
+    assert_eq!(version["missing"], serde_json::json!([]));
+    // Half of the labels come within the median of the delays; the bins are a quarter wide.
+    let mut lags: Vec<f64> = rows.iter().map(|row| row.2.max(0.0)).collect();
+    lags.sort_by(f64::total_cmp);
+    let half = version["labels"]["lag_p50"]["ms"].as_f64().unwrap();
+    assert!((half / lags[lags.len() / 2] - 1.0).abs() < 0.35, "{half} is not {}", lags[lags.len() / 2]);
+
+    // The same, to the byte, at that time: after a kill and more rows, and of a copied folder.
+    let at = report["at"].as_str().unwrap();
+    let before = services.report(&["--json", "--at", at]);
+    assert_eq!(parse(&before)["versions"], report["versions"]);
+    metric.kill().await;
+    let metric = services.metric(&[]);
+    metric.ready().await;
+    let mut features = services.features(&["--order", "once", "--interval", "0s"]);
+    assert_eq!(features.exit(Duration::from_secs(60)).await, Some(0), "{}", features.log());
+    services.books.wait_for_rows(labels + 442).await;
+    assert_eq!(services.report(&["--json", "--at", at]), before);
+    let now = parse(&services.report(&["--json"]));
+    assert_eq!(now["versions"][0]["rows"]["labelled"], labels + 442);
+    let copy = Books::new();
+    let backup = copy.path("copied");
+    std::fs::create_dir(&backup).unwrap();
+    let to = backup.join("metric.db");
+    let output = Command::new(programs().join("metric"))
+        .args(["backup", to.to_str().unwrap(), "--logs"])
+        .arg(services.books.logs())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let output = Command::new(programs().join("metric"))
+        .args(["report", "--json", "--at", at, "--logs"])
+        .arg(&backup)
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), before);
+}
+
+/// Runs the pipeline in one process on the sample data, once, and returns its records.
+async fn run(arguments: &[&str]) -> Services {
+    let services = Services { url: String::new(), books: Books::new() };
+    let (logs, data) = (services.books.logs(), repository("data/diabetes.csv"));
+    let model = repository("data/model.json");
+    let fixed = [
+        ["--logs", logs.to_str().unwrap()],
+        ["--data", data.to_str().unwrap()],
+        ["--model", model.to_str().unwrap()],
+        ["--admin-addr", "127.0.0.1:0"],
+        ["--interval", "0s"],
+        ["--seed", "7"],
+    ];
+    let arguments = [&fixed.concat()[..], arguments].concat();
+    let mut pipeline = Process::start(&services.books, "pipeline", &arguments);
+    assert_eq!(pipeline.exit(Duration::from_secs(120)).await, Some(0), "{}", pipeline.log());
+    services
+}
+
+fn asked(services: &Services, flags: &[&str]) -> (Option<i32>, String) {
+    let output = Command::new(programs().join("metric"))
+        .arg("report")
+        .args(flags)
+        .arg("--logs")
+        .arg(services.books.logs())
+        .env_clear()
+        .output()
+        .unwrap();
+    (output.status.code(), String::from_utf8(output.stdout).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_made_worse_on_purpose_is_found_and_nothing_else() {
+    let services = run(&["--count", "4000", "--drift", "bmi:+0.05@1500", "--label-shift", "*1.5@3000"]).await;
+    let report = parse(&services.report(&["--json"]));
+    let version = &report["versions"][0];
+    let drifting: Vec<&str> = version["drift"]["features"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|feature| !feature["drifts_since"].is_null())
+        .map(|feature| feature["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(drifting, ["bmi"], "{report:#}");
+    assert_eq!(version["change"]["worse"]["holds"], true, "{report:#}");
+    assert_eq!(report["verdict"]["state"], "look");
+    let (code, said) = asked(&services, &["--exit-code"]);
+    assert_eq!(code, Some(4), "{said}");
+    assert!(said.starts_with("Look: The errors of model@"), "{said}");
+    let bmi = said.lines().find(|line| line.trim_start().starts_with("bmi ")).unwrap();
+    assert!(bmi.contains("DRIFTS, for ") && bmi.contains("up by 1.") && bmi.contains("model file"), "{said}");
+    // Without --exit-code it only tells.
+    assert_eq!(asked(&services, &[]).0, Some(0));
+    // Of a model that is not there.
+    let (code, said) = asked(&services, &["--model", "other"]);
+    assert_eq!((code, said.as_str()), (Some(1), ""));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_disturbance_all_is_well_and_before_there_are_labels_nothing_is_said() {
+    let services = run(&["--count", "4000"]).await;
+    let (code, said) = asked(&services, &["--exit-code"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.starts_with("OK: model@"), "{said}");
+    let (code, said) = asked(&services, &["--exit-code", "--at", "2020-01-01"]);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.starts_with("Nothing yet: No row has been predicted yet."), "{said}");
+}
