@@ -2,8 +2,10 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use crate::alert::{Rule, Window};
 use crate::basis::Basis;
 use crate::report::{Gap, Moment, Report};
+use crate::rules::Rules;
 use crate::verdict;
 use crate::version::Version;
 use crate::waiting::{Remembered, Waiting};
@@ -20,6 +22,45 @@ pub struct Settings {
     pub period: i64,
     /// After what time a row without a label is given up, in milliseconds.
     pub horizon: i64,
+}
+
+/// What is kept of each version, for the report and for the rules.
+#[derive(Debug, Clone)]
+pub(crate) struct Kept {
+    /// The report's window.
+    pub(crate) window: usize,
+    /// The largest of all windows.
+    pub(crate) rows: usize,
+    /// The periods, that of the report first.
+    pub(crate) periods: Vec<i64>,
+    /// After what time a row without a label is given up.
+    pub(crate) horizon: i64,
+}
+
+impl Kept {
+    fn of(settings: Settings, rules: &[Rule]) -> Self {
+        let mut kept = Self {
+            window: settings.window,
+            rows: settings.window,
+            periods: vec![settings.period],
+            horizon: settings.horizon,
+        };
+        for window in rules.iter().filter_map(|rule| rule.quantity.window()) {
+            match window {
+                Window::Labels(labels) => {
+                    kept.rows = kept.rows.max(usize::try_from(labels).unwrap_or(usize::MAX))
+                }
+                Window::Time(period) => kept.periods.push(i64::try_from(period).unwrap_or(i64::MAX)),
+                Window::Version => {}
+            }
+        }
+        let report = kept.periods.remove(0);
+        kept.periods.retain(|period| *period != report);
+        kept.periods.sort_unstable();
+        kept.periods.dedup();
+        kept.periods.insert(0, report);
+        kept
+    }
 }
 
 /// A prediction that was accepted. Times are milliseconds since 1970.
@@ -76,6 +117,8 @@ impl Label {
 #[derive(Debug, Clone)]
 pub struct Evaluation {
     settings: Settings,
+    kept: Kept,
+    rules: Rules,
     /// In the order in which they were heard of, with the number that the record has for each.
     versions: Vec<Version>,
     places: HashMap<usize, usize>,
@@ -86,11 +129,13 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
-    /// Of nothing yet.
+    /// Of nothing yet, with rules that are looked at meanwhile.
     #[must_use]
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(settings: Settings, rules: Vec<Rule>) -> Self {
         Self {
             settings,
+            kept: Kept::of(settings, &rules),
+            rules: Rules::new(rules),
             versions: Vec::new(),
             places: HashMap::new(),
             waiting: Waiting::default(),
@@ -112,7 +157,7 @@ impl Evaluation {
             return;
         }
         self.places.insert(number, self.versions.len());
-        self.versions.push(Version::new(model, version, basis, &self.settings));
+        self.versions.push(Version::new(model, version, basis, &self.kept));
     }
 
     fn version(&mut self, number: usize) -> Option<&mut Version> {
@@ -157,9 +202,10 @@ impl Evaluation {
         }
     }
 
-    /// All events of the commit with this number were told of.
-    pub fn committed(&mut self, number: i64) {
+    /// All events of the commit with this number, which was made at this time, were told of.
+    pub fn committed(&mut self, number: i64, at: i64) {
         self.commit = number;
+        self.rules.look(&self.versions, at, self.settings.horizon);
     }
 
     /// These commits are forgotten: their events will not be told of.
@@ -178,12 +224,15 @@ impl Evaluation {
             let latest = rivals.max_by_key(|(place, other)| (other.last_predicted, *place));
             latest.is_some_and(|(place, _)| place == at)
         };
+        // Silence is seen by looking, not by what comes.
+        let mut rules = self.rules.clone();
+        rules.look(&self.versions, now, self.settings.horizon);
         let versions: Vec<_> = self
             .versions
             .iter()
             .enumerate()
             .filter(|(_, version)| wanted(version.model.as_deref(), version.version.as_deref()))
-            .map(|(at, version)| version.report(now, serves(at, version), &self.settings))
+            .map(|(at, version)| version.report(now, serves(at, version), &self.kept))
             .collect();
         Report {
             at: Moment(now),
@@ -192,6 +241,8 @@ impl Evaluation {
             window: self.settings.window,
             verdict: verdict::of(now, &versions),
             versions,
+            alerts: rules.report(),
+            notices: rules.notices(),
             gap: self.gap,
         }
     }

@@ -3,6 +3,7 @@
 //! Everything here is pure: no clock, no IO, no threads. Times and seeds are parameters, so what is computed from the same record
 //! is the same to the last bit, whoever asks and whenever.
 
+pub mod alert;
 pub mod basis;
 pub mod batches;
 mod bits;
@@ -19,6 +20,7 @@ pub mod number;
 pub mod panes;
 pub mod quantile;
 pub mod report;
+mod rules;
 #[cfg(test)]
 mod sample;
 pub mod scores;

@@ -8,6 +8,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Serialize, Serializer};
 
+use crate::alert;
 use crate::table::ScoreTable;
 
 /// A moment, in milliseconds since 1970-01-01 00:00 UTC. In JSON it is text, such as `2026-11-27T03:10:00.000Z`.
@@ -43,8 +44,32 @@ pub struct Report {
     pub verdict: Verdict,
     /// The versions, in the order in which they were heard of.
     pub versions: Vec<VersionReport>,
+    /// How the alert rules stand, in the order in which they were given.
+    pub alerts: Vec<AlertReport>,
+    /// What was said of them last, the newest first.
+    pub notices: Vec<NoticeReport>,
     /// Commits that were forgotten before they were read; what is said is of the rows after them.
     pub gap: Option<Gap>,
+}
+
+/// An alert rule.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AlertReport {
+    /// The rule.
+    pub rule: String,
+    /// How it stands.
+    pub state: alert::State,
+    /// Since when it fires or is about to.
+    pub since: Option<Moment>,
+}
+
+/// Something that was said of an alert.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NoticeReport {
+    /// When.
+    pub at: Moment,
+    /// In a line.
+    pub text: String,
 }
 
 /// Commits of which something is forgotten.

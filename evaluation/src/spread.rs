@@ -55,6 +55,20 @@ impl Spread {
         }
     }
 
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether it drifts or is stuck; none while nothing can be said.
+    pub(crate) fn drifts(&self) -> Option<bool> {
+        match &self.state {
+            State::Watching(detector) if detector.statistics().is_some() => {
+                Some(detector.moved().is_some() || detector.stuck().is_some())
+            }
+            _ => None,
+        }
+    }
+
     pub(crate) fn report(&self) -> SpreadReport {
         let report =
             SpreadReport { name: self.name.clone(), reference: self.kind, ..SpreadReport::default() };

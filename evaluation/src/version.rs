@@ -3,16 +3,17 @@
 use crate::basis::{Basis, Histogram};
 use crate::change::{Direction, Ranks, Watch};
 use crate::drift::Reference;
-use crate::fold::{Prediction, Row, Settings};
-use crate::lag::{Cohorts, Quantile, bounds};
+use crate::fold::{Kept, Prediction, Row};
+use crate::lag::{Cohorts, Counts, Quantile, bounds};
 use crate::lifetime::Lifetime;
-use crate::panes::Panes;
+use crate::panes::{Panes, Window};
 use crate::report::{
     ChangeReport, DriftReport, Evidence, LabelReport, LagQuantile, Moment, ReferenceKind, Rows, Scores,
     SliceReport, VersionReport,
 };
 use crate::slices::Slices;
 use crate::spread::{Spread, WINDOW};
+use crate::table::ScoreTable;
 use crate::waiting::Remembered;
 use crate::window::{self, LastRows};
 
@@ -38,7 +39,8 @@ pub(crate) struct Version {
     longest_quiet: Option<i64>,
     lifetime: Lifetime,
     last_rows: LastRows,
-    panes: Panes,
+    /// One for each period that is asked for; the first is that of the report.
+    panes: Vec<(i64, Panes)>,
     cohorts: Cohorts,
     features: Vec<Spread>,
     prediction: Spread,
@@ -52,12 +54,7 @@ pub(crate) struct Version {
 }
 
 impl Version {
-    pub(crate) fn new(
-        model: Option<String>,
-        version: Option<String>,
-        basis: Basis,
-        settings: &Settings,
-    ) -> Self {
+    pub(crate) fn new(model: Option<String>, version: Option<String>, basis: Basis, kept: &Kept) -> Self {
         let (errors, errors_reference) = watch(&basis);
         let watched = basis.features.len().min(FEATURES);
         let features: Vec<Spread> = basis.features[..watched]
@@ -82,8 +79,8 @@ impl Version {
             last_labelled: None,
             longest_quiet: None,
             lifetime: Lifetime::default(),
-            last_rows: LastRows::new(settings.window),
-            panes: Panes::new(settings.period, settings.horizon),
+            last_rows: LastRows::new(kept.rows),
+            panes: kept.periods.iter().map(|period| (*period, Panes::new(*period, kept.horizon))).collect(),
             cohorts: Cohorts::default(),
             prediction: Spread::new("prediction".into(), basis.prediction.as_ref(), None, watched + 1),
             features,
@@ -106,7 +103,9 @@ impl Version {
             self.anonymous += 1;
         } else {
             self.cohorts.predicted(at);
-            self.panes.predicted(prediction.at, prediction.received);
+            self.panes
+                .iter_mut()
+                .for_each(|(_, panes)| _ = panes.predicted(prediction.at, prediction.received));
         }
         self.prediction.add(prediction.value, at);
         let Some(vector) = prediction.vector else { return Box::default() };
@@ -137,12 +136,10 @@ impl Version {
         self.last_labelled = self.last_labelled.max(Some(row.received));
         self.lifetime.add(row.y_true, row.y_pred, constant, persistence);
         self.last_rows.add(window::Row::new(row.y_true, row.y_pred, at, lag, persistence));
-        self.panes.labelled(
-            (row.predicted_at, row.received),
-            (row.y_true, row.y_pred),
-            constant,
-            persistence,
-        );
+        let (times, numbers) = ((row.predicted_at, row.received), (row.y_true, row.y_pred));
+        for (_, panes) in &mut self.panes {
+            panes.labelled(times, numbers, constant, persistence);
+        }
         self.cohorts.labelled(at, lag, error.abs());
         self.errors.add(error, row.received);
         if let Some(slices) = &mut self.slices {
@@ -156,17 +153,17 @@ impl Version {
     /// A prediction was given up.
     pub(crate) fn expired(&mut self, at: i64, received: i64) {
         self.cohorts.expired(at.min(received));
-        self.panes.expired(at, received);
+        self.panes.iter_mut().for_each(|(_, panes)| _ = panes.expired(at, received));
     }
 
-    pub(crate) fn report(&self, now: i64, serves: bool, settings: &Settings) -> VersionReport {
+    pub(crate) fn report(&self, now: i64, serves: bool, kept: &Kept) -> VersionReport {
         let counts = self.cohorts.counts();
-        let period = self.panes.window(now);
+        let period = self.panes.first().map(|(_, panes)| panes.window(now));
         let scores = Scores {
-            since_first: self.lifetime.scores(),
-            last_rows: self.last_rows.scores(self.basis.label_median),
-            period: period.scores(),
-            period_predicted: period.all.predicted,
+            since_first: self.scores_of_all(),
+            last_rows: self.scores_of_last(kept.window),
+            period: period.as_ref().map(Window::scores).unwrap_or_default(),
+            period_predicted: period.map_or(0, |period| period.all.predicted),
         };
         let mut features: Vec<_> = self.features.iter().map(Spread::report).collect();
         features.sort_by(|a, b| {
@@ -187,7 +184,7 @@ impl Version {
                 expired: counts.expired,
                 anonymous: self.anonymous,
             },
-            labels: self.labels(now, settings, &scores),
+            labels: self.labels(now, kept, &scores),
             scores,
             holdout_mae: self.basis.holdout_mae,
             drift: DriftReport { features, prediction: Some(self.prediction.report()) },
@@ -197,8 +194,73 @@ impl Version {
         }
     }
 
-    fn labels(&self, now: i64, settings: &Settings, scores: &Scores) -> LabelReport {
-        let (counts, curve) = (self.cohorts.counts(), self.cohorts.curve(now, settings.horizon));
+    /// How many predictions there were.
+    pub(crate) fn predictions(&self) -> u64 {
+        self.cohorts.counts().predicted + self.anonymous
+    }
+
+    /// How many of them have their label.
+    pub(crate) fn labelled(&self) -> u64 {
+        self.lifetime.moments().count()
+    }
+
+    /// The scores of all labelled rows.
+    pub(crate) fn scores_of_all(&self) -> ScoreTable {
+        self.lifetime.scores()
+    }
+
+    /// Those of the last so many.
+    pub(crate) fn scores_of_last(&self, rows: usize) -> ScoreTable {
+        self.last_rows.scores_of(rows, self.basis.label_median)
+    }
+
+    /// Those of the rows that were predicted in a period, if that is one of those kept.
+    pub(crate) fn scores_of_period(&self, period: i64, now: i64) -> Option<ScoreTable> {
+        let (_, panes) = self.panes.iter().find(|(kept, _)| *kept == period)?;
+        Some(panes.window(now).scores())
+    }
+
+    /// How many rows there are that are at least as old, in milliseconds.
+    pub(crate) fn rows_of_at_least(&self, now: i64, age: i64) -> Counts {
+        self.cohorts.of_at_least(now, age)
+    }
+
+    /// The time within which nine tenths of the labels come, in milliseconds, once any row is old enough to know.
+    pub(crate) fn lag_p90(&self, now: i64, horizon: i64) -> Option<i64> {
+        match self.cohorts.curve(now, horizon).quantile(0.9) {
+            #[expect(clippy::cast_possible_truncation, reason = "a cast of a large float saturates")]
+            Quantile::At(ms) if self.last_labelled.is_some() => Some(ms.ceil() as i64),
+            _ => None,
+        }
+    }
+
+    /// How long ago the last label came, in milliseconds, if any has.
+    pub(crate) fn since_label(&self, now: i64) -> Option<i64> {
+        self.last_labelled.map(|last| now.saturating_sub(last).max(0))
+    }
+
+    /// How many features drift or are stuck, or whether this one does; none while nothing can be said.
+    pub(crate) fn drifting(&self, feature: Option<&str>) -> Option<u64> {
+        let wanted = self.features.iter().filter(|spread| feature.is_none_or(|name| spread.name() == name));
+        wanted.filter_map(Spread::drifts).map(u64::from).reduce(|count, one| count + one)
+    }
+
+    /// Whether the errors have changed; none while nothing can be said.
+    pub(crate) fn has_changed(&self) -> Option<bool> {
+        self.errors
+            .learning()
+            .is_none()
+            .then(|| Direction::ALL.into_iter().any(|direction| self.holds(direction)))
+    }
+
+    /// Whether the last alarm of a change is recent.
+    fn holds(&self, direction: Direction) -> bool {
+        let detector = self.errors.detector(direction);
+        detector.last().is_some_and(|alarm| detector.labels().saturating_sub(alarm.label) <= ALARM_HOLDS)
+    }
+
+    fn labels(&self, now: i64, kept: &Kept, scores: &Scores) -> LabelReport {
+        let (counts, curve) = (self.cohorts.counts(), self.cohorts.curve(now, kept.horizon));
         let quantile = |share: f64| match curve.quantile(share) {
             Quantile::At(ms) => LagQuantile { ms, more: false },
             Quantile::MoreThan(ms) => LagQuantile { ms, more: true },
@@ -236,9 +298,7 @@ impl Version {
             Evidence {
                 log10: detector.log10(),
                 limit_log10: detector.threshold().log10(),
-                holds: detector
-                    .last()
-                    .is_some_and(|alarm| detector.labels().saturating_sub(alarm.label) <= ALARM_HOLDS),
+                holds: self.holds(direction),
                 alarms: detector.alarms(),
                 first_alarm: detector.first().map(|alarm| Moment(alarm.at)),
                 since: detector.first().map(|alarm| Moment(alarm.since)),

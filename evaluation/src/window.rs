@@ -91,11 +91,18 @@ impl LastRows {
         self.most
     }
 
-    /// All scores of these rows. `constant` is the median of the labels in training, for the skill. Intervals (from 30 rows on) hold
-    /// for a window that was chosen without looking, not for the worst of many.
+    /// All scores of these rows; see [`LastRows::scores_of`].
     #[must_use]
     pub fn scores(&self, constant: Option<f64>) -> ScoreTable {
-        let mut rows: Vec<&Row> = self.rows.iter().collect();
+        self.scores_of(self.rows.len(), constant)
+    }
+
+    /// All scores of the last so many of these rows. `constant` is the median of the labels in training, for the skill. Intervals
+    /// (from 30 rows on) hold for a window that was chosen without looking, not for the worst of many.
+    #[must_use]
+    pub fn scores_of(&self, last: usize, constant: Option<f64>) -> ScoreTable {
+        let before = self.rows.len().saturating_sub(last);
+        let mut rows: Vec<&Row> = self.rows.iter().skip(before).collect();
         rows.sort_by_key(|row| row.predicted_at);
         let mut moments = Moments::default();
         rows.iter().for_each(|row| moments.add(row.y_true, row.y_pred, constant, row.persistence()));

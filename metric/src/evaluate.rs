@@ -59,5 +59,5 @@ fn tell_commit(evaluation: &mut Evaluation, commit: &Committed, basis: impl Fn(&
         };
         evaluation.scored(row.number, &complete);
     }
-    evaluation.committed(commit.number);
+    evaluation.committed(commit.number, received);
 }

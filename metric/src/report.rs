@@ -2,11 +2,14 @@
 //! on a copied folder.
 
 use std::collections::HashMap;
+use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use clap::Args;
+use evaluation::alert::{self, Rule};
 use evaluation::fold::{Evaluation, Settings};
 use evaluation::report::{Report, State};
 use shared::clock::Timestamp;
@@ -56,9 +59,18 @@ pub(crate) struct ReportCommand {
     #[arg(long, value_name = "TIME", default_value = "24h", value_parser = humantime::parse_duration)]
     label_horizon: Duration,
 
-    /// For scripts: exit with 4 where something has changed, and with 3 where nothing is known yet or not enough.
+    /// An alert rule, such as `mae{window=500} > 60 for 3`; may be given several times. How it stands is in the report.
+    #[arg(long, value_name = "RULE", value_delimiter = ';')]
+    alert: Vec<Rule>,
+
+    /// A file of alert rules, one a line; lines that begin with # are left out.
+    #[arg(long, value_name = "FILE")]
+    alert_file: Option<PathBuf>,
+
+    /// For scripts: exit with 4 where an alert fires or something has changed, and with 3 where nothing is known yet or not
+    /// enough.
     #[arg(long)]
-    exit_code: bool,
+    fail_on_alert: bool,
 }
 
 impl ReportCommand {
@@ -67,8 +79,10 @@ impl ReportCommand {
         let report = self.make(self.at.unwrap_or_else(Timestamp::now))?;
         let text =
             if self.json { serde_json::to_string_pretty(&report)? + "\n" } else { views::text(&report) };
+        let fires = report.alerts.iter().any(|alert| alert.state == alert::State::Firing);
         let code = match report.verdict.state {
-            _ if !self.exit_code => ExitCode::SUCCESS,
+            _ if !self.fail_on_alert => ExitCode::SUCCESS,
+            _ if fires => ExitCode::from(LOOK),
             State::Ok => ExitCode::SUCCESS,
             State::Nothing | State::Provisional => ExitCode::from(UNDECIDED),
             State::Look => ExitCode::from(LOOK),
@@ -86,7 +100,7 @@ impl ReportCommand {
         let cards = self.cards()?;
         let basis =
             |model: &ModelId| cards.get(&model.tag()).map(|json| basis::of_card(json)).unwrap_or_default();
-        let mut evaluation = Evaluation::new(settings);
+        let mut evaluation = Evaluation::new(settings, self.rules()?);
         let mut history = History::open(&self.logs)?;
         let mut next = 1;
         'all: loop {
@@ -116,6 +130,16 @@ impl ReportCommand {
         Ok(report)
     }
 
+    fn rules(&self) -> anyhow::Result<Vec<Rule>> {
+        let mut rules = self.alert.clone();
+        if let Some(path) = &self.alert_file {
+            let text = fs::read_to_string(path)
+                .with_context(|| format!("cannot read the alert rules in {}", path.display()))?;
+            rules.extend(in_file(&text).with_context(|| path.display().to_string())?);
+        }
+        Ok(rules)
+    }
+
     /// The cards by the model's tag.
     fn cards(&self) -> anyhow::Result<HashMap<String, String>> {
         let (cards, _) = Reader::open(&self.logs)?.cards()?;
@@ -128,10 +152,39 @@ impl ReportCommand {
     }
 }
 
+/// The rules of a file.
+fn in_file(text: &str) -> anyhow::Result<Vec<Rule>> {
+    let lines = text.lines().map(str::trim).enumerate();
+    let rules = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+    rules.map(|(number, line)| line.parse::<Rule>().with_context(|| format!("line {}", number + 1))).collect()
+}
+
 fn parse_period(text: &str) -> Result<Duration, String> {
     let period = humantime::parse_duration(text).map_err(|why| why.to_string())?;
     if period < Duration::from_secs(1) {
         return Err("expected one second or more, such as 24h".to_owned());
     }
     Ok(period)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_of_a_file() {
+        let text = "# errors\n\nmae{window=500} > 60 for 3\n  drift > 0 for 1  \n";
+        let rules: Vec<String> = in_file(text).unwrap().iter().map(ToString::to_string).collect();
+        assert_eq!(rules, ["mae{window=500} > 60 for 3", "drift > 0 for 1"]);
+        let why = format!("{:#}", in_file("drift > 0\n\nmea > 60\n").unwrap_err());
+        assert!(why.starts_with("line 3: ") && why.contains("expected one of mae, "), "{why}");
+    }
+
+    #[test]
+    fn a_period_is_a_second_or_more() {
+        assert_eq!(parse_period("1s").unwrap(), Duration::from_secs(1));
+        for bad in ["999ms", "0s", "a day"] {
+            assert!(parse_period(bad).is_err(), "{bad}");
+        }
+    }
 }

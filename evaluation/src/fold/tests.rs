@@ -57,7 +57,12 @@ struct Stream {
 
 impl Stream {
     fn new(basis: Basis, seed: u64) -> Self {
-        let mut evaluation = Evaluation::new(SETTINGS);
+        Self::with_rules(basis, seed, &[])
+    }
+
+    fn with_rules(basis: Basis, seed: u64, rules: &[&str]) -> Self {
+        let rules = rules.iter().map(|rule| rule.parse().unwrap()).collect();
+        let mut evaluation = Evaluation::new(SETTINGS, rules);
         evaluation.know(3, Some("m".into()), Some("v".into()), basis);
         Self { evaluation, random: StdRng::seed_from_u64(seed), rows: 0 }
     }
@@ -75,8 +80,8 @@ impl Stream {
             self.evaluation.predicted(3, &prediction);
             self.evaluation.labelled(y_true, at);
             self.evaluation.scored(3, &row(number, y_true, y_pred, at, at));
+            self.evaluation.committed(number, at);
         }
-        self.evaluation.committed(self.rows);
     }
 
     fn report(&self) -> Report {
@@ -91,7 +96,7 @@ fn only(report: &Report) -> &VersionReport {
 
 #[test]
 fn rows_by_hand() {
-    let mut evaluation = Evaluation::new(SETTINGS);
+    let mut evaluation = Evaluation::new(SETTINGS, Vec::new());
     let basis = Basis { label_median: Some(10.0), ..Basis::default() };
     evaluation.know(0, Some("m".into()), Some("v1".into()), basis);
     // What is told of a version again counts for nothing.
@@ -111,7 +116,7 @@ fn rows_by_hand() {
     // Nobody knows this one.
     evaluation.predicted(7, &prediction(6, 9.0, 9000));
     evaluation.scored(7, &row(6, 9.0, 9.0, 9000, 9000));
-    evaluation.committed(12);
+    evaluation.committed(12, 4000);
 
     let report = evaluation.report(5000, all);
     assert_eq!((report.at.0, report.commit), (5000, 12));
@@ -140,7 +145,7 @@ fn rows_by_hand() {
 
 #[test]
 fn the_label_of_a_row_is_not_what_was_known_before_it() {
-    let mut evaluation = Evaluation::new(SETTINGS);
+    let mut evaluation = Evaluation::new(SETTINGS, Vec::new());
     evaluation.know(0, None, None, Basis::default());
     evaluation.labelled(5.0, 100);
     evaluation.predicted(0, &prediction(1, 4.0, 200));
@@ -273,7 +278,7 @@ fn labels_that_come_once_an_hour_have_not_stopped() {
 
 #[test]
 fn what_is_not_judged_yet_is_said_in_words() {
-    let mut evaluation = Evaluation::new(SETTINGS);
+    let mut evaluation = Evaluation::new(SETTINGS, Vec::new());
     assert_eq!(evaluation.report(0, all).verdict.sentence, "No row has been predicted yet.");
     evaluation.know(0, Some("m".into()), None, Basis::default());
     evaluation.predicted(0, &Prediction { anonymous: true, ..prediction(1, 1.0, 0) });
@@ -299,7 +304,7 @@ fn what_is_not_judged_yet_is_said_in_words() {
 
 #[test]
 fn the_last_to_predict_serves_and_others_are_left_out_on_request() {
-    let mut evaluation = Evaluation::new(SETTINGS);
+    let mut evaluation = Evaluation::new(SETTINGS, Vec::new());
     for (number, version) in ["v1", "v2"].into_iter().enumerate() {
         evaluation.know(number, Some("m".into()), Some(version.into()), Basis::default());
     }
@@ -319,9 +324,104 @@ fn the_last_to_predict_serves_and_others_are_left_out_on_request() {
     assert_eq!((report.gap, report.commit), (Some(Gap { first: 2, last: 7 }), 7));
 }
 
+/// How the rules stand, in the order in which they were given.
+fn states(report: &Report) -> Vec<&'static str> {
+    report.alerts.iter().map(|alert| alert.state.word()).collect()
+}
+
+#[test]
+fn rules_fire_and_end_by_what_came() {
+    let rules = [
+        "mae{window=100} > 0.7",
+        "mae.low{window=100} > 5",
+        "rmse{window=version} > 0.01 for 1",
+        "bias{window=1m} > 100",
+        "wape{model=other} > 0",
+        "drift{feature=b} > 0 for 1",
+        "changed > 0 for 1",
+        "coverage < 0.9",
+    ];
+    let mut stream = Stream::with_rules(basis(), 9, &rules);
+    stream.add(29, 0.0, 1.0);
+    // With fewer than 30 labels there is no value, and before 500 rows nothing is known of drift.
+    assert_eq!(states(&stream.report())[..2], ["unknown"; 2]);
+    assert_eq!(states(&stream.report())[5], "unknown");
+    stream.add(1000, 0.0, 1.0);
+    let fine = ["inactive", "inactive", "firing", "inactive", "unknown", "inactive", "inactive", "inactive"];
+    assert_eq!(states(&stream.report()), fine);
+    stream.add(300, 0.5, 2.0);
+    let report = stream.report();
+    assert_eq!(states(&report)[0], "firing");
+    assert_eq!(states(&report)[5..7], ["firing", "firing"]);
+    let since = report.alerts[0].since.unwrap().0 / STEP;
+    assert!((1030..1330).contains(&since), "{since}");
+    let said =
+        &report.notices.iter().find(|notice| notice.text.starts_with("mae{window=100} > 0.7")).unwrap();
+    assert!(said.text.contains(" fires: it is "), "{said:?}");
+    stream.add(300, 0.0, 1.0);
+    let report = stream.report();
+    assert_eq!(states(&report)[0], "inactive");
+    assert!(report.notices[0].at >= report.notices[1].at, "{:?}", report.notices);
+    assert!(
+        report.notices.iter().any(|notice| notice.text.contains("has ended after")),
+        "{:?}",
+        report.notices
+    );
+}
+
+#[test]
+fn rules_of_lags_see_labels_that_wait_and_silence() {
+    let rules = [
+        "waiting > 500 for 1",
+        "since_label > 10m for 1",
+        "lag_p90 > 1m for 1",
+        "coverage{age=1m} < 0.6 for 1",
+    ];
+    let mut stream = Stream::with_rules(basis(), 10, &rules);
+    stream.add(600, 0.0, 1.0);
+    assert_eq!(states(&stream.report()), ["inactive"; 4]);
+    for number in 601..=1300 {
+        stream.evaluation.predicted(3, &prediction(number, 0.5, number * STEP));
+        stream.evaluation.committed(number, number * STEP);
+    }
+    let report = stream.evaluation.report(1300 * STEP, all);
+    // Nine tenths of the labels are not known to come at all.
+    assert_eq!(states(&report), ["firing", "firing", "unknown", "firing"], "{report:?}");
+    // Nothing came since, and the report itself looks.
+    let mut silent = Stream::with_rules(basis(), 11, &["since_label > 1h for 1"]);
+    silent.add(100, 0.0, 1.0);
+    assert_eq!(states(&silent.report()), ["inactive"]);
+    assert_eq!(states(&silent.evaluation.report(100 * STEP + 3_700_000, all)), ["firing"]);
+}
+
+#[test]
+fn a_rule_looks_at_the_version_that_serves_and_goes_on_past_a_swap() {
+    let mut evaluation = Evaluation::new(SETTINGS, vec!["mae{window=100} > 1".parse().unwrap()]);
+    for (number, error) in [(0, 0.5), (1, 2.0)] {
+        evaluation.know(number, Some("m".into()), Some(number.to_string()), Basis::default());
+        for at in 1..=200 {
+            let time = (i64::try_from(number).unwrap() * 1000 + at) * STEP;
+            let id = time;
+            evaluation.predicted(number, &prediction(id, error, time));
+            evaluation.scored(number, &row(id, 0.0, error + at as f64 / 1e6, time, time));
+            evaluation.committed(id, time);
+        }
+        let wanted = if number == 0 { "inactive" } else { "firing" };
+        assert_eq!(states(&evaluation.report(2_000_000, all)), [wanted], "version {number}");
+    }
+}
+
 #[test]
 fn nothing_is_too_odd() {
-    let mut stream = Stream::new(basis(), 7);
+    let rules = [
+        "mae > 1",
+        "p99.high{window=100000} < 3",
+        "r2{window=1d} < 1",
+        "coverage < 1",
+        "lag_p90 > 1s",
+        "drift > 0",
+    ];
+    let mut stream = Stream::with_rules(basis(), 7, &rules);
     let odd = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MAX, -f64::MAX, 0.0, -0.0, 1.0];
     let times = [i64::MIN, -1, 0, 1, i64::MAX];
     for number in 0..3000 {
@@ -343,6 +443,7 @@ fn nothing_is_too_odd() {
             1 => stream.evaluation.expired(3, number, received),
             _ => {}
         }
+        stream.evaluation.committed(number, later);
         if number % 100 == 0 {
             for now in times {
                 let report = stream.evaluation.report(now, all);

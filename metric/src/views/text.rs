@@ -3,8 +3,8 @@
 use evaluation::confidence::Interval;
 use evaluation::number::{Decimals, count, duration, percent, signed_percent};
 use evaluation::report::{
-    ChangeReport, Evidence, LabelReport, LagQuantile, Moment, ReferenceKind, Report, SliceReport,
-    SpreadReport, State, VersionReport,
+    AlertReport, ChangeReport, Evidence, LabelReport, LagQuantile, Moment, ReferenceKind, Report,
+    SliceReport, SpreadReport, State, VersionReport,
 };
 use evaluation::table::{Estimate, ScoreTable};
 
@@ -15,6 +15,8 @@ const FEATURES: usize = 10;
 /// So many versions that do not serve are shown, the latest ones.
 const VERSIONS: usize = 10;
 
+/// So many of the last notices are shown.
+const NOTICES: usize = 5;
 /// Shorter lags are not told apart, in milliseconds.
 const FINEST_LAG: i64 = 100;
 
@@ -34,6 +36,9 @@ pub(crate) fn text(report: &Report) -> String {
             gap.first, gap.last
         );
     }
+    if !report.alerts.is_empty() {
+        text += &format!("\nAlerts\n{}", alerts_of(report));
+    }
     let told = verdict.version.and_then(|at| report.versions.get(at));
     if let Some(version) = told {
         text += &one(report, version);
@@ -48,6 +53,21 @@ pub(crate) fn text(report: &Report) -> String {
         .collect();
     if !others.is_empty() {
         text += &format!("\nOther versions\n{}", other_versions(report, &others));
+    }
+    text
+}
+
+fn alerts_of(report: &Report) -> String {
+    let row = |alert: &AlertReport| {
+        let since = alert
+            .since
+            .map_or_else(String::new, |since| format!("since {since} ({})", ago(report.at, since)));
+        vec![alert.state.word().to_owned(), alert.rule.clone(), since]
+    };
+    let rows: Vec<Vec<String>> = report.alerts.iter().map(row).collect();
+    let mut text = indented(&left(&rows));
+    for notice in report.notices.iter().take(NOTICES) {
+        text += &format!("  {}: {}\n", notice.at, notice.text);
     }
     text
 }
@@ -319,6 +339,18 @@ fn spread_row(now: Moment, spread: &SpreadReport) -> Vec<String> {
         compared.to_owned(),
         words,
     ]
+}
+
+/// Cells in columns, all to the left.
+fn left(rows: &[Vec<String>]) -> String {
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let padded = |row: &Vec<String>| {
+        let cells = row.iter().enumerate().map(|(column, cell)| format!("{cell:<0$}", width(column)));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
+    };
+    rows.iter().map(padded).collect()
 }
 
 /// Like [`aligned`], with the last column to the left.

@@ -159,12 +159,23 @@ async fn what_was_made_worse_on_purpose_is_found_and_nothing_else() {
     assert_eq!(drifting, ["bmi"], "{report:#}");
     assert_eq!(version["change"]["worse"]["holds"], true, "{report:#}");
     assert_eq!(report["verdict"]["state"], "look");
-    let (code, said) = asked(&services, &["--exit-code"]);
+    let (code, said) = asked(&services, &["--fail-on-alert"]);
     assert_eq!(code, Some(4), "{said}");
     assert!(said.starts_with("Look: The errors of model@"), "{said}");
     let bmi = said.lines().find(|line| line.trim_start().starts_with("bmi ")).unwrap();
     assert!(bmi.contains("DRIFTS, for ") && bmi.contains("up by 1.") && bmi.contains("model file"), "{said}");
-    // Without --exit-code it only tells.
+    // A rule sees the same, and has seen it when it was so.
+    let rules = ["--alert", "mae{window=500} > 55", "--alert", "drift{feature=s5} > 0 for 1"];
+    let (code, said) = asked(&services, &[&rules[..], &["--fail-on-alert"]].concat());
+    assert_eq!(code, Some(4), "{said}");
+    assert!(said.contains("  firing    mae{window=500} > 55  since "), "{said}");
+    assert!(said.contains("  inactive  drift{feature=s5} > 0 for 1\n"), "{said}");
+    assert!(said.contains("mae{window=500} > 55 fires: it is "), "{said}");
+    let rules = services.books.path("rules");
+    std::fs::write(&rules, "# what wakes people\nmae{window=500} > 55 form 3\n").unwrap();
+    let (code, said) = asked(&services, &["--alert-file", rules.to_str().unwrap()]);
+    assert_eq!((code, said.as_str()), (Some(1), ""));
+    // Without --fail-on-alert it only tells.
     assert_eq!(asked(&services, &[]).0, Some(0));
     // Of a model that is not there.
     let (code, said) = asked(&services, &["--model", "other"]);
@@ -174,10 +185,12 @@ async fn what_was_made_worse_on_purpose_is_found_and_nothing_else() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_disturbance_all_is_well_and_before_there_are_labels_nothing_is_said() {
     let services = run(&["--count", "4000"]).await;
-    let (code, said) = asked(&services, &["--exit-code"]);
+    let (code, said) = asked(&services, &["--fail-on-alert"]);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.starts_with("OK: model@"), "{said}");
-    let (code, said) = asked(&services, &["--exit-code", "--at", "2020-01-01"]);
+    let (code, said) = asked(&services, &["--fail-on-alert", "--alert", "mae{window=500} > 1"]);
+    assert_eq!(code, Some(4), "{said}");
+    let (code, said) = asked(&services, &["--fail-on-alert", "--at", "2020-01-01"]);
     assert_eq!(code, Some(3), "{said}");
     assert!(said.starts_with("Nothing yet: No row has been predicted yet."), "{said}");
 }
