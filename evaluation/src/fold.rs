@@ -1,6 +1,6 @@
 //! The fold over what was committed: events in, in the order in which they were committed, and a report at any moment.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 
 use crate::alert::{Rule, Window};
 use crate::basis::Basis;
@@ -10,8 +10,8 @@ use crate::verdict;
 use crate::version::Version;
 use crate::waiting::{Remembered, Waiting};
 
-/// Among how many of the last labels the one before a prediction is looked for.
-const LABELS: usize = 256;
+/// Among how many of the latest labels the one before a prediction is looked for.
+const LABELS: usize = 65_536;
 
 /// What is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,9 +123,12 @@ pub struct Evaluation {
     versions: Vec<Version>,
     places: HashMap<usize, usize>,
     waiting: Waiting,
-    labels: VecDeque<Label>,
+    /// By the time at which they were made; of those of the same time, the last one.
+    labels: BTreeMap<i64, f64>,
     commit: i64,
     gap: Option<Gap>,
+    /// The number of the first prediction that was told of after the gap.
+    told_from: Option<i64>,
 }
 
 impl Evaluation {
@@ -139,10 +142,17 @@ impl Evaluation {
             versions: Vec::new(),
             places: HashMap::new(),
             waiting: Waiting::default(),
-            labels: VecDeque::new(),
+            labels: BTreeMap::new(),
+            told_from: None,
             commit: 0,
             gap: None,
         }
+    }
+
+    /// Whether all that was told of is forgotten commits.
+    #[must_use]
+    pub fn is_all_forgotten(&self) -> bool {
+        self.gap.is_some_and(|gap| gap.last == self.commit)
     }
 
     /// Whether a version is known by this number.
@@ -167,17 +177,19 @@ impl Evaluation {
 
     /// A label was accepted, which was made at this time.
     pub fn labelled(&mut self, value: f64, at: i64) {
-        if self.labels.len() == LABELS {
-            self.labels.pop_front();
+        self.labels.insert(at, value);
+        if self.labels.len() > LABELS {
+            self.labels.pop_first();
         }
-        self.labels.push_back(Label { at, value });
     }
 
     /// A prediction was accepted. One of a version that is not known counts for nothing.
     pub fn predicted(&mut self, number: usize, prediction: &Prediction<'_>) {
         // A label that came with its row, or with the one before, was not there yet when the row was made.
         let row_at = prediction.row_at.unwrap_or(prediction.at);
-        let label_before = self.labels.iter().rev().find(|label| label.at < row_at).copied();
+        let label_before =
+            self.labels.range(..row_at).next_back().map(|(at, value)| Label { at: *at, value: *value });
+        self.told_from.get_or_insert(prediction.number);
         let Some(version) = self.version(number) else { return };
         let places = version.predicted(prediction);
         if !prediction.anonymous {
@@ -189,16 +201,25 @@ impl Evaluation {
     /// A row is complete: its prediction and its label were accepted before.
     pub fn scored(&mut self, version: usize, row: &Row) {
         let remembered = row.prediction.and_then(|number| self.waiting.take(number));
+        let is_counted = self.was_told(row.prediction);
         if let Some(version) = self.version(version) {
-            version.scored(row, remembered.as_ref());
+            version.scored(row, remembered.as_ref(), is_counted);
         }
+    }
+
+    /// Whether a prediction was told of: those before a gap were not, and count neither as predicted nor as labelled.
+    fn was_told(&self, prediction: Option<i64>) -> bool {
+        self.gap.is_none() || prediction.zip(self.told_from).is_some_and(|(number, first)| number >= first)
     }
 
     /// The prediction with this number, which was received at this time, was given up.
     pub fn expired(&mut self, version: usize, prediction: i64, received: i64) {
         let at = self.waiting.take(prediction).map_or(received, |known| known.at);
+        if !self.was_told(Some(prediction)) {
+            return;
+        }
         if let Some(version) = self.version(version) {
-            version.expired(at, received);
+            version.expired(at);
         }
     }
 
@@ -212,6 +233,7 @@ impl Evaluation {
     pub fn forgotten(&mut self, first: i64, last: i64) {
         let before = self.gap.map_or(first, |gap| gap.first.min(first));
         self.gap = Some(Gap { first: before, last });
+        self.told_from = None;
         self.commit = last;
     }
 
@@ -239,7 +261,7 @@ impl Evaluation {
             commit: self.commit,
             period: self.settings.period,
             window: self.settings.window,
-            verdict: verdict::of(now, &versions),
+            verdict: verdict::of(now, self.settings.period, &versions),
             versions,
             alerts: rules.report(),
             notices: rules.notices(),

@@ -123,6 +123,8 @@ pub struct VersionReport {
     pub last_predicted: Option<Moment>,
     /// When its last label came.
     pub last_labelled: Option<Moment>,
+    /// When the first row was predicted after the last label.
+    pub predicted_since_label: Option<Moment>,
     /// How many rows.
     pub rows: Rows,
     /// How good it is.
@@ -189,7 +191,7 @@ pub struct LabelReport {
     pub coverage: Option<f64>,
     /// The longest time between two labels that came one after the other, in milliseconds.
     pub longest_quiet: Option<i64>,
-    /// Whether the version is younger than nine tenths of its lags: only quick labels are known.
+    /// Whether only quick labels can be known yet.
     pub provisional: bool,
     /// The mean absolute error in which rows with slow labels count for those that wait.
     pub weighted_mae: Option<f64>,
@@ -197,7 +199,7 @@ pub struct LabelReport {
     pub weighted_rows: Option<f64>,
     /// The mean absolute error of all rows if the waiting ones had no error.
     pub mae_at_least: Option<f64>,
-    /// The same if each waiting one had the 99th percentile of the errors.
+    /// The same if each waiting one had the 99th percentile of the errors so far, or the largest where there are fewer than 100.
     pub mae_at_most: Option<f64>,
 }
 
@@ -280,9 +282,9 @@ pub struct Evidence {
     pub holds: bool,
     /// How many alarms there were.
     pub alarms: u64,
-    /// When the first alarm was.
+    /// When the first alarm was of those that followed each other within 2000 labels, up to the last.
     pub first_alarm: Option<Moment>,
-    /// Since when it has been so, by the first alarm's best guess.
+    /// Since when it has been so, by that alarm's best guess.
     pub since: Option<Moment>,
     /// When the last alarm was.
     pub last_alarm: Option<Moment>,

@@ -55,6 +55,15 @@ impl Spread {
         }
     }
 
+    /// How many are watched together, where that is known only now.
+    pub(crate) fn among(&mut self, histograms: usize) {
+        self.histograms = histograms;
+    }
+
+    pub(crate) fn kind(&self) -> ReferenceKind {
+        self.kind
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
@@ -75,14 +84,16 @@ impl Spread {
         let detector = match &self.state {
             State::Learning(first) => {
                 let (has, wanted) = first.progress();
-                return SpreadReport { rows: has as u64, rows_wanted: Some(wanted as u64), ..report };
+                // As many again are the first window.
+                return SpreadReport { rows: has as u64, rows_wanted: Some(2 * wanted as u64), ..report };
             }
             State::Watching(detector) => detector,
         };
         let statistics = detector.statistics();
+        let before = if self.kind == ReferenceKind::FirstRows { detector.reference().rows() } else { 0 };
         SpreadReport {
-            rows: detector.rows(),
-            rows_wanted: (statistics.is_none()).then_some(WINDOW as u64),
+            rows: detector.rows() + before,
+            rows_wanted: (statistics.is_none()).then_some(WINDOW as u64 + before),
             reference_rows: Some(detector.reference().rows()),
             psi: statistics.map(|of| of.psi),
             psi_noise: statistics.map(|of| of.psi_noise()),

@@ -12,10 +12,10 @@ const QUIET: i64 = 600_000;
 /// So many of the features that have moved are named.
 const NAMED: usize = 3;
 
-/// Judges the version that predicted last.
-pub(crate) fn of(now: i64, versions: &[VersionReport]) -> Verdict {
-    let latest = versions.iter().enumerate().filter(|(_, version)| version.last_predicted.is_some());
-    let Some((at, version)) = latest.max_by_key(|(at, version)| (version.last_predicted, *at)) else {
+/// Judges the versions that serve, each model's, and tells of the one that is worst off, of several the one that predicted last.
+/// Those that have not predicted for a whole `period` longer than the last one serve no more.
+pub(crate) fn of(now: i64, period: i64, versions: &[VersionReport]) -> Verdict {
+    let Some(latest) = versions.iter().filter_map(|version| version.last_predicted).max() else {
         return Verdict {
             state: State::Nothing,
             version: None,
@@ -23,7 +23,26 @@ pub(crate) fn of(now: i64, versions: &[VersionReport]) -> Verdict {
             advice: "Start features and model, and send rows.".into(),
         };
     };
-    let (state, sentence, advice) = judge(now, version);
+    let is_recent = |version: &VersionReport| {
+        version.last_predicted.is_some_and(|last| last.0 >= latest.0.saturating_sub(period))
+    };
+    // One that was asked for by itself need not serve.
+    let any_serves = versions.iter().any(|version| version.serves && is_recent(version));
+    let judged = versions
+        .iter()
+        .enumerate()
+        .filter(|(_, version)| is_recent(version) && (version.serves || !any_serves))
+        .map(|(at, version)| (at, version, judge(now, version)))
+        .max_by_key(|(at, version, (state, ..))| (*state, version.last_predicted, *at));
+    let Some((at, _, (state, sentence, advice))) = judged else {
+        // The latest is recent, and serves or none does.
+        return Verdict {
+            state: State::Nothing,
+            version: None,
+            sentence: String::new(),
+            advice: String::new(),
+        };
+    };
     Verdict { state, version: Some(at), sentence, advice }
 }
 
@@ -57,10 +76,11 @@ fn judge(now: i64, version: &VersionReport) -> (State, String, String) {
         };
         return (State::Look, sentence, advice);
     }
-    // Against the last prediction, for a pipeline that stands still has not lost its labels.
-    let quiet = version.last_predicted.zip(version.last_labelled).map(|(predicted, labelled)| {
+    // Against the last prediction, for a pipeline that stands still has not lost its labels, and goes on without any.
+    let quiet = version.last_predicted.zip(version.predicted_since_label).zip(version.last_labelled);
+    let quiet = quiet.map(|((predicted, since), labelled)| {
         let usual = version.labels.longest_quiet.unwrap_or(0);
-        let quiet = predicted.0.saturating_sub(labelled.0);
+        let quiet = predicted.0.saturating_sub(labelled.max(since).0);
         (quiet > usual.saturating_mul(QUIETER).max(QUIET)).then_some(labelled)
     });
     if let (Some(Some(labelled)), true) = (quiet, version.rows.waiting > 0) {
@@ -83,6 +103,14 @@ fn judge(now: i64, version: &VersionReport) -> (State, String, String) {
         };
         let verb = if drifting.len() == 1 { "is" } else { "are" };
         return (State::Look, format!("{moved} {verb} not as before, for {}.", ago(since)), advice);
+    }
+    if labels == 0 && version.rows.expired > 0 {
+        return (
+            State::Look,
+            format!("{name} has no label, and {} rows have waited in vain.", count(version.rows.expired)),
+            "Labels come too late, with other ids, or not at all: check their producer and --label-horizon."
+                .into(),
+        );
     }
     if labels == 0 {
         let waits = version.first_predicted.map(|first| format!("; the oldest has waited {}", ago(first)));
@@ -119,6 +147,13 @@ fn judge(now: i64, version: &VersionReport) -> (State, String, String) {
             State::Provisional,
             format!("{name} serves for {age}: only labels that came within that time are known{usual}."),
             "Wait for the slower labels before you judge it.".into(),
+        );
+    }
+    if let Some(wanted) = change.labels_wanted {
+        return (
+            State::Provisional,
+            format!("{name} has {} labels, and nothing yet to compare its errors with.", count(labels)),
+            format!("Wait for {} more.", count(wanted)),
         );
     }
     let mae = version.scores.last_rows.mae.or(version.scores.since_first.mae);

@@ -21,8 +21,8 @@ use crate::window::{self, LastRows};
 const FEATURES: usize = 100;
 /// With fewer errors than these, the model file's make too many false alarms.
 const ENOUGH_RESIDUALS: u64 = 300;
-/// For so many labels an alarm holds. An error that is larger by a quarter alarms again within half of them.
-const ALARM_HOLDS: u64 = 2000;
+/// While errors wait for their reference, it is looked each time that so many more have come whether slow labels are known too.
+const LOOKS: u64 = 50;
 /// How many slices are told of.
 const SLICES: usize = 5;
 
@@ -32,10 +32,13 @@ pub(crate) struct Version {
     pub(crate) model: Option<String>,
     pub(crate) version: Option<String>,
     basis: Basis,
-    anonymous: u64,
+    rows: Rows,
+    horizon: i64,
     first_predicted: Option<i64>,
     pub(crate) last_predicted: Option<i64>,
     last_labelled: Option<i64>,
+    /// The first prediction after the last label.
+    predicted_since_label: Option<i64>,
     longest_quiet: Option<i64>,
     lifetime: Lifetime,
     last_rows: LastRows,
@@ -48,6 +51,8 @@ pub(crate) struct Version {
     too_wide: bool,
     errors: Watch,
     errors_reference: ReferenceKind,
+    /// Whether only quick labels are known yet, of which no reference is made.
+    errors_wait: bool,
     slices: Option<Slices>,
     /// Labelled rows whose vector was not known any more, or never.
     without_vector: u64,
@@ -63,9 +68,13 @@ impl Version {
                 Spread::new(feature.name.clone(), feature.histogram.as_ref(), feature.commonest, watched + 1)
             })
             .collect();
-        let limits = |histogram: &Option<Histogram>| match histogram {
-            Some(Histogram { edges, .. }) if edges.len() > 2 => edges[1..edges.len() - 1].to_vec(),
-            _ => Vec::new(),
+        // A feature whose bins are of no use has none, and the others keep theirs.
+        let limits = |histogram: &Option<Histogram>| {
+            let limits = histogram.as_ref().and_then(|of| of.edges.get(1..of.edges.len().checked_sub(1)?));
+            limits
+                .filter(|limits| Slices::new(&[limits.to_vec()]).is_ok())
+                .map(<[f64]>::to_vec)
+                .unwrap_or_default()
         };
         let limits: Vec<Vec<f64>> =
             basis.features[..watched].iter().map(|feature| limits(&feature.histogram)).collect();
@@ -73,19 +82,22 @@ impl Version {
         Self {
             model,
             version,
-            anonymous: 0,
+            rows: Rows::default(),
+            horizon: kept.horizon,
             first_predicted: None,
             last_predicted: None,
             last_labelled: None,
+            predicted_since_label: None,
             longest_quiet: None,
             lifetime: Lifetime::default(),
             last_rows: LastRows::new(kept.rows),
-            panes: kept.periods.iter().map(|period| (*period, Panes::new(*period, kept.horizon))).collect(),
+            panes: kept.periods.iter().map(|period| (*period, Panes::new(*period, 0))).collect(),
             cohorts: Cohorts::default(),
             prediction: Spread::new("prediction".into(), basis.prediction.as_ref(), None, watched + 1),
             features,
             too_wide: basis.features.len() > FEATURES,
             errors,
+            errors_wait: errors_reference == ReferenceKind::FirstRows,
             errors_reference,
             slices: slices.flatten(),
             without_vector: 0,
@@ -99,21 +111,27 @@ impl Version {
         let at = prediction.at.min(prediction.received);
         self.first_predicted = Some(self.first_predicted.map_or(at, |first| first.min(at)));
         self.last_predicted = self.last_predicted.max(Some(at));
+        self.predicted_since_label = self.predicted_since_label.or(Some(at));
         if prediction.anonymous {
-            self.anonymous += 1;
+            self.rows.anonymous += 1;
         } else {
+            self.rows.predicted += 1;
             self.cohorts.predicted(at);
             self.panes
                 .iter_mut()
                 .for_each(|(_, panes)| _ = panes.predicted(prediction.at, prediction.received));
         }
-        self.prediction.add(prediction.value, at);
-        let Some(vector) = prediction.vector else { return Box::default() };
-        if self.features.is_empty() {
+        let vector = prediction.vector.unwrap_or_default();
+        if self.features.is_empty() && !vector.is_empty() {
             let watched = vector.len().min(FEATURES);
             let name = |place: usize| format!("feature_{}", place + 1);
             self.features =
                 (0..watched).map(|place| Spread::new(name(place), None, None, watched + 1)).collect();
+            self.prediction.among(watched + 1);
+        }
+        self.prediction.add(prediction.value, at);
+        if vector.is_empty() {
+            return Box::default();
         }
         self.too_wide |= vector.len() > self.features.len();
         for (feature, number) in self.features.iter_mut().zip(vector) {
@@ -123,8 +141,10 @@ impl Version {
     }
 
     /// Takes in a row that is complete, with what is remembered of its prediction.
-    pub(crate) fn scored(&mut self, row: &Row, remembered: Option<&Remembered>) {
-        let at = row.predicted_at.min(row.received);
+    ///
+    /// Where its prediction was not told of, `is_counted` is false: it has scores, and is not one of the rows.
+    pub(crate) fn scored(&mut self, row: &Row, remembered: Option<&Remembered>, is_counted: bool) {
+        let at = remembered.map_or(row.predicted_at.min(row.received), |known| known.at);
         let lag = row.labelled_at.saturating_sub(at).max(0);
         let persistence = remembered.and_then(|known| known.label_before).filter(|before| !before.is_of(row));
         let persistence = persistence.map(|before| before.value);
@@ -134,14 +154,24 @@ impl Version {
             self.longest_quiet = self.longest_quiet.max(Some(row.received.saturating_sub(last)));
         }
         self.last_labelled = self.last_labelled.max(Some(row.received));
+        self.predicted_since_label = None;
         self.lifetime.add(row.y_true, row.y_pred, constant, persistence);
         self.last_rows.add(window::Row::new(row.y_true, row.y_pred, at, lag, persistence));
-        let (times, numbers) = ((row.predicted_at, row.received), (row.y_true, row.y_pred));
+        let numbers = (row.y_true, row.y_pred);
         for (_, panes) in &mut self.panes {
-            panes.labelled(times, numbers, constant, persistence);
+            panes.labelled((at, at), numbers, constant, persistence);
         }
-        self.cohorts.labelled(at, lag, error.abs());
-        self.errors.add(error, row.received);
+        if is_counted {
+            self.rows.labelled += 1;
+            self.cohorts.labelled(at, lag, error.abs());
+        }
+        // Of a version that is young, the labels are the quick ones.
+        if self.errors_wait && self.labelled().is_multiple_of(LOOKS) {
+            self.errors_wait = self.is_provisional(row.received);
+        }
+        if !self.errors_wait {
+            self.errors.add(error, row.received);
+        }
         if let Some(slices) = &mut self.slices {
             match remembered.filter(|known| !known.places.is_empty()) {
                 Some(known) => slices.add(&known.places, error),
@@ -150,14 +180,15 @@ impl Version {
         }
     }
 
-    /// A prediction was given up.
-    pub(crate) fn expired(&mut self, at: i64, received: i64) {
-        self.cohorts.expired(at.min(received));
-        self.panes.iter_mut().for_each(|(_, panes)| _ = panes.expired(at, received));
+    /// A prediction that was made at this time was given up.
+    pub(crate) fn expired(&mut self, at: i64) {
+        self.rows.expired += 1;
+        self.cohorts.expired(at);
+        self.panes.iter_mut().for_each(|(_, panes)| _ = panes.expired(at, at));
     }
 
     pub(crate) fn report(&self, now: i64, serves: bool, kept: &Kept) -> VersionReport {
-        let counts = self.cohorts.counts();
+        let rows = self.rows();
         let period = self.panes.first().map(|(_, panes)| panes.window(now));
         let scores = Scores {
             since_first: self.scores_of_all(),
@@ -177,13 +208,8 @@ impl Version {
             first_predicted: self.first_predicted.map(Moment),
             last_predicted: self.last_predicted.map(Moment),
             last_labelled: self.last_labelled.map(Moment),
-            rows: Rows {
-                predicted: counts.predicted,
-                labelled: counts.labelled,
-                waiting: counts.waiting,
-                expired: counts.expired,
-                anonymous: self.anonymous,
-            },
+            predicted_since_label: self.predicted_since_label.map(Moment),
+            rows,
             labels: self.labels(now, kept, &scores),
             scores,
             holdout_mae: self.basis.holdout_mae,
@@ -194,9 +220,24 @@ impl Version {
         }
     }
 
+    /// How many rows there are of each kind.
+    fn rows(&self) -> Rows {
+        let known = self.rows.labelled.saturating_add(self.rows.expired);
+        Rows { waiting: self.rows.predicted.saturating_sub(known), ..self.rows }
+    }
+
     /// How many predictions there were.
     pub(crate) fn predictions(&self) -> u64 {
-        self.cohorts.counts().predicted + self.anonymous
+        self.rows.predicted + self.rows.anonymous
+    }
+
+    /// Whether only quick labels can be known yet: it is younger than nine tenths of its lags, and than the horizon.
+    fn is_provisional(&self, now: i64) -> bool {
+        let Some(first) = self.first_predicted else { return false };
+        let age = now.saturating_sub(first).max(0);
+        let curve = self.cohorts.curve(now, self.horizon);
+        let rows = self.rows();
+        rows.labelled > 0 && rows.waiting > 0 && age < self.horizon && curve.is_provisional(age)
     }
 
     /// How many of them have their label.
@@ -250,41 +291,33 @@ impl Version {
         self.errors
             .learning()
             .is_none()
-            .then(|| Direction::ALL.into_iter().any(|direction| self.holds(direction)))
-    }
-
-    /// Whether the last alarm of a change is recent.
-    fn holds(&self, direction: Direction) -> bool {
-        let detector = self.errors.detector(direction);
-        detector.last().is_some_and(|alarm| detector.labels().saturating_sub(alarm.label) <= ALARM_HOLDS)
+            .then(|| Direction::ALL.into_iter().any(|direction| self.errors.detector(direction).holds()))
     }
 
     fn labels(&self, now: i64, kept: &Kept, scores: &Scores) -> LabelReport {
-        let (counts, curve) = (self.cohorts.counts(), self.cohorts.curve(now, kept.horizon));
+        let (rows, curve) = (self.rows(), self.cohorts.curve(now, kept.horizon));
         let quantile = |share: f64| match curve.quantile(share) {
             Quantile::At(ms) => LagQuantile { ms, more: false },
             Quantile::MoreThan(ms) => LagQuantile { ms, more: true },
         };
-        let lag = |share: f64| (counts.labelled > 0).then(|| quantile(share));
+        let lag = |share: f64| (rows.labelled > 0).then(|| quantile(share));
         let p90 = lag(0.9);
         let mature = p90.filter(|lag| !lag.more).map(|lag| {
             #[expect(clippy::cast_possible_truncation, reason = "a cast of a large float saturates")]
             self.cohorts.of_at_least(now, lag.ms.ceil() as i64)
         });
         let coverage = mature.filter(|mature| mature.predicted > 0);
-        let age = self.first_predicted.map_or(0, |first| now.saturating_sub(first).max(0));
         let weighted = self.cohorts.weighted(now);
         let all = &scores.since_first;
-        let between = all
-            .mae
-            .zip(all.p99)
-            .and_then(|(mae, p99)| bounds(counts.labelled, mae.value, counts.waiting, p99.value));
+        let worst = all.p99.map(|p99| p99.value).or(all.max);
+        let between =
+            all.mae.zip(worst).and_then(|(mae, worst)| bounds(rows.labelled, mae.value, rows.waiting, worst));
         LabelReport {
             lag_p50: lag(0.5),
             lag_p90: p90,
             coverage: coverage.map(|mature| mature.labelled as f64 / mature.predicted as f64),
             longest_quiet: self.longest_quiet,
-            provisional: counts.waiting > 0 && curve.is_provisional(age),
+            provisional: self.is_provisional(now),
             weighted_mae: weighted.map(|of| of.mae),
             weighted_rows: weighted.map(|of| of.effective),
             mae_at_least: between.map(|(low, _)| low),
@@ -298,7 +331,7 @@ impl Version {
             Evidence {
                 log10: detector.log10(),
                 limit_log10: detector.threshold().log10(),
-                holds: self.holds(direction),
+                holds: detector.holds(),
                 alarms: detector.alarms(),
                 first_alarm: detector.first().map(|alarm| Moment(alarm.at)),
                 since: detector.first().map(|alarm| Moment(alarm.since)),
@@ -339,7 +372,7 @@ impl Version {
                 missing.push(what);
             }
         };
-        let own = |spread: &Spread| spread.report().reference == ReferenceKind::FirstRows;
+        let own = |spread: &Spread| spread.kind() == ReferenceKind::FirstRows;
         say(
             self.features.iter().any(own),
             format!(

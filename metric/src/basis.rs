@@ -2,38 +2,17 @@
 
 use evaluation::basis::{Basis, FeatureBasis, Histogram, Residuals};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
+use shared::printable::within;
 
-/// The parts of a card that are read; see `model`'s `card`. Whatever is missing, or is not as it should be, is not known.
-#[derive(Debug, Default, Deserialize)]
-struct Reference {
-    #[serde(default)]
-    features: Vec<Spread>,
-    #[serde(default)]
-    commonest: Option<Vec<f64>>,
-    #[serde(default)]
-    label: Option<Centre>,
-    #[serde(default)]
-    prediction: Option<Spread>,
-    #[serde(default)]
-    residual: Option<Residual>,
-}
+/// The longest name of a feature, in characters.
+const LONGEST: usize = 60;
 
 #[derive(Debug, Deserialize)]
 struct Spread {
     edges: Vec<f64>,
     counts: Vec<u64>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Centre {
-    median: f64,
-}
-
-#[derive(Debug, Deserialize)]
-struct Residual {
-    error: Spread,
-    absolute_error: Spread,
 }
 
 impl From<Spread> for Histogram {
@@ -42,33 +21,34 @@ impl From<Spread> for Histogram {
     }
 }
 
-/// Reads a card.
+/// What is at a place of a card, if it is what it should be.
+fn part<T: DeserializeOwned>(card: &Value, place: &str) -> Option<T> {
+    card.pointer(place).and_then(|value| T::deserialize(value).ok())
+}
+
+fn histogram(card: &Value, place: &str) -> Option<Histogram> {
+    part::<Spread>(card, place).map(Histogram::from)
+}
+
+/// Reads a card; see `card` of `model`. What is missing, or is not as it should be, is not known, and takes nothing else along.
 pub(crate) fn of_card(json: &str) -> Basis {
     let card: Value = serde_json::from_str(json).unwrap_or_default();
-    let reference: Reference =
-        card.get("reference").map(Reference::deserialize).and_then(Result::ok).unwrap_or_default();
     // A model that encodes its features weighs columns; both are the same where it does not.
-    let names: Vec<String> = card
-        .get("columns")
-        .or_else(|| card.get("features"))
-        .map(Vec::deserialize)
-        .and_then(Result::ok)
-        .unwrap_or_default();
-    let columns = names.len().max(reference.features.len());
-    let mut histograms = reference.features.into_iter();
-    let features = (0..columns).map(|at| FeatureBasis {
-        name: names.get(at).cloned().unwrap_or_else(|| format!("feature_{}", at + 1)),
-        histogram: histograms.next().map(Histogram::from),
-        commonest: reference.commonest.as_ref().and_then(|shares| shares.get(at).copied()),
-    });
+    let names: Vec<String> = part(&card, "/columns").or_else(|| part(&card, "/features")).unwrap_or_default();
+    let histograms = card.pointer("/reference/features").and_then(Value::as_array).map_or(0, Vec::len);
+    let feature = |at: usize| FeatureBasis {
+        name: names.get(at).map_or_else(|| format!("feature_{}", at + 1), |name| within(name, LONGEST)),
+        histogram: histogram(&card, &format!("/reference/features/{at}")),
+        commonest: part(&card, &format!("/reference/commonest/{at}")),
+    };
+    let error = histogram(&card, "/reference/residual/error");
+    let residuals = error.zip(histogram(&card, "/reference/residual/absolute_error"));
     Basis {
-        features: features.collect(),
-        prediction: reference.prediction.map(Histogram::from),
-        label_median: reference.label.map(|label| label.median),
-        residuals: reference
-            .residual
-            .map(|of| Residuals { error: of.error.into(), absolute_error: of.absolute_error.into() }),
-        holdout_mae: card.pointer("/holdout/mae").and_then(Value::as_f64),
+        features: (0..names.len().max(histograms)).map(feature).collect(),
+        prediction: histogram(&card, "/reference/prediction"),
+        label_median: part(&card, "/reference/label/median"),
+        residuals: residuals.map(|(error, absolute_error)| Residuals { error, absolute_error }),
+        holdout_mae: part(&card, "/holdout/mae"),
     }
 }
 
@@ -112,5 +92,20 @@ mod tests {
                 "{card}"
             );
         }
+    }
+
+    #[test]
+    fn one_odd_part_takes_nothing_else_along_and_names_are_made_printable() {
+        let card = r#"{"features":["a\u001b[2J\n","b"],"reference":{"features":[null,{"edges":[0,1],"counts":[7]}],
+            "commonest":["x",0.5],"label":{"median":5},"residual":{"error":{"edges":[0,1],"counts":[-7]}}}}"#;
+        let basis = of_card(card);
+        assert!(
+            basis.features[0].name.chars().all(|letter| !letter.is_control()),
+            "{:?}",
+            basis.features[0].name
+        );
+        assert_eq!((&basis.features[0].histogram, basis.features[0].commonest), (&None, None));
+        assert!(basis.features[1].histogram.is_some() && basis.features[1].commonest == Some(0.5));
+        assert_eq!((basis.label_median, basis.residuals), (Some(5.0), None));
     }
 }

@@ -76,7 +76,7 @@ pub(crate) struct ReportCommand {
 impl ReportCommand {
     /// Reads the records; returns the report as text, and the exit code.
     pub(crate) fn run(&self) -> anyhow::Result<(String, ExitCode)> {
-        let report = self.make(self.at.unwrap_or_else(Timestamp::now))?;
+        let report = self.make(Timestamp::now())?;
         let text =
             if self.json { serde_json::to_string_pretty(&report)? + "\n" } else { views::text(&report) };
         let fires = report.alerts.iter().any(|alert| alert.state == alert::State::Firing);
@@ -90,7 +90,7 @@ impl ReportCommand {
         Ok((text, code))
     }
 
-    fn make(&self, at: Timestamp) -> anyhow::Result<Report> {
+    fn make(&self, now: Timestamp) -> anyhow::Result<Report> {
         let ms = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
         let settings = Settings {
             window: usize::try_from(self.window)?,
@@ -102,7 +102,7 @@ impl ReportCommand {
             |model: &ModelId| cards.get(&model.tag()).map(|json| basis::of_card(json)).unwrap_or_default();
         let mut evaluation = Evaluation::new(settings, self.rules()?);
         let mut history = History::open(&self.logs)?;
-        let mut next = 1;
+        let (mut next, mut latest) = (1, now);
         'all: loop {
             let page = history.read(next, Interest::Everything)?;
             if page.is_empty() {
@@ -110,8 +110,12 @@ impl ReportCommand {
             }
             for found in page {
                 next = match &found {
-                    Next::Commit(commit) if commit.received > at => break 'all,
-                    Next::Commit(commit) => commit.number + 1,
+                    Next::Commit(commit) if self.at.is_some_and(|at| commit.received > at) => break 'all,
+                    Next::Commit(commit) => {
+                        // A clock that was ahead for a moment must not hide what came since.
+                        latest = latest.max(commit.received);
+                        commit.number + 1
+                    }
                     Next::Gap { last, .. } => last + 1,
                 };
                 evaluate::tell(&mut evaluation, &found, basis);
@@ -123,7 +127,10 @@ impl ReportCommand {
                     && (wanted.version.is_none() || wanted.version.as_ref().map(Name::as_str) == version)
             })
         };
-        let report = evaluation.report(at.0, wanted);
+        if let (Some(at), true) = (self.at, evaluation.is_all_forgotten()) {
+            anyhow::bail!("the records of {at} are forgotten (see --retain of metric); ask for a later time");
+        }
+        let report = evaluation.report(self.at.unwrap_or(latest).0, wanted);
         if let (Some(model), true) = (&self.model, report.versions.is_empty()) {
             anyhow::bail!("model {model} has predicted nothing; `metric status` shows all that have");
         }

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 /// By how much the mean rank may be above ½: two standard errors of a reference of 354 rows.
 const MARGIN: f64 = 0.03;
+/// For so many labels an alarm holds: a mean error that is larger by a quarter alarms again within half of them.
+const HOLDS: u64 = 2000;
 /// How much is bet on the next rank: one for each size of change.
 const BETS: [f64; 5] = [0.1, 0.2, 0.4, 0.8, 1.6];
 
@@ -75,7 +77,8 @@ impl Detector {
         let (since_label, since) = self.above.unwrap_or((self.labels, at));
         let alarm = Alarm { label: self.labels, at, since_label, since };
         self.alarms += 1;
-        self.first = self.first.or(Some(alarm));
+        let goes_on = self.last.is_some_and(|last| alarm.label.saturating_sub(last.label) <= HOLDS);
+        self.first = self.first.filter(|_| goes_on).or(Some(alarm));
         self.last = Some(alarm);
         (self.evidence, self.excess, self.above) = ([0.0; 5], 0.0, None);
         Some(alarm)
@@ -110,7 +113,13 @@ impl Detector {
         self.alarms
     }
 
-    /// The first alarm: its beginning is that of the change.
+    /// Whether the last alarm was among the last 2000 labels. A change that stays alarms again and again.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.last.is_some_and(|alarm| self.labels.saturating_sub(alarm.label) <= HOLDS)
+    }
+
+    /// The first alarm of those that followed each other within 2000 labels, up to the last: its beginning is that of the change.
     #[must_use]
     pub fn first(&self) -> Option<Alarm> {
         self.first

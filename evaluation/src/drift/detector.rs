@@ -89,10 +89,14 @@ impl Detector {
             None
         };
 
-        if let (Some(usual), Some((_, share))) = (self.reference.commonest(), self.commonest()) {
+        if let Some(usual) = self.reference.commonest() {
             let limit = self.thresholds.commonest(usual, statistics.window, statistics.reference);
             let part = if self.stuck.is_some() { ENDS } else { 1.0 };
-            self.stuck = if share - usual > (limit - usual) * part { self.stuck.or(Some(now)) } else { None };
+            let is_over = |share: f64| share - usual > (limit - usual) * part;
+            // No number is commoner than its bin: most looks need not sort the window.
+            let fullest = self.counts.iter().max().copied().unwrap_or(0) as f64 / statistics.window as f64;
+            let is_stuck = is_over(fullest) && self.commonest().is_some_and(|(_, share)| is_over(share));
+            self.stuck = if is_stuck { self.stuck.or(Some(now)) } else { None };
         }
         true
     }

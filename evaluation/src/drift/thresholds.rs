@@ -24,7 +24,8 @@ pub fn tail(window: usize, histograms: usize) -> f64 {
 /// The limits for one histogram, by the number of bins that are left once the small ones are merged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Thresholds {
-    tail: f64,
+    /// How many standard errors a share may be off.
+    errors: f64,
     moved: Vec<f64>,
     rest: Vec<f64>,
 }
@@ -35,7 +36,7 @@ impl Thresholds {
     pub fn new(tail: f64, bins: usize) -> Self {
         let tail = if tail.is_nan() { 0.5 } else { tail.clamp(1e-12, 0.5) };
         Self {
-            tail,
+            errors: -normal_quantile(tail),
             moved: vec![chi_squared(1, tail), -2.0 * tail.ln()],
             rest: (4..=bins.min(64)).map(|bins| chi_squared(bins - 3, tail)).collect(),
         }
@@ -62,7 +63,7 @@ impl Thresholds {
     #[must_use]
     pub fn commonest(&self, share: f64, window: u64, reference: u64) -> f64 {
         let variance = share * (1.0 - share) * (1.0 / window as f64 + 1.0 / reference as f64);
-        let noise = -normal_quantile(self.tail) * variance.max(0.0).sqrt();
+        let noise = self.errors * variance.max(0.0).sqrt();
         share + noise.max(0.05)
     }
 }

@@ -1,5 +1,7 @@
 //! Events in, a report out.
 
+use std::collections::VecDeque;
+
 use rand::rngs::StdRng;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
 
@@ -207,9 +209,20 @@ fn without_a_model_file_the_first_rows_are_the_reference() {
     stream.add(499, 0.0, 1.0);
     let report = stream.report();
     let feature = &only(&report).drift.features[0];
-    assert_eq!((feature.rows, feature.rows_wanted, feature.psi), (499, Some(500), None));
-    assert_eq!(only(&report).change.labels_wanted, Some(1));
-    stream.add(1200, 0.0, 1.0);
+    assert_eq!((feature.rows, feature.rows_wanted, feature.psi), (499, Some(1000), None));
+    // The first labels are left out, until it is looked whether they are the quick ones.
+    assert_eq!(only(&report).change.labels_wanted, Some(50));
+    assert_eq!(report.verdict.state, State::Provisional);
+    assert!(
+        report.verdict.sentence.contains("nothing yet to compare its errors with"),
+        "{:?}",
+        report.verdict
+    );
+    stream.add(141, 0.0, 1.0);
+    let report = stream.report();
+    let feature = &only(&report).drift.features[0];
+    assert_eq!((feature.rows, feature.rows_wanted, feature.psi), (640, Some(1000), None));
+    stream.add(1059, 0.0, 1.0);
     let report = stream.report();
     let version = only(&report);
     let names: Vec<&str> = version.drift.features.iter().map(|of| of.name.as_str()).collect();
@@ -322,6 +335,155 @@ fn the_last_to_predict_serves_and_others_are_left_out_on_request() {
     evaluation.forgotten(6, 7);
     let report = evaluation.report(3000, all);
     assert_eq!((report.gap, report.commit), (Some(Gap { first: 2, last: 7 }), 7));
+}
+
+#[test]
+fn rows_from_before_what_is_forgotten_have_scores_and_are_not_counted() {
+    let mut evaluation = Evaluation::new(SETTINGS, Vec::new());
+    evaluation.forgotten(1, 9);
+    assert!(evaluation.is_all_forgotten());
+    evaluation.know(0, Some("m".into()), None, Basis::default());
+    evaluation.scored(0, &row(1, 1.0, 2.0, 10, 20));
+    evaluation.expired(0, 2, 11);
+    for number in 3..6 {
+        evaluation.predicted(0, &prediction(number, 2.0, number * 10));
+    }
+    evaluation.scored(0, &row(3, 1.0, 2.0, 30, 60));
+    evaluation.expired(0, 4, 40);
+    evaluation.committed(10, 60);
+    assert!(!evaluation.is_all_forgotten());
+    let report = evaluation.report(100, all);
+    let rows = only(&report).rows;
+    assert_eq!((rows.predicted, rows.labelled, rows.expired, rows.waiting), (3, 1, 1, 1));
+    assert_eq!(only(&report).scores.since_first.rows, 2);
+}
+
+#[test]
+fn a_clock_of_the_model_that_is_ahead_leaves_each_row_where_it_was_predicted() {
+    let mut evaluation = Evaluation::new(SETTINGS, Vec::new());
+    evaluation.know(0, None, None, Basis::default());
+    for number in 1..=100 {
+        let received = number * 10_000;
+        evaluation.predicted(0, &Prediction { received, ..prediction(number, 1.0, received + 3000) });
+        let labelled_at = received + 2000;
+        evaluation
+            .scored(0, &Row { received: labelled_at, ..row(number, 1.0, 1.0, received + 3000, labelled_at) });
+    }
+    let report = evaluation.report(1_010_000, all);
+    let version = only(&report);
+    assert_eq!((version.rows.labelled, version.rows.waiting), (100, 0));
+    let half = version.labels.lag_p50.unwrap();
+    assert!((1500.0..2600.0).contains(&half.ms), "{half:?}");
+    assert_eq!(version.labels.coverage, Some(1.0));
+}
+
+#[test]
+fn whose_labels_never_come_is_not_provisional_for_ever_and_without_any_is_looked_at() {
+    let settings = Settings { horizon: 60_000, ..SETTINGS };
+    let mut evaluation = Evaluation::new(settings, Vec::new());
+    evaluation.know(0, Some("m".into()), None, basis());
+    let mut state = |from: i64, to: i64, labelled: bool| {
+        for number in from..to {
+            let at = number * STEP;
+            evaluation.predicted(0, &prediction(number, 1.0, at));
+            if labelled && number % 5 > 0 {
+                evaluation.scored(0, &row(number, 1.0 + at as f64 / 1e9, 1.0, at, at + 100));
+            } else if number > 60 {
+                evaluation.expired(0, number - 60, at - 60_000);
+            }
+        }
+        evaluation.report(to * STEP, all).verdict
+    };
+    let verdict = state(1, 40, true);
+    assert_eq!(verdict.state, State::Provisional, "{verdict:?}");
+    let verdict = state(40, 300, true);
+    assert_ne!(verdict.state, State::Provisional, "{verdict:?}");
+    let mut evaluation = Evaluation::new(settings, Vec::new());
+    evaluation.know(0, Some("m".into()), None, basis());
+    evaluation.predicted(0, &prediction(1, 1.0, 0));
+    evaluation.expired(0, 1, 0);
+    let verdict = evaluation.report(100_000, all).verdict;
+    assert_eq!(verdict.state, State::Look);
+    assert!(verdict.sentence.contains("1 rows have waited in vain"), "{verdict:?}");
+}
+
+#[test]
+fn after_a_pause_labels_have_not_stopped() {
+    let mut stream = Stream::new(basis(), 12);
+    stream.add(600, 0.0, 1.0);
+    let begin = 600 * STEP + 3_600_000;
+    for number in 601..700 {
+        stream.evaluation.predicted(3, &prediction(number, 0.5, begin + number));
+    }
+    let verdict = stream.evaluation.report(begin + 10_000, all).verdict;
+    assert!(!verdict.sentence.contains("no label has come"), "{verdict:?}");
+}
+
+#[test]
+fn of_several_models_the_one_that_is_worst_off_is_told_of() {
+    let mut stream = Stream::new(basis(), 13);
+    stream.add(1000, 0.0, 1.0);
+    stream.add(400, 0.0, 2.0);
+    stream.evaluation.know(8, Some("other".into()), None, basis());
+    for number in 2001..2700 {
+        let at = number * STEP;
+        let error = stream.random.random_range(-1.0..1.0);
+        stream.evaluation.predicted(8, &prediction(number, error, at));
+        stream.evaluation.scored(8, &row(number, 0.0, error, at, at));
+    }
+    let report = stream.evaluation.report(2700 * STEP, all);
+    assert_eq!(
+        (report.verdict.state, report.verdict.version),
+        (State::Look, Some(0)),
+        "{:?}",
+        report.verdict
+    );
+    let report = stream.evaluation.report(2700 * STEP, |model, _| model == Some("other"));
+    assert_ne!(report.verdict.state, State::Look, "{:?}", report.verdict);
+    // One that has not predicted for longer than the period serves no more.
+    stream.evaluation.predicted(8, &prediction(9000, 0.0, 90_000 * STEP));
+    let report = stream.evaluation.report(90_000 * STEP, all);
+    assert_eq!(report.verdict.version, Some(1), "{:?}", report.verdict);
+}
+
+#[test]
+fn a_change_that_comes_back_is_told_of_since_it_is_back() {
+    let mut stream = Stream::new(basis(), 14);
+    stream.add(1000, 0.0, 1.0);
+    stream.add(600, 0.0, 1.5);
+    stream.add(4000, 0.0, 1.0);
+    stream.add(400, 0.0, 1.5);
+    let report = stream.report();
+    let worse = only(&report).change.worse;
+    let since = worse.since.unwrap().0 / STEP;
+    assert!(worse.holds && since > 5000, "{worse:?}");
+}
+
+#[test]
+fn quick_labels_are_no_reference_for_slow_ones() {
+    // Half of the labels come at once with small errors, the others an hour later with large ones.
+    let mut evaluation = Evaluation::new(SETTINGS, Vec::new());
+    evaluation.know(0, Some("m".into()), None, Basis::default());
+    let mut random = StdRng::seed_from_u64(15);
+    let mut slow = VecDeque::new();
+    for number in 1..=20_000 {
+        let at = number * STEP;
+        evaluation.predicted(0, &prediction(number, 0.0, at));
+        if number % 2 == 0 {
+            let label = random.random_range(-1.0..1.0);
+            evaluation.scored(0, &row(number, label, 0.0, at, at + 100));
+        } else {
+            slow.push_back(number);
+        }
+        while slow.front().is_some_and(|first| first * STEP + 3_600_000 <= at) {
+            let first = slow.pop_front().unwrap();
+            let label = random.random_range(-4.0..4.0);
+            evaluation.scored(0, &row(first, label, 0.0, first * STEP, at));
+        }
+    }
+    let report = evaluation.report(20_000 * STEP, all);
+    assert_eq!(only(&report).change.labels_wanted, None);
+    assert_eq!(only(&report).change.worse.alarms, 0, "{:?}", only(&report).change);
 }
 
 /// How the rules stand, in the order in which they were given.

@@ -137,7 +137,12 @@ impl Cohort {
             let counts = cohort.counts();
             let mean = cohort.waiting.checked_div(i128::from(counts.waiting)).unwrap_or_default();
             let mean = i64::try_from(mean).unwrap_or(first).clamp(first, last);
-            waiting.push((now.saturating_sub(mean).min(horizon), counts.waiting));
+            // At both ends, with the same mean: some are as old as the oldest label's row, and at risk with it.
+            let (before, span) = (i128::from(last) - i128::from(mean), i128::from(last) - i128::from(first));
+            let old = i128::from(counts.waiting) * before / span.max(1);
+            let old = u64::try_from(old).unwrap_or(0).max(u64::from(counts.waiting > 0)).min(counts.waiting);
+            waiting.push((now.saturating_sub(first).min(horizon), old));
+            waiting.push((now.saturating_sub(last).min(horizon), counts.waiting - old));
             waiting.push((horizon, counts.expired));
         }
         waiting.retain(|(_, count)| *count > 0);

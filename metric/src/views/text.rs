@@ -1,6 +1,7 @@
 //! A report for people, at a terminal.
 
 use evaluation::confidence::Interval;
+use evaluation::moments::Partial;
 use evaluation::number::{Decimals, count, duration, percent, signed_percent};
 use evaluation::report::{
     AlertReport, ChangeReport, Evidence, LabelReport, LagQuantile, Moment, ReferenceKind, Report,
@@ -139,10 +140,8 @@ fn scores(report: &Report, version: &VersionReport) -> String {
     row("99 of 100 errors below", &|table| table.p99.map(|of| quantile(of, table.sketched)));
     row("largest error", &|table| table.max.map(|max| Decimals::of(max).plain(max)));
     row("WAPE", &|table| table.wape.map(percent));
-    row("skill against the median", &|table| table.skill_to_constant.map(|of| signed_percent(of.value)));
-    row("skill against the last label", &|table| {
-        table.skill_to_persistence.map(|of| signed_percent(of.value))
-    });
+    row("skill against the median", &|table| table.skill_to_constant.map(|of| skill(of, table.rows)));
+    row("skill against the last label", &|table| table.skill_to_persistence.map(|of| skill(of, table.rows)));
     let mut text = indented(&aligned(&rows));
     text += "  Brackets are 95 % intervals; the one of all labels holds at every moment at once.\n";
     if let Some(mae) = version.holdout_mae {
@@ -186,13 +185,20 @@ fn quantile(of: Estimate, sketched: bool) -> String {
     estimate(of) + if sketched { " ±1 %" } else { "" }
 }
 
+fn skill(of: Partial, rows: u64) -> String {
+    let rows = if of.rows < rows { format!(" of {} rows", count(of.rows)) } else { String::new() };
+    signed_percent(of.value) + &rows
+}
+
 fn dominated(version: &VersionReport) -> Vec<String> {
     let all = &version.scores.since_first;
-    let last = &version.scores.last_rows;
+    let (last, period) = (&version.scores.last_rows, &version.scores.period);
     let mut said = Vec::new();
     for (what, absolute, share, of) in [
         ("mean absolute error", all.dominated.absolute, "10 %", "all labels"),
         ("mean absolute error", last.dominated.absolute, "10 %", "the last labels"),
+        ("mean absolute error", period.dominated.absolute, "10 %", "the rows of that time"),
+        ("root mean squared error and R2", period.dominated.squared, "a quarter", "the rows of that time"),
         ("root mean squared error and R2", all.dominated.squared, "a quarter", "all labels"),
         ("root mean squared error and R2", last.dominated.squared, "a quarter", "the last labels"),
     ] {
@@ -237,14 +243,14 @@ fn labels(version: &VersionReport) -> String {
         }
         if let (Some(least), Some(most)) = (labels.mae_at_least, labels.mae_at_most) {
             text += &format!(
-                "  Whatever the waiting labels say, it is between {} (they have no error) and {} (each as the worst 1 % so far).\n",
+                "  If the waiting rows have no error it is {}, if each is as bad as the worst 1 % so far {}.\n",
                 Decimals::of(least).plain(least),
                 Decimals::of(most).plain(most)
             );
         }
     }
     if labels.provisional {
-        text += "  The version is younger than nine tenths of its lags: only quick labels are known.\n";
+        text += "  The version is young against its lags: only quick labels can be known yet.\n";
     }
     text
 }
@@ -398,7 +404,7 @@ fn slices(worst: &[SliceReport]) -> String {
 
 fn other_versions(report: &Report, others: &[&VersionReport]) -> String {
     let mut rows: Vec<Vec<String>> = vec![
-        ["", "predicted", "labelled", "mean absolute error", "last predicted"].map(str::to_owned).into(),
+        ["", "predicted", "labelled", "mean absolute error", "last predicted", ""].map(str::to_owned).into(),
     ];
     for version in others.iter().take(VERSIONS) {
         rows.push(vec![
@@ -407,6 +413,7 @@ fn other_versions(report: &Report, others: &[&VersionReport]) -> String {
             count(version.rows.labelled),
             version.scores.since_first.mae.map_or_else(|| "-".to_owned(), estimate),
             version.last_predicted.map_or_else(|| "-".to_owned(), |last| ago(report.at, last)),
+            if version.serves { "the last of its model" } else { "" }.to_owned(),
         ]);
     }
     let mut text = indented(&aligned(&rows));

@@ -130,7 +130,7 @@ fn what_is_said_has_the_value_and_since_when() {
 
     let mut alert = super::tests::alert("since_label > 10m for 1");
     let fires = alert.look(0, 0, |_| Some(840.0)).unwrap();
-    assert_eq!(fires.text(), "since_label > 10m fires: it is 14 min, and beyond the limit for 0 ms");
+    assert_eq!(fires.text(), "since_label > 10m fires: it is 14 min");
     let unknown = alert.look(0, minutes(90), |_| None).unwrap();
     assert_eq!(unknown.text(), "since_label > 10m fired for 1.5 h and is unknown now: it has no value");
     assert_eq!((alert.state(), alert.since_ms()), (State::Unknown, Some(0)));
