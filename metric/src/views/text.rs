@@ -1,18 +1,18 @@
 //! A report for people, at a terminal.
 
-use evaluation::confidence::Interval;
-use evaluation::moments::Partial;
-use evaluation::number::{Decimals, count, duration, percent, signed_percent};
+mod scores;
+mod spread;
+
+use evaluation::number::{Decimals, count, duration, percent};
 use evaluation::report::{
-    AlertReport, ChangeReport, Evidence, LabelReport, LagQuantile, Moment, ReferenceKind, Report,
-    SliceReport, SpreadReport, State, VersionReport,
+    AlertReport, ChangeReport, Evidence, LabelReport, LagQuantile, Moment, ReferenceKind, Report, State,
+    VersionReport,
 };
-use evaluation::table::{Estimate, ScoreTable};
 
 use crate::status::aligned;
+use scores::{dominated, estimate, scores};
+use spread::{drift, slices};
 
-/// So many features are shown, those that have moved most. JSON has all of them.
-const FEATURES: usize = 10;
 /// So many versions that do not serve are shown, the latest ones.
 const VERSIONS: usize = 10;
 
@@ -114,101 +114,16 @@ fn indented(text: &str) -> String {
     text.lines().map(|line| format!("  {line}\n")).collect()
 }
 
-fn scores(report: &Report, version: &VersionReport) -> String {
-    let of = &version.scores;
-    let tables = [&of.last_rows, &of.since_first, &of.period];
-    let mut rows = vec![vec![
-        String::new(),
-        format!("last {} labels", count(of.last_rows.rows)),
-        format!("all {} labels", count(of.since_first.rows)),
-        format!("predicted in {}", duration(report.period)),
-    ]];
-    let mut row = |name: &str, cell: &dyn Fn(&ScoreTable) -> Option<String>| {
-        let cells = tables.map(cell);
-        if cells.iter().any(Option::is_some) {
-            let cells = cells.map(|cell| cell.unwrap_or_else(|| "-".into()));
-            rows.push([name.to_owned()].into_iter().chain(cells).collect());
-        }
+/// Cells in columns, all to the left.
+fn left(rows: &[Vec<String>]) -> String {
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
     };
-    row("labels", &|table| Some(count(table.rows)));
-    row("mean absolute error", &|table| table.mae.map(estimate));
-    row("root mean squared error", &|table| table.rmse.map(estimate));
-    row("bias (prediction - label)", &|table| table.bias.map(signed));
-    row("R2", &|table| table.r2.map(|r2| with(Decimals::fixed(2), r2)));
-    row("median error", &|table| table.median.map(|of| quantile(of, table.sketched)));
-    row("90 of 100 errors below", &|table| table.p90.map(|of| quantile(of, table.sketched)));
-    row("99 of 100 errors below", &|table| table.p99.map(|of| quantile(of, table.sketched)));
-    row("largest error", &|table| table.max.map(|max| Decimals::of(max).plain(max)));
-    row("WAPE", &|table| table.wape.map(percent));
-    row("skill against the median", &|table| table.skill_to_constant.map(|of| skill(of, table.rows)));
-    row("skill against the last label", &|table| table.skill_to_persistence.map(|of| skill(of, table.rows)));
-    let mut text = indented(&aligned(&rows));
-    text += "  Brackets are 95 % intervals; the one of all labels holds at every moment at once.\n";
-    if let Some(mae) = version.holdout_mae {
-        text += &format!("  On rows held out, the model file says {}.\n", Decimals::of(mae).plain(mae));
-    }
-    text
-}
-
-fn with(decimals: Decimals, Estimate { value, interval }: Estimate) -> String {
-    let interval =
-        interval.map(|interval| format!(" [{}]", decimals.interval(low(interval), high(interval))));
-    decimals.plain(value) + &interval.unwrap_or_default()
-}
-
-fn low(interval: Interval) -> f64 {
-    interval.low.unwrap_or(f64::NEG_INFINITY)
-}
-
-fn high(interval: Interval) -> f64 {
-    interval.high.unwrap_or(f64::INFINITY)
-}
-
-fn decimals(Estimate { value, interval }: Estimate) -> Decimals {
-    interval.map_or_else(
-        || Decimals::of(value),
-        |interval| Decimals::of_interval(value, low(interval), high(interval)),
-    )
-}
-
-fn estimate(of: Estimate) -> String {
-    with(decimals(of), of)
-}
-
-fn signed(of: Estimate) -> String {
-    let decimals = decimals(of);
-    let interval = of.interval.map(|ends| format!(" [{}]", decimals.signed_interval(low(ends), high(ends))));
-    decimals.signed(of.value) + &interval.unwrap_or_default()
-}
-
-fn quantile(of: Estimate, sketched: bool) -> String {
-    estimate(of) + if sketched { " ±1 %" } else { "" }
-}
-
-fn skill(of: Partial, rows: u64) -> String {
-    let rows = if of.rows < rows { format!(" of {} rows", count(of.rows)) } else { String::new() };
-    signed_percent(of.value) + &rows
-}
-
-fn dominated(version: &VersionReport) -> Vec<String> {
-    let all = &version.scores.since_first;
-    let (last, period) = (&version.scores.last_rows, &version.scores.period);
-    let mut said = Vec::new();
-    for (what, absolute, share, of) in [
-        ("mean absolute error", all.dominated.absolute, "10 %", "all labels"),
-        ("mean absolute error", last.dominated.absolute, "10 %", "the last labels"),
-        ("mean absolute error", period.dominated.absolute, "10 %", "the rows of that time"),
-        ("root mean squared error and R2", period.dominated.squared, "a quarter", "the rows of that time"),
-        ("root mean squared error and R2", all.dominated.squared, "a quarter", "all labels"),
-        ("root mean squared error and R2", last.dominated.squared, "a quarter", "the last labels"),
-    ] {
-        if absolute {
-            said.push(format!(
-                "The largest 1 % of the errors make more than {share} of the {what} of {of}: there is no interval for it."
-            ));
-        }
-    }
-    said
+    let padded = |row: &Vec<String>| {
+        let cells = row.iter().enumerate().map(|(column, cell)| format!("{cell:<0$}", width(column)));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
+    };
+    rows.iter().map(padded).collect()
 }
 
 fn labels(version: &VersionReport) -> String {
@@ -296,110 +211,6 @@ fn alarms(of: &Evidence) -> String {
         1 => format!("1 alarm{last}"),
         alarms => format!("{} alarms{last}", count(alarms)),
     }
-}
-
-fn drift(now: Moment, version: &VersionReport) -> String {
-    let spreads = version.drift.features.iter().take(FEATURES).chain(&version.drift.prediction);
-    let mut rows: Vec<Vec<String>> = vec![
-        ["", "PSI", "noise up to", "shift", "out of range", "compared with", ""].map(str::to_owned).into(),
-    ];
-    for spread in spreads {
-        rows.push(spread_row(now, spread));
-    }
-    let mut text = indented(&aligned_left(&rows));
-    let more = version.drift.features.len().saturating_sub(FEATURES);
-    if more > 0 {
-        text += &format!("  {more} more features have moved less.\n");
-    }
-    text
-}
-
-fn spread_row(now: Moment, spread: &SpreadReport) -> Vec<String> {
-    let compared = match spread.reference {
-        ReferenceKind::ModelFile => "model file",
-        ReferenceKind::FirstRows => "first rows",
-    };
-    let words = match (spread.rows_wanted, spread.drifts_since, spread.stuck_since) {
-        (Some(wanted), ..) => format!("{} of {} rows", count(spread.rows), count(wanted)),
-        (None, Some(since), _) => {
-            format!(
-                "DRIFTS, for {}: {}",
-                duration(now.0 - since.0),
-                spread.words.as_deref().unwrap_or_default()
-            )
-        }
-        (None, None, Some(since)) => format!(
-            "STUCK, for {}: one value in {} of the rows",
-            duration(now.0 - since.0),
-            percent(spread.commonest.unwrap_or(0.0))
-        ),
-        _ => "as before, within noise".to_owned(),
-    };
-    let psi = |of: Option<f64>| of.map_or_else(|| "-".to_owned(), |psi| Decimals::fixed(2).plain(psi));
-    vec![
-        spread.name.clone(),
-        psi(spread.psi),
-        psi(spread.psi_noise),
-        spread.shift_sd.map_or_else(|| "-".to_owned(), |sd| format!("{} sd", Decimals::fixed(1).signed(sd))),
-        spread.out_of_range.map_or_else(|| "-".to_owned(), percent),
-        compared.to_owned(),
-        words,
-    ]
-}
-
-/// Cells in columns, all to the left.
-fn left(rows: &[Vec<String>]) -> String {
-    let width = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let padded = |row: &Vec<String>| {
-        let cells = row.iter().enumerate().map(|(column, cell)| format!("{cell:<0$}", width(column)));
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
-    };
-    rows.iter().map(padded).collect()
-}
-
-/// Like [`aligned`], with the last column to the left.
-fn aligned_left(rows: &[Vec<String>]) -> String {
-    let last = |row: &Vec<String>| row.last().map_or(0, |cell| cell.chars().count());
-    let width = rows.iter().map(last).max().unwrap_or(0);
-    let padded: Vec<Vec<String>> = rows
-        .iter()
-        .map(|row| {
-            let mut row = row.clone();
-            if let Some(cell) = row.last_mut() {
-                *cell = format!("{cell:<width$}");
-            }
-            row
-        })
-        .collect();
-    aligned(&padded)
-}
-
-fn slices(worst: &[SliceReport]) -> String {
-    let mut rows: Vec<Vec<String>> = vec![
-        ["rows where", "rows", "mean absolute error", "elsewhere", "bias", "by chance"]
-            .map(str::to_owned)
-            .into(),
-    ];
-    for slice in worst {
-        let plain = |number: f64| Decimals::of(number).plain(number);
-        let range = match (slice.from, slice.to) {
-            (Some(from), Some(to)) => format!("{} <= {} < {}", plain(from), slice.feature, plain(to)),
-            (Some(from), None) => format!("{} >= {}", slice.feature, plain(from)),
-            (None, Some(to)) => format!("{} < {}", slice.feature, plain(to)),
-            (None, None) => format!("{} is not known", slice.feature),
-        };
-        rows.push(vec![
-            range,
-            count(slice.rows),
-            plain(slice.mae),
-            plain(slice.mae_of_the_rest),
-            Decimals::of(slice.bias).signed(slice.bias),
-            percent(slice.chance),
-        ]);
-    }
-    indented(&aligned(&rows))
 }
 
 fn other_versions(report: &Report, others: &[&VersionReport]) -> String {
