@@ -69,8 +69,9 @@ async fn their_model_with_our_features_and_metric() {
         let mut theirs =
             python(&services, "model", form, 200, &["--coefficients", weights.to_str().unwrap()]).await;
         let body = if form == "bare" { "bare" } else { "wrapped" };
-        let _features = services.features(&with(&["--interval", "2ms", "--count", "200", "--body", body]));
+        let mut features = services.features(&with(&["--interval", "2ms", "--count", "200", "--body", body]));
         assert_eq!(theirs.exit(PATIENCE).await, Some(0), "{}", theirs.log());
+        assert_eq!(features.exit(PATIENCE).await, Some(0), "{}", features.log());
         if form == "wrapped" {
             services.books.settle_exactly().await;
         } else {
@@ -174,18 +175,20 @@ async fn their_later_forms_exchange_rows_with_each_of_our_services() {
         let weights = repository("model/tests/fixtures/reference.json");
         let more = [&["--coefficients", weights.to_str().unwrap()][..], theirs].concat();
         let rows = [&ours[..], &["--interval", "2ms", "--count", "100", "--body", "wrapped"]].concat();
-        let (mut model, metric, _features);
+        let (mut model, metric, mut features);
         if theirs_first {
             model = python(&services, "model", "wrapped", 100, &more).await;
             metric = services.metric(&ours);
-            _features = services.features(&rows);
+            features = services.features(&rows);
         } else {
             metric = services.metric(&ours);
-            _features = services.features(&rows);
+            features = services.features(&rows);
             metric.ready().await;
             model = python(&services, "model", "wrapped", 100, &more).await;
         }
         assert_eq!(model.exit(PATIENCE).await, Some(0), "{}", model.log());
+        // A row that was sent twice, because it was returned at first, may be confirmed when all are predicted.
+        assert_eq!(features.exit(PATIENCE).await, Some(0), "{}", features.log());
         services.books.settle_exactly().await;
         drop((metric, broker));
 
