@@ -344,18 +344,20 @@ fn rows_from_before_what_is_forgotten_have_scores_and_are_not_counted() {
     assert!(evaluation.is_all_forgotten());
     evaluation.know(0, Some("m".into()), None, Basis::default());
     evaluation.scored(0, &row(1, 1.0, 2.0, 10, 20));
-    evaluation.expired(0, 2, 11);
+    evaluation.expired(0, 0, 11);
     for number in 3..6 {
         evaluation.predicted(0, &prediction(number, 2.0, number * 10));
     }
     evaluation.scored(0, &row(3, 1.0, 2.0, 30, 60));
+    // Those from before it may be the later ones.
+    evaluation.scored(0, &row(2, 1.0, 2.0, 10, 60));
     evaluation.expired(0, 4, 40);
     evaluation.committed(10, 60);
     assert!(!evaluation.is_all_forgotten());
     let report = evaluation.report(100, all);
     let rows = only(&report).rows;
     assert_eq!((rows.predicted, rows.labelled, rows.expired, rows.waiting), (3, 1, 1, 1));
-    assert_eq!(only(&report).scores.since_first.rows, 2);
+    assert_eq!(only(&report).scores.since_first.rows, 3);
 }
 
 #[test]
