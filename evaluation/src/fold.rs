@@ -248,7 +248,7 @@ impl Evaluation {
         };
         // Silence is seen by looking, not by what comes.
         let mut rules = self.rules.clone();
-        rules.look(&self.versions, now, self.settings.horizon);
+        rules.look_now(&self.versions, now, self.settings.horizon);
         let versions: Vec<_> = self
             .versions
             .iter()

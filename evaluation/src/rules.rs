@@ -24,12 +24,25 @@ impl Rules {
 
     /// Looks at those that are due, after what has come up to now.
     pub(crate) fn look(&mut self, versions: &[Version], now: i64, horizon: i64) {
+        self.look_if(versions, now, horizon, false);
+    }
+
+    /// The same for somebody who asks now: rules that are looked at once a minute do not wait for it.
+    pub(crate) fn look_now(&mut self, versions: &[Version], now: i64, horizon: i64) {
+        self.look_if(versions, now, horizon, true);
+    }
+
+    fn look_if(&mut self, versions: &[Version], now: i64, horizon: i64, at_once: bool) {
         for alert in &mut self.alerts {
             let quantity = &alert.rule().quantity;
             let events =
                 if is_of_predictions(quantity.metric) { Version::predictions } else { Version::labelled };
             // Of all versions, so that a swap does not set it back.
             let events = named(versions, quantity).map(|(_, version)| events(version)).sum();
+            if at_once {
+                alert.hasten(events);
+            }
+            let quantity = &alert.rule().quantity;
             if !alert.is_due(events, now) {
                 continue;
             }

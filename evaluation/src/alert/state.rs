@@ -123,6 +123,14 @@ impl Alert {
         is_new && at_ms.abs_diff(last.at_ms) >= MINUTE
     }
 
+    /// Has the next look count though no minute is over, if anything is new: somebody asks now. Where events are counted, nothing
+    /// changes.
+    pub fn hasten(&mut self, events: u64) {
+        if self.rule.events_a_look().is_none() && self.looked.is_some_and(|last| events > last.events) {
+            self.looked = None;
+        }
+    }
+
     /// Looks, if that counts, and returns what is to be said. `value` is asked only then; without one, or with one that is no
     /// number, the alert is unknown.
     pub fn look(

@@ -554,6 +554,13 @@ fn rules_of_lags_see_labels_that_wait_and_silence() {
     // Nothing came since, and the report itself looks.
     let mut silent = Stream::with_rules(basis(), 11, &["since_label > 1h for 1"]);
     silent.add(100, 0.0, 1.0);
+    // Less than a minute after the last look, there is something new to be asked for.
+    let mut asked = Stream::with_rules(basis(), 16, &["waiting > 5 for 1"]);
+    for number in 1..=9 {
+        asked.evaluation.predicted(3, &prediction(number, 0.5, number * STEP));
+        asked.evaluation.committed(number, number * STEP);
+    }
+    assert_eq!(states(&asked.evaluation.report(10 * STEP, all)), ["firing"]);
     assert_eq!(states(&silent.report()), ["inactive"]);
     assert_eq!(states(&silent.evaluation.report(100 * STEP + 3_700_000, all)), ["firing"]);
 }

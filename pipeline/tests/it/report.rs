@@ -123,7 +123,8 @@ async fn run(arguments: &[&str]) -> Services {
         ["--data", data.to_str().unwrap()],
         ["--model", model.to_str().unwrap()],
         ["--admin-addr", "127.0.0.1:0"],
-        ["--interval", "0s"],
+        // Slowly enough that a commit has few rows: rules are looked at from commit to commit.
+        ["--interval", "1ms"],
         ["--seed", "7"],
     ];
     let arguments = [&fixed.concat()[..], arguments].concat();
