@@ -1,13 +1,6 @@
 //! What is known of a version before its first row: what its model file says of the rows that it was made of.
 
-/// How some numbers were spread when a model was made.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Histogram {
-    /// The limits of the bins, ascending, in the unit of the numbers: one more than there are bins.
-    pub edges: Vec<f64>,
-    /// How many rows each bin has.
-    pub counts: Vec<u64>,
-}
+use crate::histogram::Histogram;
 
 /// A feature, as the model weighs it.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -1,6 +1,6 @@
 //! The fold over what was committed: events in, in the order in which they were committed, and a report at any moment.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::alert::{Rule, Window};
 use crate::basis::Basis;
@@ -27,39 +27,26 @@ pub struct Settings {
 /// What is kept of each version, for the report and for the rules.
 #[derive(Debug, Clone)]
 pub(crate) struct Kept {
-    /// The report's window.
-    pub(crate) window: usize,
-    /// The largest of all windows.
+    pub(crate) settings: Settings,
+    /// The largest of all windows, in rows.
     pub(crate) rows: usize,
     /// The periods, that of the report first.
     pub(crate) periods: Vec<i64>,
-    /// After what time a row without a label is given up.
-    pub(crate) horizon: i64,
 }
 
 impl Kept {
     fn of(settings: Settings, rules: &[Rule]) -> Self {
-        let mut kept = Self {
-            window: settings.window,
-            rows: settings.window,
-            periods: vec![settings.period],
-            horizon: settings.horizon,
-        };
+        let mut rows = settings.window;
+        let mut others = BTreeSet::new();
         for window in rules.iter().filter_map(|rule| rule.quantity.window()) {
             match window {
-                Window::Labels(labels) => {
-                    kept.rows = kept.rows.max(usize::try_from(labels).unwrap_or(usize::MAX))
-                }
-                Window::Time(period) => kept.periods.push(i64::try_from(period).unwrap_or(i64::MAX)),
+                Window::Labels(labels) => rows = rows.max(usize::try_from(labels).unwrap_or(usize::MAX)),
+                Window::Time(period) => _ = others.insert(i64::try_from(period).unwrap_or(i64::MAX)),
                 Window::Version => {}
             }
         }
-        let report = kept.periods.remove(0);
-        kept.periods.retain(|period| *period != report);
-        kept.periods.sort_unstable();
-        kept.periods.dedup();
-        kept.periods.insert(0, report);
-        kept
+        others.remove(&settings.period);
+        Self { settings, rows, periods: [settings.period].into_iter().chain(others).collect() }
     }
 }
 
@@ -116,7 +103,6 @@ impl Label {
 /// What the events so far mean.
 #[derive(Debug, Clone)]
 pub struct Evaluation {
-    settings: Settings,
     kept: Kept,
     rules: Rules,
     /// In the order in which they were heard of, with the number that the record has for each.
@@ -136,7 +122,6 @@ impl Evaluation {
     #[must_use]
     pub fn new(settings: Settings, rules: Vec<Rule>) -> Self {
         Self {
-            settings,
             kept: Kept::of(settings, &rules),
             rules: Rules::new(rules),
             versions: Vec::new(),
@@ -226,7 +211,7 @@ impl Evaluation {
     /// All events of the commit with this number, which was made at this time, were told of.
     pub fn committed(&mut self, number: i64, at: i64) {
         self.commit = number;
-        self.rules.look(&self.versions, at, self.settings.horizon);
+        self.rules.look(&self.versions, at);
     }
 
     /// These commits are forgotten: their events will not be told of.
@@ -241,6 +226,7 @@ impl Evaluation {
     /// wanted, by their model and version.
     #[must_use]
     pub fn report(&self, now: i64, wanted: impl Fn(Option<&str>, Option<&str>) -> bool) -> Report {
+        let Settings { window, period, .. } = self.kept.settings;
         let serves = |at: usize, version: &Version| {
             let rivals = self.versions.iter().enumerate().filter(|(_, other)| other.model == version.model);
             let latest = rivals.max_by_key(|(place, other)| (other.last_predicted, *place));
@@ -248,7 +234,7 @@ impl Evaluation {
         };
         // Silence is seen by looking, not by what comes.
         let mut rules = self.rules.clone();
-        rules.look_now(&self.versions, now, self.settings.horizon);
+        rules.look_now(&self.versions, now);
         let versions: Vec<_> = self
             .versions
             .iter()
@@ -259,9 +245,9 @@ impl Evaluation {
         Report {
             at: Moment(now),
             commit: self.commit,
-            period: self.settings.period,
-            window: self.settings.window,
-            verdict: verdict::of(now, self.settings.period, &versions),
+            period,
+            window,
+            verdict: verdict::of(now, period, &versions),
             versions,
             alerts: rules.report(),
             notices: rules.notices(),

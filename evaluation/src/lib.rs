@@ -13,6 +13,7 @@ pub mod distribution;
 pub mod drift;
 mod first_rows;
 pub mod fold;
+pub mod histogram;
 pub mod lag;
 pub mod lifetime;
 pub mod moments;

@@ -74,7 +74,7 @@ impl Rival {
 
 impl Moments {
     /// Takes in a pair, and what two others would have predicted: a `constant`, which is the median of the labels in training, and
-    /// `persistence`, which is the last label that was received before this prediction was made.
+    /// `persistence`, which is the last label that was made before the row was.
     pub fn add(&mut self, y_true: f64, y_pred: f64, constant: Option<f64>, persistence: Option<f64>) {
         self.count += 1;
         if self.count == 1 {

@@ -12,8 +12,6 @@ use crate::table::{Dominated, Intervals, ScoreTable};
 
 /// A window is so many panes.
 pub const IN_A_WINDOW: i64 = 48;
-/// So many panes are kept at most, however long labels are waited for.
-pub const MOST: i64 = 4096;
 /// So many neighbours are one group when it is asked how much groups differ: rows may be alike for longer than a pane.
 const IN_A_GROUP: i64 = 3;
 /// Fewer groups with labels say nothing of how groups differ.
@@ -47,56 +45,47 @@ impl Pane {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Panes {
     length: i64,
-    kept: i64,
     /// By the number of the pane: its beginning divided by its length.
     panes: BTreeMap<i64, Pane>,
     latest: Option<i64>,
 }
 
 impl Panes {
-    /// For windows of `span` milliseconds and labels that may be `horizon` milliseconds late. Panes older than both together are
-    /// closed and dropped; there are 4096 at most.
+    /// For windows of `span` milliseconds. Panes that are in no window any more are closed and dropped.
     #[must_use]
-    pub fn new(span: i64, horizon: i64) -> Self {
-        let length = (span / IN_A_WINDOW).max(1);
-        let late = horizon.max(0) / length;
-        Self {
-            length,
-            kept: late.saturating_add(IN_A_WINDOW + 1).min(MOST),
-            panes: BTreeMap::new(),
-            latest: None,
-        }
+    pub fn new(span: i64) -> Self {
+        Self { length: (span / IN_A_WINDOW).max(1), panes: BTreeMap::new(), latest: None }
     }
 
-    /// Notes a prediction. A time later than its reception comes from a clock that is ahead: then the reception counts, here and in
-    /// all that follows. False where the pane is closed already, and nothing is noted.
-    pub fn predicted(&mut self, predicted_at: i64, received_at: i64) -> bool {
-        self.note(predicted_at, received_at, |pane| pane.predicted += 1)
+    /// Notes a prediction that was made at this time. False where the pane is closed already, and nothing is noted.
+    pub fn predicted(&mut self, at: i64) -> bool {
+        self.note(at, |pane| pane.predicted += 1)
     }
 
-    /// Notes that no label came in time for a prediction.
-    pub fn expired(&mut self, predicted_at: i64, received_at: i64) -> bool {
-        self.note(predicted_at, received_at, |pane| pane.expired += 1)
+    /// Notes that no label came in time for a prediction of this time.
+    pub fn expired(&mut self, at: i64) -> bool {
+        self.note(at, |pane| pane.expired += 1)
     }
 
-    /// Takes a labelled row into the pane of its prediction: see [`Moments::add`]. `received_at` is that of the prediction.
+    /// Takes a labelled row into the pane of its prediction: see [`Moments::add`].
     pub fn labelled(
         &mut self,
-        (predicted_at, received_at): (i64, i64),
+        at: i64,
         (y_true, y_pred): (f64, f64),
         constant: Option<f64>,
         persistence: Option<f64>,
     ) -> bool {
-        self.note(predicted_at, received_at, |pane| {
+        self.note(at, |pane| {
             pane.moments.add(y_true, y_pred, constant, persistence);
             pane.sketch.add(y_pred - y_true);
         })
     }
 
-    fn note(&mut self, predicted_at: i64, received_at: i64, what: impl FnOnce(&mut Pane)) -> bool {
-        let number = predicted_at.min(received_at).div_euclid(self.length.max(1));
+    fn note(&mut self, at: i64, what: impl FnOnce(&mut Pane)) -> bool {
+        let number = at.div_euclid(self.length.max(1));
         let latest = self.latest.map_or(number, |latest| latest.max(number));
-        let oldest = latest.saturating_sub(self.kept.clamp(1, MOST) - 1);
+        // One more than a window has: it may end a little before the latest.
+        let oldest = latest.saturating_sub(IN_A_WINDOW);
         if number < oldest {
             return false;
         }

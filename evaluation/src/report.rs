@@ -143,6 +143,19 @@ pub struct VersionReport {
     pub missing: Vec<String>,
 }
 
+impl VersionReport {
+    /// As people name it: `model@version`, or `unnamed model`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match (&self.model, &self.version) {
+            (Some(model), Some(version)) => format!("{model}@{version}"),
+            (Some(model), None) => model.clone(),
+            (None, Some(version)) => format!("unnamed model, version {version}"),
+            (None, None) => "unnamed model".into(),
+        }
+    }
+}
+
 /// How many rows of a version there are of each kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Rows {

@@ -23,16 +23,16 @@ impl Rules {
     }
 
     /// Looks at those that are due, after what has come up to now.
-    pub(crate) fn look(&mut self, versions: &[Version], now: i64, horizon: i64) {
-        self.look_if(versions, now, horizon, false);
+    pub(crate) fn look(&mut self, versions: &[Version], now: i64) {
+        self.look_if(versions, now, false);
     }
 
     /// The same for somebody who asks now: rules that are looked at once a minute do not wait for it.
-    pub(crate) fn look_now(&mut self, versions: &[Version], now: i64, horizon: i64) {
-        self.look_if(versions, now, horizon, true);
+    pub(crate) fn look_now(&mut self, versions: &[Version], now: i64) {
+        self.look_if(versions, now, true);
     }
 
-    fn look_if(&mut self, versions: &[Version], now: i64, horizon: i64, at_once: bool) {
+    fn look_if(&mut self, versions: &[Version], now: i64, at_once: bool) {
         for alert in &mut self.alerts {
             let quantity = &alert.rule().quantity;
             let events =
@@ -49,7 +49,7 @@ impl Rules {
             let latest =
                 named(versions, quantity).max_by_key(|(place, version)| (version.last_predicted, *place));
             let version = latest.map(|(_, version)| version);
-            let notice = alert.look(events, now, |quantity| value(version?, quantity, now, horizon));
+            let notice = alert.look(events, now, |quantity| value(version?, quantity, now));
             self.notices.extend(notice);
         }
         while self.notices.len() > NOTICES {
@@ -86,7 +86,7 @@ fn named<'a>(versions: &'a [Version], quantity: &Quantity) -> impl Iterator<Item
     })
 }
 
-fn value(version: &Version, quantity: &Quantity, now: i64, horizon: i64) -> Option<f64> {
+fn value(version: &Version, quantity: &Quantity, now: i64) -> Option<f64> {
     let age = quantity.age_ms.map(|age| i64::try_from(age).unwrap_or(i64::MAX));
     match quantity.metric {
         metric if metric.is_score() => {
@@ -99,12 +99,12 @@ fn value(version: &Version, quantity: &Quantity, now: i64, horizon: i64) -> Opti
         }
         Metric::Coverage => {
             // Younger rows may well have their labels still to come.
-            let age = age.or_else(|| version.lag_p90(now, horizon))?;
+            let age = age.or_else(|| version.lag_p90(now))?;
             let counts = version.rows_of_at_least(now, age);
             (counts.predicted > 0).then(|| counts.labelled as f64 / counts.predicted as f64)
         }
         Metric::Waiting => Some(version.rows_of_at_least(now, age.unwrap_or(0)).waiting as f64),
-        Metric::LagP90 => version.lag_p90(now, horizon).map(|lag| lag as f64 / 1000.0),
+        Metric::LagP90 => version.lag_p90(now).map(|lag| lag as f64 / 1000.0),
         Metric::SinceLabel => version.since_label(now).map(|ms| ms as f64 / 1000.0),
         Metric::Drift => version.drifting(quantity.feature.as_deref()).map(|count| count as f64),
         Metric::Changed => version.has_changed().map(f64::from),

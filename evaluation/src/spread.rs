@@ -1,8 +1,8 @@
 //! How one feature, or the prediction, is spread now, against a reference: the model file's, or else its own first rows.
 
-use crate::basis::Histogram;
 use crate::drift::{Detector, Reference};
 use crate::first_rows::FirstRows;
+use crate::histogram::Histogram;
 use crate::report::{Moment, ReferenceKind, SpreadReport};
 
 /// How many rows are looked at together, and how many first rows stand in for a reference.

@@ -66,7 +66,7 @@ pub struct ScoreTable {
     pub smape: Option<f64>,
     /// One minus the share of the error that predicting the median of the training labels would have made.
     pub skill_to_constant: Option<Partial>,
-    /// The same for predicting the label that was received last, on rows where there was one.
+    /// The same for predicting the last label that was made before the row was, on rows where there was one.
     pub skill_to_persistence: Option<Partial>,
     /// Standard deviation of the labels.
     pub label_sd: Option<f64>,

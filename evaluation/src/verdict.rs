@@ -15,16 +15,12 @@ const NAMED: usize = 3;
 /// Judges the versions that serve, each model's, and tells of the one that is worst off, of several the one that predicted last.
 /// Those that have not predicted for a whole `period` longer than the last one serve no more.
 pub(crate) fn of(now: i64, period: i64, versions: &[VersionReport]) -> Verdict {
-    let Some(latest) = versions.iter().filter_map(|version| version.last_predicted).max() else {
-        return Verdict {
-            state: State::Nothing,
-            version: None,
-            sentence: "No row has been predicted yet.".into(),
-            advice: "Start features and model, and send rows.".into(),
-        };
-    };
+    let latest = versions.iter().filter_map(|version| version.last_predicted).max();
     let is_recent = |version: &VersionReport| {
-        version.last_predicted.is_some_and(|last| last.0 >= latest.0.saturating_sub(period))
+        version
+            .last_predicted
+            .zip(latest)
+            .is_some_and(|(last, latest)| last.0 >= latest.0.saturating_sub(period))
     };
     // One that was asked for by itself need not serve.
     let any_serves = versions.iter().any(|version| version.serves && is_recent(version));
@@ -35,19 +31,18 @@ pub(crate) fn of(now: i64, period: i64, versions: &[VersionReport]) -> Verdict {
         .map(|(at, version)| (at, version, judge(now, version)))
         .max_by_key(|(at, version, (state, ..))| (*state, version.last_predicted, *at));
     let Some((at, _, (state, sentence, advice))) = judged else {
-        // The latest is recent, and serves or none does.
         return Verdict {
             state: State::Nothing,
             version: None,
-            sentence: String::new(),
-            advice: String::new(),
+            sentence: "No row has been predicted yet.".into(),
+            advice: "Start features and model, and send rows.".into(),
         };
     };
     Verdict { state, version: Some(at), sentence, advice }
 }
 
 fn judge(now: i64, version: &VersionReport) -> (State, String, String) {
-    let name = name(version);
+    let name = version.name();
     let ago = |at: Moment| duration(now.saturating_sub(at.0).max(0));
     let labels = version.rows.labelled;
     let change = &version.change;
@@ -160,16 +155,6 @@ fn judge(now: i64, version: &VersionReport) -> (State, String, String) {
     let mae =
         mae.map(|mae| format!(": its mean absolute error is {}", Decimals::of(mae.value).plain(mae.value)));
     (State::Ok, format!("{name} is as it was{}.", mae.unwrap_or_default()), "Nothing to do.".into())
-}
-
-/// `model@version`, or what is known of it.
-fn name(version: &VersionReport) -> String {
-    match (&version.model, &version.version) {
-        (Some(model), Some(version)) => format!("{model}@{version}"),
-        (Some(model), None) => model.clone(),
-        (None, Some(version)) => format!("Unnamed model, version {version},"),
-        (None, None) => "The unnamed model".into(),
-    }
 }
 
 fn named(spreads: &[&SpreadReport]) -> String {

@@ -2,10 +2,11 @@
 
 mod told;
 
-use crate::basis::{Basis, Histogram};
+use crate::basis::Basis;
 use crate::change::{Direction, Ranks, Watch};
 use crate::drift::Reference;
 use crate::fold::{Kept, Prediction, Row};
+use crate::histogram::Histogram;
 use crate::lag::{Cohorts, Counts, Quantile};
 use crate::lifetime::Lifetime;
 use crate::panes::Panes;
@@ -80,7 +81,7 @@ impl Version {
             model,
             version,
             rows: Rows::default(),
-            horizon: kept.horizon,
+            horizon: kept.settings.horizon,
             first_predicted: None,
             last_predicted: None,
             last_labelled: None,
@@ -88,7 +89,7 @@ impl Version {
             longest_quiet: None,
             lifetime: Lifetime::default(),
             last_rows: LastRows::new(kept.rows),
-            panes: kept.periods.iter().map(|period| (*period, Panes::new(*period, 0))).collect(),
+            panes: kept.periods.iter().map(|period| (*period, Panes::new(*period))).collect(),
             cohorts: Cohorts::default(),
             prediction: Spread::new("prediction".into(), basis.prediction.as_ref(), None, watched + 1),
             features,
@@ -114,9 +115,7 @@ impl Version {
         } else {
             self.rows.predicted += 1;
             self.cohorts.predicted(at);
-            self.panes
-                .iter_mut()
-                .for_each(|(_, panes)| _ = panes.predicted(prediction.at, prediction.received));
+            self.panes.iter_mut().for_each(|(_, panes)| _ = panes.predicted(at));
         }
         let vector = prediction.vector.unwrap_or_default();
         if self.features.is_empty() && !vector.is_empty() {
@@ -156,7 +155,7 @@ impl Version {
         self.last_rows.add(window::Row::new(row.y_true, row.y_pred, at, lag, persistence));
         let numbers = (row.y_true, row.y_pred);
         for (_, panes) in &mut self.panes {
-            panes.labelled((at, at), numbers, constant, persistence);
+            panes.labelled(at, numbers, constant, persistence);
         }
         if is_counted {
             self.rows.labelled += 1;
@@ -181,7 +180,7 @@ impl Version {
     pub(crate) fn expired(&mut self, at: i64) {
         self.rows.expired += 1;
         self.cohorts.expired(at);
-        self.panes.iter_mut().for_each(|(_, panes)| _ = panes.expired(at, at));
+        self.panes.iter_mut().for_each(|(_, panes)| _ = panes.expired(at));
     }
 
     /// How many rows there are of each kind.
@@ -231,8 +230,8 @@ impl Version {
     }
 
     /// The time within which nine tenths of the labels come, in milliseconds, once any row is old enough to know.
-    pub(crate) fn lag_p90(&self, now: i64, horizon: i64) -> Option<i64> {
-        match self.cohorts.curve(now, horizon).quantile(0.9) {
+    pub(crate) fn lag_p90(&self, now: i64) -> Option<i64> {
+        match self.cohorts.curve(now, self.horizon).quantile(0.9) {
             #[expect(clippy::cast_possible_truncation, reason = "a cast of a large float saturates")]
             Quantile::At(ms) if self.last_labelled.is_some() => Some(ms.ceil() as i64),
             _ => None,

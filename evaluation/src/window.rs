@@ -28,18 +28,18 @@ pub struct Row {
     pub predicted_at: i64,
     /// How long after that the label came, in milliseconds.
     pub lag: i64,
-    /// The bits of the label that was received last before the prediction was made, if one was.
+    /// The bits of the last label that was made before the row was, if one was.
     persistence: Option<u64>,
 }
 
 impl Row {
-    /// A row whose label came `lag` milliseconds after its prediction; `persistence` is the label that was received last before.
+    /// A row whose label came `lag` milliseconds after its prediction; `persistence` is the last label that was made before the row was.
     #[must_use]
     pub fn new(y_true: f64, y_pred: f64, predicted_at: i64, lag: i64, persistence: Option<f64>) -> Self {
         Self { y_true, y_pred, predicted_at, lag, persistence: persistence.map(f64::to_bits) }
     }
 
-    /// The label that was received last before the prediction was made.
+    /// The last label that was made before the row was.
     #[must_use]
     pub fn persistence(&self) -> Option<f64> {
         self.persistence.map(f64::from_bits)

@@ -1,6 +1,7 @@
 //! What a model's card says of the rows that it was made of, for whoever judges it later. Pure.
 
-use evaluation::basis::{Basis, FeatureBasis, Histogram, Residuals};
+use evaluation::basis::{Basis, FeatureBasis, Residuals};
+use evaluation::histogram::Histogram;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;

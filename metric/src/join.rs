@@ -18,6 +18,12 @@ pub struct ModelId {
 }
 
 impl ModelId {
+    /// Whether this, asked for with or without a version, means that one.
+    #[must_use]
+    pub fn includes(&self, other: &Self) -> bool {
+        self.name == other.name && (self.version.is_none() || self.version == other.version)
+    }
+
     /// `model@version` as files have it, with a dash for what was not said: one word, whatever it is.
     #[must_use]
     pub fn tag(&self) -> String {

@@ -49,11 +49,7 @@ impl Models {
         let reader = Reader::open(&self.logs)?;
         let (cards, refused) = reader.cards()?;
         let models = all(cards, &reader.account()?);
-        let wanted = |id: &ModelId| {
-            self.model.as_ref().is_none_or(|wanted| {
-                wanted.name == id.name && (wanted.version.is_none() || wanted.version == id.version)
-            })
-        };
+        let wanted = |id: &ModelId| self.model.as_ref().is_none_or(|wanted| wanted.includes(id));
         let models: Vec<_> = models.into_iter().filter(|(id, _)| wanted(id)).collect();
         let of_model = |card: &KeptCard| {
             self.model
@@ -77,8 +73,7 @@ fn all(cards: Vec<KeptCard>, account: &Account) -> Vec<(ModelId, Known)> {
     let mut models: Vec<(ModelId, Known)> = Vec::new();
     let mut places = BTreeMap::new();
     for card in cards {
-        let part = |text: &str| Name::recorded(text).ok();
-        let id = ModelId { name: part(&card.model), version: card.version.as_deref().and_then(part) };
+        let id = card.model_id();
         places.insert(id.tag(), models.len());
         models.push((id, Known { card: Some(card), counts: None }));
     }

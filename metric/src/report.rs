@@ -121,11 +121,10 @@ impl ReportCommand {
                 evaluate::tell(&mut evaluation, &found, basis);
             }
         }
-        let wanted = |model: Option<&str>, version: Option<&str>| {
-            self.model.as_ref().is_none_or(|wanted| {
-                wanted.name.as_ref().map(Name::as_str) == model
-                    && (wanted.version.is_none() || wanted.version.as_ref().map(Name::as_str) == version)
-            })
+        let wanted = |name: Option<&str>, version: Option<&str>| {
+            let part = |text: Option<&str>| text.and_then(|text| Name::recorded(text).ok());
+            let model = ModelId { name: part(name), version: part(version) };
+            self.model.as_ref().is_none_or(|wanted| wanted.includes(&model))
         };
         if let (Some(at), true) = (self.at, evaluation.is_all_forgotten()) {
             anyhow::bail!("the records of {at} are forgotten (see --retain of metric); ask for a later time");
@@ -150,11 +149,7 @@ impl ReportCommand {
     /// The cards by the model's tag.
     fn cards(&self) -> anyhow::Result<HashMap<String, String>> {
         let (cards, _) = Reader::open(&self.logs)?.cards()?;
-        let part = |text: &str| Name::recorded(text).ok();
-        let tagged = cards.into_iter().map(|card| {
-            let id = ModelId { name: part(&card.model), version: card.version.as_deref().and_then(part) };
-            (id.tag(), card.json)
-        });
+        let tagged = cards.into_iter().map(|card| (card.model_id().tag(), card.json));
         Ok(tagged.collect())
     }
 }

@@ -159,23 +159,22 @@ fn counts_row(name: &str, counts: &Counts, rejected: &str) -> Vec<String> {
 
 /// Cells in columns, the first one to the left and the others to the right.
 pub(crate) fn aligned(rows: &[Vec<String>]) -> String {
-    let columns = rows.first().map_or(0, Vec::len);
+    columns(rows, |column| column > 0)
+}
+
+/// Cells in columns, some of which are to the right.
+pub(crate) fn columns(rows: &[Vec<String>], is_right: impl Fn(usize) -> bool) -> String {
+    let count = rows.first().map_or(0, Vec::len);
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    let mut text = String::new();
-    for row in rows {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(&widths) {
-            if line.is_empty() {
-                line += &format!("{cell:<width$}");
-            } else {
-                line += &format!("  {cell:>width$}");
-            }
-        }
-        text += line.trim_end();
-        text += "\n";
-    }
-    text
+    let widths: Vec<usize> = (0..count).map(width).collect();
+    let cell = |(column, (cell, width)): (usize, (&String, &usize))| {
+        if is_right(column) { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
+    };
+    let line = |row: &Vec<String>| {
+        let cells: Vec<String> = row.iter().zip(&widths).enumerate().map(cell).collect();
+        cells.join("  ").trim_end().to_owned() + "\n"
+    };
+    rows.iter().map(line).collect()
 }
 
 #[cfg(test)]

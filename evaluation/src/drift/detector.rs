@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::reference::{Reference, commonest};
+use super::reference::Reference;
 use super::statistics::Statistics;
 use super::thresholds::{Thresholds, tail};
 use crate::first_rows::finite;
+use crate::histogram::commonest;
 
 /// An alarm ends below this part of its limit.
 const ENDS: f64 = 0.8;
@@ -122,7 +123,7 @@ impl Detector {
     /// The commonest number of the window, and its share from 0 to 1; none without rows.
     #[must_use]
     pub fn commonest(&self) -> Option<(f64, f64)> {
-        commonest(self.last.iter().copied().collect())
+        commonest(self.last.iter().copied())
     }
 
     /// The share of the window's numbers that are smaller or larger than all of the reference, from 0 to 1; none without rows.

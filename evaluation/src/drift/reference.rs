@@ -3,9 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::first_rows::finite;
+use crate::histogram::{Histogram, commonest};
 
-/// Into how many bins numbers are sorted.
-const BINS: usize = 10;
 /// How many bins a histogram from elsewhere may have.
 const MOST_BINS: usize = 64;
 
@@ -53,34 +52,12 @@ impl Reference {
         Ok(Self { limits, counts, range, commonest: commonest.filter(|share| (0.0..=1.0).contains(share)) })
     }
 
-    /// Of numbers: up to ten bins of about equal counts, which never part equal numbers. NaN is left out. None without numbers.
+    /// Of numbers: see [`Histogram::of`]. NaN is left out. None without numbers.
     #[must_use]
     pub fn of(numbers: &[f64]) -> Option<Self> {
-        let mut sorted: Vec<f64> =
-            numbers.iter().filter(|number| !number.is_nan()).map(|number| finite(*number)).collect();
-        sorted.sort_unstable_by(f64::total_cmp);
-        let mut edges = vec![*sorted.first()?];
-        let mut counts = Vec::new();
-        let mut from = 0;
-        for bin in 1..BINS {
-            let aim = sorted.len() * bin / BINS;
-            if aim <= from {
-                continue;
-            }
-            let before = sorted[aim - 1];
-            let next = aim + sorted[aim..].partition_point(|number| *number <= before);
-            if next == sorted.len() {
-                break;
-            }
-            let middle = f64::midpoint(before, sorted[next]);
-            // Between neighbours there is no middle.
-            edges.push(if middle > before { middle } else { sorted[next] });
-            counts.push((next - from) as u64);
-            from = next;
-        }
-        edges.push(*sorted.last()?);
-        counts.push((sorted.len() - from) as u64);
-        Self::new(&edges, &counts, commonest(sorted).map(|(_, share)| share)).ok()
+        let known = numbers.iter().filter(|number| !number.is_nan()).map(|number| finite(*number));
+        let Histogram { edges, counts } = Histogram::of(known.clone());
+        Self::new(&edges, &counts, commonest(known).map(|(_, share)| share)).ok()
     }
 
     /// The bin of a number.
@@ -118,13 +95,6 @@ impl Reference {
     pub fn commonest(&self) -> Option<f64> {
         self.commonest
     }
-}
-
-/// The number that is there most often, and its share.
-pub(super) fn commonest(mut numbers: Vec<f64>) -> Option<(f64, f64)> {
-    numbers.sort_unstable_by(f64::total_cmp);
-    let most = numbers.chunk_by(|a, b| a == b).max_by_key(|same| same.len())?;
-    Some((most[0], most.len() as f64 / numbers.len() as f64))
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
 
 use super::*;
-use crate::basis::{FeatureBasis, Histogram, Residuals};
+use crate::basis::{FeatureBasis, Residuals};
+use crate::histogram::Histogram;
 use crate::report::{ReferenceKind, State, VersionReport};
 
 const SETTINGS: Settings = Settings { window: 500, period: 86_400_000, horizon: 86_400_000 };

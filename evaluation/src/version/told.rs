@@ -21,7 +21,7 @@ impl Version {
         let period = self.panes.first().map(|(_, panes)| panes.window(now));
         let scores = Scores {
             since_first: self.scores_of_all(),
-            last_rows: self.scores_of_last(kept.window),
+            last_rows: self.scores_of_last(kept.settings.window),
             period: period.as_ref().map(Window::scores).unwrap_or_default(),
             period_predicted: period.map_or(0, |period| period.all.predicted),
         };
@@ -39,7 +39,7 @@ impl Version {
             last_labelled: self.last_labelled.map(Moment),
             predicted_since_label: self.predicted_since_label.map(Moment),
             rows,
-            labels: self.labels(now, kept, &scores),
+            labels: self.labels(now, &scores),
             scores,
             holdout_mae: self.basis.holdout_mae,
             drift: DriftReport { features, prediction: Some(self.prediction.report()) },
@@ -49,8 +49,8 @@ impl Version {
         }
     }
 
-    fn labels(&self, now: i64, kept: &Kept, scores: &Scores) -> LabelReport {
-        let (rows, curve) = (self.rows(), self.cohorts.curve(now, kept.horizon));
+    fn labels(&self, now: i64, scores: &Scores) -> LabelReport {
+        let (rows, curve) = (self.rows(), self.cohorts.curve(now, self.horizon));
         let quantile = |share: f64| match curve.quantile(share) {
             Quantile::At(ms) => LagQuantile { ms, more: false },
             Quantile::MoreThan(ms) => LagQuantile { ms, more: true },

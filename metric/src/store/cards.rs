@@ -3,6 +3,9 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use shared::card::{About, Card};
 use shared::clock::Timestamp;
+use shared::message::Name;
+
+use crate::join::ModelId;
 
 /// How many versions have a card at the most, and of how many bytes together. Those that were not heard of for longest go.
 const MOST: i64 = 1000;
@@ -34,6 +37,15 @@ pub struct KeptCard {
     pub published_at: Option<Timestamp>,
     /// The card's JSON.
     pub json: String,
+}
+
+impl KeptCard {
+    /// The model and version that it is of.
+    #[must_use]
+    pub fn model_id(&self) -> ModelId {
+        let part = |text: &str| Name::recorded(text).ok();
+        ModelId { name: part(&self.model), version: self.version.as_deref().and_then(part) }
+    }
 }
 
 /// Keeps cards that came now.

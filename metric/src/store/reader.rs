@@ -32,9 +32,7 @@ pub struct Selection {
 impl Selection {
     /// Whether the rows of a model are wanted.
     fn has(&self, model: &ModelId) -> bool {
-        self.model.as_ref().is_none_or(|wanted| {
-            wanted.name == model.name && (wanted.version.is_none() || wanted.version == model.version)
-        })
+        self.model.as_ref().is_none_or(|wanted| wanted.includes(model))
     }
 }
 

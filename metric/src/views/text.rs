@@ -9,7 +9,7 @@ use evaluation::report::{
     VersionReport,
 };
 
-use crate::status::aligned;
+use crate::status::{aligned, columns};
 use scores::{dominated, estimate, scores};
 use spread::{drift, slices};
 
@@ -66,7 +66,7 @@ fn alerts_of(report: &Report) -> String {
         vec![alert.state.word().to_owned(), alert.rule.clone(), since]
     };
     let rows: Vec<Vec<String>> = report.alerts.iter().map(row).collect();
-    let mut text = indented(&left(&rows));
+    let mut text = indented(&columns(&rows, |_| false));
     for notice in report.notices.iter().take(NOTICES) {
         text += &format!("  {}: {}\n", notice.at, notice.text);
     }
@@ -77,7 +77,7 @@ fn one(report: &Report, version: &VersionReport) -> String {
     let since = version
         .first_predicted
         .map_or_else(String::new, |first| format!(", predicts since {first} ({})", ago(report.at, first)));
-    let mut text = format!("\n{}{since}\n", name(version));
+    let mut text = format!("\n{}{since}\n", version.name());
     text += &format!("\nHow good is it\n{}", scores(report, version));
     for warning in dominated(version) {
         text += &format!("  {warning}\n");
@@ -96,15 +96,6 @@ fn one(report: &Report, version: &VersionReport) -> String {
     text
 }
 
-fn name(version: &VersionReport) -> String {
-    match (&version.model, &version.version) {
-        (Some(model), Some(version)) => format!("{model}@{version}"),
-        (Some(model), None) => model.clone(),
-        (None, Some(version)) => format!("unnamed model, version {version}"),
-        (None, None) => "unnamed model".into(),
-    }
-}
-
 fn ago(now: Moment, at: Moment) -> String {
     format!("{} ago", duration(now.0.saturating_sub(at.0).max(0)))
 }
@@ -112,18 +103,6 @@ fn ago(now: Moment, at: Moment) -> String {
 /// Two spaces before each line.
 fn indented(text: &str) -> String {
     text.lines().map(|line| format!("  {line}\n")).collect()
-}
-
-/// Cells in columns, all to the left.
-fn left(rows: &[Vec<String>]) -> String {
-    let width = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let padded = |row: &Vec<String>| {
-        let cells = row.iter().enumerate().map(|(column, cell)| format!("{cell:<0$}", width(column)));
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
-    };
-    rows.iter().map(padded).collect()
 }
 
 fn labels(version: &VersionReport) -> String {
@@ -219,7 +198,7 @@ fn other_versions(report: &Report, others: &[&VersionReport]) -> String {
     ];
     for version in others.iter().take(VERSIONS) {
         rows.push(vec![
-            name(version),
+            version.name(),
             count(version.rows.predicted),
             count(version.rows.labelled),
             version.scores.since_first.mae.map_or_else(|| "-".to_owned(), estimate),

@@ -1,9 +1,7 @@
 //! How features, labels and predictions were spread when the model was made: what later rows are compared with.
 
+use evaluation::histogram::{self, commonest};
 use serde::{Deserialize, Serialize};
-
-/// How many bins a histogram has at the most.
-const BINS: usize = 10;
 
 /// The rows that training saw, as the model weighs them: encoded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -85,7 +83,9 @@ impl Reference {
         let column = |column: usize| rows.iter().map(move |row| row[column]);
         Self {
             features: (0..columns).map(|at| Histogram::of(column(at))).collect(),
-            commonest: Some((0..columns).map(|at| commonest(column(at))).collect()),
+            commonest: Some(
+                (0..columns).map(|at| commonest(column(at)).map_or(0.0, |(_, share)| share)).collect(),
+            ),
             target: Histogram::of(labels.iter().copied()),
             label: Centre::of(labels),
             prediction: Histogram::of(predictions.iter().copied()),
@@ -122,14 +122,6 @@ impl Reference {
     }
 }
 
-/// The share of the commonest number.
-fn commonest(numbers: impl Iterator<Item = f64>) -> f64 {
-    let mut sorted: Vec<f64> = numbers.collect();
-    sorted.sort_unstable_by(f64::total_cmp);
-    let most = sorted.chunk_by(|a, b| a == b).map(<[f64]>::len).max().unwrap_or_default();
-    most as f64 / sorted.len().max(1) as f64
-}
-
 /// How often a number was where. The bins hold about equally many numbers, so that a comparison by bins weighs every
 /// part of the distribution alike.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -146,33 +138,7 @@ impl Histogram {
     /// The histogram of finite numbers. Equal numbers are never parted, so a column of few values has few bins.
     #[must_use]
     pub fn of(numbers: impl IntoIterator<Item = f64>) -> Self {
-        let mut sorted: Vec<f64> = numbers.into_iter().collect();
-        sorted.sort_unstable_by(f64::total_cmp);
-        let (Some(&smallest), Some(&largest)) = (sorted.first(), sorted.last()) else {
-            return Self { edges: Vec::new(), counts: Vec::new() };
-        };
-        let mut edges = vec![smallest];
-        let mut counts = Vec::new();
-        let mut from = 0;
-        for bin in 1..BINS {
-            // The first number of the next bin: the one at its share of the count, or the next one that differs.
-            let aim = sorted.len() * bin / BINS;
-            if aim <= from {
-                continue;
-            }
-            let before = &sorted[aim - 1];
-            let next = aim + sorted[aim..].partition_point(|number| number <= before);
-            if next == sorted.len() {
-                break;
-            }
-            let middle = f64::midpoint(*before, sorted[next]);
-            // Between neighbours there is no middle.
-            edges.push(if middle > *before { middle } else { sorted[next] });
-            counts.push((next - from) as u64);
-            from = next;
-        }
-        edges.push(largest);
-        counts.push((sorted.len() - from) as u64);
+        let histogram::Histogram { edges, counts } = histogram::Histogram::of(numbers);
         Self { edges, counts }
     }
 
@@ -199,13 +165,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_middle_and_the_commonest_value_are_as_by_hand() {
+    fn the_middle_is_as_by_hand() {
         let centre = |numbers: &[f64]| Centre::of(numbers).map(|centre| (centre.mean, centre.median));
         assert_eq!(centre(&[4.0, 1.0, 10.0]), Some((5.0, 4.0)));
         assert_eq!(centre(&[4.0, 1.0, 2.0, 9.0]), Some((4.0, 3.0)));
         assert_eq!(centre(&[]), None);
-        assert_eq!(commonest([2.0, 1.0, 2.0, 3.0].into_iter()), 0.5);
-        assert_eq!(commonest([0.0, -0.0, 3.0, 4.0].into_iter()), 0.5);
     }
 
     #[test]

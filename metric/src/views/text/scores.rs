@@ -89,7 +89,7 @@ pub(super) fn dominated(version: &VersionReport) -> Vec<String> {
     let all = &version.scores.since_first;
     let (last, period) = (&version.scores.last_rows, &version.scores.period);
     let mut said = Vec::new();
-    for (what, absolute, share, of) in [
+    for (what, is_dominated, share, of) in [
         ("mean absolute error", all.dominated.absolute, "10 %", "all labels"),
         ("mean absolute error", last.dominated.absolute, "10 %", "the last labels"),
         ("mean absolute error", period.dominated.absolute, "10 %", "the rows of that time"),
@@ -97,7 +97,7 @@ pub(super) fn dominated(version: &VersionReport) -> Vec<String> {
         ("root mean squared error and R2", all.dominated.squared, "a quarter", "all labels"),
         ("root mean squared error and R2", last.dominated.squared, "a quarter", "the last labels"),
     ] {
-        if absolute {
+        if is_dominated {
             said.push(format!(
                 "The largest 1 % of the errors make more than {share} of the {what} of {of}: there is no interval for it."
             ));

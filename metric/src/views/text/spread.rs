@@ -4,7 +4,7 @@ use evaluation::number::{Decimals, count, duration, percent};
 use evaluation::report::{Moment, ReferenceKind, SliceReport, SpreadReport, VersionReport};
 
 use super::indented;
-use crate::status::aligned;
+use crate::status::{aligned, columns};
 
 /// So many features are shown, those that have moved most. JSON has all of them.
 const FEATURES: usize = 10;
@@ -17,7 +17,7 @@ pub(super) fn drift(now: Moment, version: &VersionReport) -> String {
     for spread in spreads {
         rows.push(spread_row(now, spread));
     }
-    let mut text = indented(&aligned_left(&rows));
+    let mut text = indented(&columns(&rows, |column| (1..6).contains(&column)));
     let more = version.drift.features.len().saturating_sub(FEATURES);
     if more > 0 {
         text += &format!("  {more} more features have moved less.\n");
@@ -56,23 +56,6 @@ fn spread_row(now: Moment, spread: &SpreadReport) -> Vec<String> {
         compared.to_owned(),
         words,
     ]
-}
-
-/// Like [`aligned`], with the last column to the left.
-fn aligned_left(rows: &[Vec<String>]) -> String {
-    let last = |row: &Vec<String>| row.last().map_or(0, |cell| cell.chars().count());
-    let width = rows.iter().map(last).max().unwrap_or(0);
-    let padded: Vec<Vec<String>> = rows
-        .iter()
-        .map(|row| {
-            let mut row = row.clone();
-            if let Some(cell) = row.last_mut() {
-                *cell = format!("{cell:<width$}");
-            }
-            row
-        })
-        .collect();
-    aligned(&padded)
 }
 
 pub(super) fn slices(worst: &[SliceReport]) -> String {

@@ -1,0 +1,84 @@
+//! How often numbers were where.
+
+/// Into how many bins numbers are sorted.
+const BINS: usize = 10;
+
+/// Counts in bins.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Histogram {
+    /// The limits of the bins, ascending, in the unit of the numbers: one more than there are bins.
+    pub edges: Vec<f64>,
+    /// How many numbers each bin has.
+    pub counts: Vec<u64>,
+}
+
+impl Histogram {
+    /// Of numbers, none of which is NaN: up to ten bins of about equal counts, so that a comparison by bins weighs every part of
+    /// the distribution alike. Equal numbers are never parted, so few values have few bins. Empty without numbers.
+    #[must_use]
+    pub fn of(numbers: impl IntoIterator<Item = f64>) -> Self {
+        let mut sorted: Vec<f64> = numbers.into_iter().collect();
+        sorted.sort_unstable_by(f64::total_cmp);
+        let (Some(&smallest), Some(&largest)) = (sorted.first(), sorted.last()) else {
+            return Self::default();
+        };
+        let mut edges = vec![smallest];
+        let mut counts = Vec::new();
+        let mut from = 0;
+        for bin in 1..BINS {
+            // The first number of the next bin: the one at its share of the count, or the next one that differs.
+            let aim = sorted.len() * bin / BINS;
+            if aim <= from {
+                continue;
+            }
+            let before = sorted[aim - 1];
+            let next = aim + sorted[aim..].partition_point(|number| *number <= before);
+            if next == sorted.len() {
+                break;
+            }
+            let middle = f64::midpoint(before, sorted[next]);
+            // Between neighbours there is no middle.
+            edges.push(if middle > before { middle } else { sorted[next] });
+            counts.push((next - from) as u64);
+            from = next;
+        }
+        edges.push(largest);
+        counts.push((sorted.len() - from) as u64);
+        Self { edges, counts }
+    }
+}
+
+/// The number that is there most often, and its share from 0 to 1; none without numbers.
+#[must_use]
+pub fn commonest(numbers: impl IntoIterator<Item = f64>) -> Option<(f64, f64)> {
+    let mut sorted: Vec<f64> = numbers.into_iter().collect();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let most = sorted.chunk_by(|a, b| a == b).max_by_key(|same| same.len())?;
+    Some((most[0], most.len() as f64 / sorted.len() as f64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bins_of_equal_counts_that_part_no_equal_numbers() {
+        let histogram = Histogram::of((0..500).map(|i| f64::from(i * 7 % 500)));
+        assert_eq!((histogram.counts.as_slice(), histogram.edges[1]), ([50; 10].as_slice(), 49.5));
+        let ties = Histogram::of([1.0, 2.0, 2.0, 1.0, 2.0]);
+        assert_eq!((ties.edges, ties.counts), (vec![1.0, 1.5, 2.0], vec![2, 3]));
+        // Between neighbours the upper one is the limit.
+        let near = Histogram::of([1.0, 1.0_f64.next_up()]);
+        assert_eq!(near.edges, [1.0, 1.0_f64.next_up(), 1.0_f64.next_up()]);
+        assert_eq!(Histogram::of([]), Histogram::default());
+    }
+
+    #[test]
+    fn the_commonest_number_and_its_share() {
+        assert_eq!(commonest([3.0, 1.0, 3.0, 0.0, 3.0]), Some((3.0, 0.6)));
+        let share = |numbers: &[f64]| commonest(numbers.iter().copied()).map(|(_, share)| share);
+        assert_eq!(share(&[2.0, 1.0, 2.0, 3.0]), Some(0.5));
+        assert_eq!(share(&[0.0, -0.0, 3.0, 4.0]), Some(0.5));
+        assert_eq!(commonest([]), None);
+    }
+}
