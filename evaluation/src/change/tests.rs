@@ -44,21 +44,23 @@ fn at_the_margin_the_proven_rate_holds() {
 }
 
 #[test]
-fn a_version_hardly_ever_cries() {
-    // About 1 % of versions do in 20 000 labels with a reference of 354. Of 60, more than 3 are seen once in 300 times.
-    let mut random = StdRng::seed_from_u64(3);
-    let crying = (0..60).filter(|_| {
+fn few_versions_ever_cry() {
+    // Within 100 000 labels against 354 rows each: 13 have an alarm, 8 of them one of larger errors. More than 24 of 200 are seen
+    // once in 300 times where one in 15 has.
+    let mut random = StdRng::seed_from_u64(8);
+    let crying = (0..200).filter(|_| {
         let mut watch = watch(&mut random, 354);
-        (0..20_000).any(|at| !watch.add(normal(&mut random), at).is_empty())
+        (0..100_000).any(|at| !watch.add(normal(&mut random), at).is_empty())
     });
     let crying = crying.count();
-    assert!(crying <= 3, "{crying}");
+    assert!(crying <= 24, "{crying}");
 }
 
 #[test]
 fn changes_are_found_after_so_many_labels() {
     // The change, what alarms, and the median of labels until it does.
-    let changes: [(f64, f64, Direction, std::ops::RangeInclusive<u64>); 5] = [
+    let changes: [(f64, f64, Direction, std::ops::RangeInclusive<u64>); 6] = [
+        (1.25, 0.0, Direction::Worse, 600..=1300),
         (1.5, 0.0, Direction::Worse, 150..=300),
         (2.0, 0.0, Direction::Worse, 60..=110),
         (1.0, 0.5, Direction::Higher, 70..=160),
