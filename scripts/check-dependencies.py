@@ -18,7 +18,10 @@ from pathlib import Path
 
 LICENCES = {
     "0BSD", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0",
-    "CC0-1.0", "ISC", "MIT", "MIT-0", "OpenSSL", "Unicode-3.0", "Unlicense", "Zlib",
+    "CC0-1.0",
+    # Of Mozilla's list of certificate authorities.
+    "CDLA-Permissive-2.0",
+    "ISC", "MIT", "MIT-0", "OpenSSL", "Unicode-3.0", "Unlicense", "Zlib",
 }
 TABLE = Path("ARCHITECTURE.md")
 

@@ -1,9 +1,11 @@
 //! What is known of a version before its first row: what its model file says of the rows that it was made of.
 
+use serde::{Deserialize, Serialize};
+
 use crate::histogram::Histogram;
 
 /// A feature, as the model weighs it.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct FeatureBasis {
     /// What it is called.
     pub name: String,
@@ -14,7 +16,7 @@ pub struct FeatureBasis {
 }
 
 /// The errors on rows that the fit had not seen.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Residuals {
     /// The errors, prediction minus label.
     pub error: Histogram,
@@ -23,7 +25,7 @@ pub struct Residuals {
 }
 
 /// What a model file says. Whatever is missing is taken from the version's own first rows, where they can stand in for it.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Basis {
     /// The features, in the order of the vectors.
     pub features: Vec<FeatureBasis>,

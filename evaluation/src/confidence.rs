@@ -1,5 +1,6 @@
 //! How far a score can be trusted: intervals of a window, and intervals that may be looked at all the time.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::batches::Batches;
@@ -20,7 +21,7 @@ const ENOUGH_FOR_BATCHES: usize = 100;
 const BATCHES: usize = 20;
 
 /// From where to where, in the unit of the score. An end that is not known is open.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Interval {
     /// The lower end.
     pub low: Option<f64>,

@@ -1,20 +1,23 @@
 //! The fold over what was committed: events in, in the order in which they were committed, and a report at any moment.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::alert::{Rule, Window};
+use serde::{Deserialize, Serialize};
+
+use crate::alert::{Notice, Rule, Window};
 use crate::basis::Basis;
-use crate::report::{Gap, Moment, Report};
+use crate::report::{AlertReport, Gap, Moment, Report};
 use crate::rules::Rules;
 use crate::verdict;
 use crate::version::Version;
+use crate::versions::Versions;
 use crate::waiting::{Remembered, Waiting};
 
 /// Among how many of the latest labels the one before a prediction is looked for.
 const LABELS: usize = 65_536;
 
 /// What is chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
     /// How many of the last labelled rows are a window: 1 to 100 000.
     pub window: usize,
@@ -22,10 +25,12 @@ pub struct Settings {
     pub period: i64,
     /// After what time a row without a label is given up, in milliseconds.
     pub horizon: i64,
+    /// How many versions are kept, those that predicted last: 1 or more. Each takes up to a few megabytes.
+    pub versions: usize,
 }
 
 /// What is kept of each version, for the report and for the rules.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Kept {
     pub(crate) settings: Settings,
     /// The largest of all windows, in rows.
@@ -87,7 +92,7 @@ pub struct Row {
 }
 
 /// A label.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Label {
     at: i64,
     pub(crate) value: f64,
@@ -101,17 +106,17 @@ impl Label {
 }
 
 /// What the events so far mean.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Evaluation {
     kept: Kept,
     rules: Rules,
-    /// In the order in which they were heard of, with the number that the record has for each.
-    versions: Vec<Version>,
-    places: HashMap<usize, usize>,
+    versions: Versions,
     waiting: Waiting,
     /// By the time at which they were made; of those of the same time, the last one.
     labels: BTreeMap<i64, f64>,
     commit: i64,
+    /// When that was made; none where it is forgotten.
+    committed_at: Option<i64>,
     gap: Option<Gap>,
     /// The number of the first prediction that was told of after the gap.
     told_from: Option<i64>,
@@ -124,12 +129,12 @@ impl Evaluation {
         Self {
             kept: Kept::of(settings, &rules),
             rules: Rules::new(rules),
-            versions: Vec::new(),
-            places: HashMap::new(),
+            versions: Versions::default(),
             waiting: Waiting::default(),
             labels: BTreeMap::new(),
             told_from: None,
             commit: 0,
+            committed_at: None,
             gap: None,
         }
     }
@@ -140,24 +145,64 @@ impl Evaluation {
         self.gap.is_some_and(|gap| gap.last == self.commit)
     }
 
-    /// Whether a version is known by this number.
+    /// What is chosen.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        self.kept.settings
+    }
+
+    /// The rules, in the order in which they were given.
+    pub fn rules(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.rules()
+    }
+
+    /// The number of the last commit that was told of; 0 before the first one.
+    #[must_use]
+    pub fn commit(&self) -> i64 {
+        self.commit
+    }
+
+    /// When that commit was made, in milliseconds since 1970; none before the first one, and where it is forgotten.
+    #[must_use]
+    pub fn committed_at(&self) -> Option<i64> {
+        self.committed_at
+    }
+
+    /// Whether a version is kept under this number: if not, it is to be told of before its next prediction.
     #[must_use]
     pub fn knows(&self, version: usize) -> bool {
-        self.places.contains_key(&version)
+        self.versions.knows(version)
+    }
+
+    /// Whether it was ever told of a version by this number. What comes late of one that is not kept any more brings it back no
+    /// more.
+    #[must_use]
+    pub fn has_known(&self, version: usize) -> bool {
+        self.versions.has_known(version)
     }
 
     /// Tells of a version, before its first event. What is told of one that is known already counts for nothing.
     pub fn know(&mut self, number: usize, model: Option<String>, version: Option<String>, basis: Basis) {
-        if self.knows(number) {
-            return;
+        if !self.knows(number) {
+            let version = Version::new(model, version, basis, &self.kept);
+            self.versions.add(number, version, self.kept.settings.versions);
         }
-        self.places.insert(number, self.versions.len());
-        self.versions.push(Version::new(model, version, basis, &self.kept));
     }
 
-    fn version(&mut self, number: usize) -> Option<&mut Version> {
-        let place = *self.places.get(&number)?;
-        self.versions.get_mut(place)
+    /// The kept versions of which nothing is known that they could be compared with: number, model and version.
+    pub fn lacking(&self) -> impl Iterator<Item = (usize, Option<&str>, Option<&str>)> {
+        let lacking = self.versions.lacking();
+        lacking.map(|(number, version)| (number, version.model.as_deref(), version.version.as_deref()))
+    }
+
+    /// Tells of what comes to be known of a version only now, if nothing was. What is compared with it begins anew.
+    pub fn learn(&mut self, number: usize, basis: Basis) {
+        if basis == Basis::default() {
+            return;
+        }
+        if let Some(version) = self.versions.of_number(number).filter(|version| version.lacks_basis()) {
+            version.learn(basis, &self.kept);
+        }
     }
 
     /// A label was accepted, which was made at this time.
@@ -175,7 +220,7 @@ impl Evaluation {
         let label_before =
             self.labels.range(..row_at).next_back().map(|(at, value)| Label { at: *at, value: *value });
         self.told_from.get_or_insert(prediction.number);
-        let Some(version) = self.version(number) else { return };
+        let Some(version) = self.versions.of_number(number) else { return };
         let places = version.predicted(prediction);
         if !prediction.anonymous {
             let at = prediction.at.min(prediction.received);
@@ -187,7 +232,7 @@ impl Evaluation {
     pub fn scored(&mut self, version: usize, row: &Row) {
         let remembered = row.prediction.and_then(|number| self.waiting.take(number));
         let is_counted = self.was_told(row.prediction);
-        if let Some(version) = self.version(version) {
+        if let Some(version) = self.versions.of_number(version) {
             version.scored(row, remembered.as_ref(), is_counted);
         }
     }
@@ -203,15 +248,23 @@ impl Evaluation {
         if !self.was_told(Some(prediction)) {
             return;
         }
-        if let Some(version) = self.version(version) {
+        if let Some(version) = self.versions.of_number(version) {
             version.expired(at);
         }
     }
 
-    /// All events of the commit with this number, which was made at this time, were told of.
-    pub fn committed(&mut self, number: i64, at: i64) {
+    /// All events of the commit with this number, which was made at this time, were told of. Returns what is to be said of the
+    /// rules.
+    pub fn committed(&mut self, number: i64, at: i64) -> Vec<Notice> {
         self.commit = number;
-        self.rules.look(&self.versions, at);
+        self.committed_at = Some(at);
+        self.rules.look(&self.versions, at)
+    }
+
+    /// How the rules stand at the last commit, in the order in which they were given.
+    #[must_use]
+    pub fn alerts(&self) -> Vec<AlertReport> {
+        self.rules.report()
     }
 
     /// These commits are forgotten: their events will not be told of.
@@ -220,6 +273,7 @@ impl Evaluation {
         self.gap = Some(Gap { first: before, last });
         self.told_from = None;
         self.commit = last;
+        self.committed_at = None;
     }
 
     /// What all of it means at a moment, in milliseconds since 1970, which is not before the last event: of the versions that are
@@ -249,6 +303,7 @@ impl Evaluation {
             window,
             verdict: verdict::of(now, period, &versions),
             versions,
+            older_versions: self.versions.older(),
             alerts: rules.report(),
             notices: rules.notices(),
             gap: self.gap,

@@ -1,10 +1,12 @@
 //! How often numbers were where.
 
+use serde::{Deserialize, Serialize};
+
 /// Into how many bins numbers are sorted.
 const BINS: usize = 10;
 
 /// Counts in bins.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Histogram {
     /// The limits of the bins, ascending, in the unit of the numbers: one more than there are bins.
     pub edges: Vec<f64>,

@@ -24,6 +24,7 @@ pub mod report;
 mod rules;
 #[cfg(test)]
 mod sample;
+pub mod saved;
 pub mod scores;
 pub mod sketch;
 pub mod slices;
@@ -32,6 +33,7 @@ mod sum;
 pub mod table;
 mod verdict;
 mod version;
+mod versions;
 mod waiting;
 pub mod window;
 

@@ -1,5 +1,6 @@
 //! Sums over pairs of a label and a prediction, and the scores and deviations that follow from them.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::bits;
@@ -45,9 +46,10 @@ struct Rival {
 }
 
 /// A score of those rows for which it is defined.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Partial {
-    /// The score.
+    /// The score; in JSON null where it is beyond 64 bits.
+    #[schemars(with = "Option<f64>")]
     pub value: f64,
     /// How many rows.
     pub rows: u64,

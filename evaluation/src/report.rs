@@ -3,10 +3,12 @@
 //! Durations are in milliseconds, errors in the label's unit and with the sign of prediction minus label. What is not known is
 //! absent (`null` in JSON), never 0 and never NaN.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::{Duration, UNIX_EPOCH};
 
-use serde::{Serialize, Serializer};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::alert;
 use crate::table::ScoreTable;
@@ -23,6 +25,16 @@ impl fmt::Display for Moment {
     }
 }
 
+impl JsonSchema for Moment {
+    fn schema_name() -> Cow<'static, str> {
+        "Moment".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "date-time" })
+    }
+}
+
 impl Serialize for Moment {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -30,7 +42,7 @@ impl Serialize for Moment {
 }
 
 /// What a record says at a moment.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Report {
     /// The moment.
     pub at: Moment,
@@ -44,6 +56,8 @@ pub struct Report {
     pub verdict: Verdict,
     /// The versions, in the order in which they were heard of.
     pub versions: Vec<VersionReport>,
+    /// How many more versions had predicted before these, and are not looked at any more.
+    pub older_versions: usize,
     /// How the alert rules stand, in the order in which they were given.
     pub alerts: Vec<AlertReport>,
     /// What was said of them last, the newest first.
@@ -52,8 +66,24 @@ pub struct Report {
     pub gap: Option<Gap>,
 }
 
+impl Report {
+    /// The same of those versions alone that are wanted, by their model and version. The verdict stays that of all.
+    #[must_use]
+    pub fn of(&self, wanted: impl Fn(Option<&str>, Option<&str>) -> bool) -> Self {
+        let mut report = self.clone();
+        let is_wanted =
+            |version: &VersionReport| wanted(version.model.as_deref(), version.version.as_deref());
+        report.verdict.version = self.verdict.version.and_then(|at| {
+            let before = self.versions.get(..at)?.iter().filter(|version| is_wanted(version)).count();
+            self.versions.get(at).is_some_and(is_wanted).then_some(before)
+        });
+        report.versions.retain(is_wanted);
+        report
+    }
+}
+
 /// An alert rule.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct AlertReport {
     /// The rule.
     pub rule: String,
@@ -64,7 +94,7 @@ pub struct AlertReport {
 }
 
 /// Something that was said of an alert.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct NoticeReport {
     /// When.
     pub at: Moment,
@@ -73,7 +103,7 @@ pub struct NoticeReport {
 }
 
 /// Commits of which something is forgotten.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Gap {
     /// The first of them.
     pub first: i64,
@@ -82,7 +112,7 @@ pub struct Gap {
 }
 
 /// How the model is that serves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// Nothing is known yet.
@@ -96,7 +126,7 @@ pub enum State {
 }
 
 /// The judgement.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Verdict {
     /// The state.
     pub state: State,
@@ -109,7 +139,7 @@ pub struct Verdict {
 }
 
 /// One version of a model.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct VersionReport {
     /// The model's name, if it said.
     pub model: Option<String>,
@@ -157,7 +187,7 @@ impl VersionReport {
 }
 
 /// How many rows of a version there are of each kind.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Rows {
     /// Predicted, with an id.
     pub predicted: u64,
@@ -172,7 +202,7 @@ pub struct Rows {
 }
 
 /// The scores of a version over three sets of rows.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Scores {
     /// All labelled rows. The intervals hold at every moment at once.
     pub since_first: ScoreTable,
@@ -185,7 +215,7 @@ pub struct Scores {
 }
 
 /// A time after which a share of the labels has come.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub struct LagQuantile {
     /// The lag.
     pub ms: f64,
@@ -194,7 +224,7 @@ pub struct LagQuantile {
 }
 
 /// How late the labels are.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
 pub struct LabelReport {
     /// Half of the labels come within this time.
     pub lag_p50: Option<LagQuantile>,
@@ -217,7 +247,7 @@ pub struct LabelReport {
 }
 
 /// What rows are compared with.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ReferenceKind {
     /// What the model file says of the rows that the model was made of.
@@ -228,7 +258,7 @@ pub enum ReferenceKind {
 }
 
 /// The features and the prediction.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
 pub struct DriftReport {
     /// The features, those that have moved most first.
     pub features: Vec<SpreadReport>,
@@ -237,7 +267,7 @@ pub struct DriftReport {
 }
 
 /// One feature, or the prediction.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
 pub struct SpreadReport {
     /// What it is called.
     pub name: String,
@@ -270,7 +300,7 @@ pub struct SpreadReport {
 }
 
 /// Whether the errors have changed.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
 pub struct ChangeReport {
     /// What they are compared with.
     pub reference: ReferenceKind,
@@ -285,7 +315,7 @@ pub struct ChangeReport {
 }
 
 /// How much speaks for a change.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Evidence {
     /// The decimal logarithm of the evidence of now.
     pub log10: f64,
@@ -304,7 +334,7 @@ pub struct Evidence {
 }
 
 /// Rows in a range of a feature.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct SliceReport {
     /// The feature.
     pub feature: String,

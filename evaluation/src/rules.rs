@@ -2,16 +2,19 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use crate::alert::{Alert, Metric, Notice, Quantity, Rule, Side, Window};
 use crate::report::{AlertReport, Moment, NoticeReport};
 use crate::table::{Estimate, ScoreTable};
-use crate::version::Version;
+use crate::version::{Events, Version};
+use crate::versions::Versions;
 
 /// How many of the last notices are told of.
 const NOTICES: usize = 20;
 
 /// The rules, each with how it stands.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Rules {
     alerts: Vec<Alert>,
     notices: VecDeque<Notice>,
@@ -23,22 +26,28 @@ impl Rules {
     }
 
     /// Looks at those that are due, after what has come up to now.
-    pub(crate) fn look(&mut self, versions: &[Version], now: i64) {
-        self.look_if(versions, now, false);
+    pub(crate) fn look(&mut self, versions: &Versions, now: i64) -> Vec<Notice> {
+        self.look_if(versions, now, false)
     }
 
     /// The same for somebody who asks now: rules that are looked at once a minute do not wait for it.
-    pub(crate) fn look_now(&mut self, versions: &[Version], now: i64) {
-        self.look_if(versions, now, true);
+    pub(crate) fn look_now(&mut self, versions: &Versions, now: i64) {
+        _ = self.look_if(versions, now, true);
     }
 
-    fn look_if(&mut self, versions: &[Version], now: i64, at_once: bool) {
+    fn look_if(&mut self, versions: &Versions, now: i64, at_once: bool) -> Vec<Notice> {
+        let mut said = Vec::new();
         for alert in &mut self.alerts {
             let quantity = &alert.rule().quantity;
-            let events =
-                if is_of_predictions(quantity.metric) { Version::predictions } else { Version::labelled };
-            // Of all versions, so that a swap does not set it back.
-            let events = named(versions, quantity).map(|(_, version)| events(version)).sum();
+            // Of all versions, also of those that are not kept any more, so that a swap does not set it back.
+            let kept = named(versions, quantity).map(|(_, version)| version.events());
+            let gone = versions
+                .gone()
+                .filter(|(model, _)| quantity.version.is_none() && is_named(&quantity.model, model));
+            let count = |events: Events| {
+                if is_of_predictions(quantity.metric) { events.predictions } else { events.labels }
+            };
+            let events = kept.chain(gone.map(|(_, events)| events)).map(count).sum();
             if at_once {
                 alert.hasten(events);
             }
@@ -50,11 +59,18 @@ impl Rules {
                 named(versions, quantity).max_by_key(|(place, version)| (version.last_predicted, *place));
             let version = latest.map(|(_, version)| version);
             let notice = alert.look(events, now, |quantity| value(version?, quantity, now));
-            self.notices.extend(notice);
+            said.extend(notice);
         }
+        self.notices.extend(said.iter().cloned());
         while self.notices.len() > NOTICES {
             self.notices.pop_front();
         }
+        said
+    }
+
+    /// The rules themselves.
+    pub(crate) fn rules(&self) -> impl Iterator<Item = &Rule> {
+        self.alerts.iter().map(Alert::rule)
     }
 
     pub(crate) fn report(&self) -> Vec<AlertReport> {
@@ -79,11 +95,14 @@ fn is_of_predictions(metric: Metric) -> bool {
 }
 
 /// The versions that a rule may ask of, with their places: those that it names. It asks of the one that predicted last.
-fn named<'a>(versions: &'a [Version], quantity: &Quantity) -> impl Iterator<Item = (usize, &'a Version)> {
-    let is_named = |wanted: &Option<String>, has: &Option<String>| wanted.is_none() || wanted == has;
+fn named<'a>(versions: &'a Versions, quantity: &Quantity) -> impl Iterator<Item = (usize, &'a Version)> {
     versions.iter().enumerate().filter(move |(_, version)| {
         is_named(&quantity.model, &version.model) && is_named(&quantity.version, &version.version)
     })
+}
+
+fn is_named(wanted: &Option<String>, has: &Option<String>) -> bool {
+    wanted.is_none() || wanted == has
 }
 
 fn value(version: &Version, quantity: &Quantity, now: i64) -> Option<f64> {

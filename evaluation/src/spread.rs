@@ -1,5 +1,7 @@
 //! How one feature, or the prediction, is spread now, against a reference: the model file's, or else its own first rows.
 
+use serde::{Deserialize, Serialize};
+
 use crate::drift::{Detector, Reference};
 use crate::first_rows::FirstRows;
 use crate::histogram::Histogram;
@@ -9,7 +11,7 @@ use crate::report::{Moment, ReferenceKind, SpreadReport};
 pub(crate) const WINDOW: usize = 500;
 
 /// Watches one of the numbers that a row has.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Spread {
     name: String,
     kind: ReferenceKind,
@@ -18,7 +20,7 @@ pub(crate) struct Spread {
     histograms: usize,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 enum State {
     Learning(FirstRows),
     Watching(Box<Detector>),

@@ -1,5 +1,6 @@
 //! All scores of a set of rows beside each other, each with how far it can be trusted.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::confidence::{DOMINATED_ABSOLUTE, DOMINATED_SQUARED, Interval};
@@ -9,16 +10,17 @@ use crate::moments::{Moments, Partial};
 pub(crate) const ENOUGH_FOR_P99: u64 = 100;
 
 /// A score, and its 95 % interval where there is one.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub struct Estimate {
-    /// The score.
+    /// The score; in JSON null where it is beyond 64 bits.
+    #[schemars(with = "Option<f64>")]
     pub value: f64,
     /// None where it is not defined, or would say too little: see `Dominated`.
     pub interval: Option<Interval>,
 }
 
 /// Whether the largest hundredth of the rows is so much of a sum that its mean says little, and its interval is not shown.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Dominated {
     /// More than 10 % of all |e|: no interval of the mean absolute error.
     pub absolute: bool,
@@ -36,7 +38,7 @@ impl Dominated {
 
 /// Scores of a set of rows. The error e is prediction minus label; |e|, quantiles, bias and the labels' deviation are in the label's
 /// unit, all others are shares. What is not defined is None, and what is beyond 64 bits is infinite.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
 pub struct ScoreTable {
     /// How many labelled rows.
     pub rows: u64,

@@ -2,6 +2,8 @@
 
 mod told;
 
+use serde::{Deserialize, Serialize};
+
 use crate::basis::Basis;
 use crate::change::{Direction, Ranks, Watch};
 use crate::drift::Reference;
@@ -24,8 +26,15 @@ const ENOUGH_RESIDUALS: u64 = 300;
 /// While errors wait for their reference, it is looked each time that so many more have come whether slow labels are known too.
 const LOOKS: u64 = 50;
 
+/// How much has come of a version, or of several.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Events {
+    pub(crate) predictions: u64,
+    pub(crate) labels: u64,
+}
+
 /// What is known of one version.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Version {
     pub(crate) model: Option<String>,
     pub(crate) version: Option<String>,
@@ -101,6 +110,27 @@ impl Version {
             without_vector: 0,
             basis,
         }
+    }
+
+    /// Whether nothing is known of the rows that it was made of.
+    pub(crate) fn lacks_basis(&self) -> bool {
+        self.basis == Basis::default()
+    }
+
+    /// Takes in what comes to be known of those rows only now. What is compared with them begins anew; all else goes on.
+    pub(crate) fn learn(&mut self, basis: Basis, kept: &Kept) {
+        let anew = Self::new(self.model.clone(), self.version.clone(), basis, kept);
+        let before = std::mem::replace(self, anew);
+        self.rows = before.rows;
+        self.first_predicted = before.first_predicted;
+        self.last_predicted = before.last_predicted;
+        self.last_labelled = before.last_labelled;
+        self.predicted_since_label = before.predicted_since_label;
+        self.longest_quiet = before.longest_quiet;
+        self.lifetime = before.lifetime;
+        self.last_rows = before.last_rows;
+        self.panes = before.panes;
+        self.cohorts = before.cohorts;
     }
 
     /// Takes in a prediction, and says in which slices its row is.
@@ -189,9 +219,9 @@ impl Version {
         Rows { waiting: self.rows.predicted.saturating_sub(known), ..self.rows }
     }
 
-    /// How many predictions there were.
-    pub(crate) fn predictions(&self) -> u64 {
-        self.rows.predicted + self.rows.anonymous
+    /// What has come of it.
+    pub(crate) fn events(&self) -> Events {
+        Events { predictions: self.rows.predicted + self.rows.anonymous, labels: self.labelled() }
     }
 
     /// Whether only quick labels can be known yet: it is younger than nine tenths of its lags, and than the horizon.
@@ -204,7 +234,7 @@ impl Version {
     }
 
     /// How many of them have their label.
-    pub(crate) fn labelled(&self) -> u64 {
+    fn labelled(&self) -> u64 {
         self.lifetime.moments().count()
     }
 

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::fold::Label;
 
 /// How many predictions are remembered at the most.
@@ -10,7 +12,7 @@ const MOST: usize = 65_536;
 const MOST_BYTES: usize = 8 << 20;
 
 /// What is remembered of a prediction.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Remembered {
     /// When it was made, in milliseconds.
     pub(crate) at: i64,
@@ -21,7 +23,7 @@ pub(crate) struct Remembered {
 }
 
 /// The predictions that wait, by their number.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Waiting {
     rows: BTreeMap<i64, Remembered>,
     bytes: usize,

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use shared::admin::Healthcheck;
 use shared::cli;
-use shared::clock::Clock;
+use shared::clock::{Clock, Timestamp};
 use shared::owner;
 use shared::printable::lines;
 use shared::service::{self, ServiceOptions, exit};
@@ -15,6 +15,7 @@ use shared::transport::{AmqpOptions, Endpoint, Transport};
 use tokio::sync::watch;
 
 use crate::MetricOptions;
+use crate::alerts::Alerts;
 use crate::backup::Backup;
 use crate::export::Export;
 use crate::models::Models;
@@ -43,6 +44,7 @@ struct Cli {
 enum Command {
     Report(ReportCommand),
     Status(Status),
+    Alerts(Alerts),
     Export(Export),
     Models(Models),
     Rebuild(Rebuild),
@@ -70,6 +72,7 @@ pub fn main() -> ExitCode {
             Err(why) => told(Err(why)),
         },
         Some(Command::Status(status)) => told(status.run()),
+        Some(Command::Alerts(alerts)) => told(alerts.run(Timestamp::now().0)),
         Some(Command::Export(export)) => told(export.run().map(|()| String::new())),
         Some(Command::Models(models)) => told(models.run()),
         Some(Command::Rebuild(rebuild)) => told(rebuild.run()),

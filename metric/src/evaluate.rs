@@ -1,32 +1,80 @@
-//! Tells the evaluation of what was committed, in its words. Pure, but for the cards that are asked for.
+//! Tells the evaluation of what was committed, in its words.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::Arc;
+
+use evaluation::alert::Notice;
 use evaluation::basis::Basis;
 use evaluation::fold::{Evaluation, Prediction, Row};
 use shared::message::Name;
 
+use crate::bases::Bases;
 use crate::committed::{Accepted, Committed};
 use crate::follow::Next;
 use crate::join::ModelId;
 
-/// Tells of what comes next. `basis` is asked for what is known of a model, at its first prediction.
-pub(crate) fn tell(evaluation: &mut Evaluation, next: &Next, basis: impl Fn(&ModelId) -> Basis) {
-    match next {
-        Next::Commit(commit) => tell_commit(evaluation, commit, basis),
-        Next::Gap { first, last } => evaluation.forgotten(*first, *last),
+/// Tells of what comes next, and returns what is to be said of the alert rules.
+///
+/// # Errors
+/// Cards that cannot be read; then nothing was told.
+pub(crate) fn tell(
+    evaluation: &mut Evaluation,
+    next: &Next,
+    bases: &mut Bases,
+) -> anyhow::Result<Vec<Notice>> {
+    let commit = match next {
+        Next::Commit(commit) => commit,
+        Next::Gap { first, last } => {
+            evaluation.forgotten(*first, *last);
+            return Ok(Vec::new());
+        }
+    };
+    // Of all models of the commit: to tell of one may let another one go.
+    let mut known = BTreeMap::new();
+    for (number, model) in models(commit) {
+        if let Entry::Vacant(place) = known.entry(number) {
+            place.insert(bases.of(model, commit.received)?);
+        }
     }
+    let mut learnt = Vec::new();
+    for (number, model, version) in evaluation.lacking() {
+        let part = |text: Option<&str>| text.and_then(|text| Name::recorded(text).ok());
+        let model = ModelId { name: part(model), version: part(version) };
+        if let Some(basis) = bases.of(&model, commit.received)? {
+            learnt.push((number, basis));
+        }
+    }
+    for (number, basis) in learnt {
+        evaluation.learn(number, Basis::clone(&basis));
+    }
+    Ok(tell_commit(evaluation, commit, &known))
 }
 
-fn tell_commit(evaluation: &mut Evaluation, commit: &Committed, basis: impl Fn(&ModelId) -> Basis) {
+/// The models of a commit by their numbers; one may be there several times.
+fn models(commit: &Committed) -> impl Iterator<Item = (usize, &ModelId)> {
+    let expired = commit.expired.iter().filter_map(|half| half.model.as_ref());
+    let accepted = commit.accepted.iter().filter_map(|half| half.model.as_ref());
+    let halves = expired.chain(accepted).map(|(number, model)| (*number, &**model));
+    halves.chain(commit.scored.iter().map(|row| (row.number, &*row.model)))
+}
+
+fn tell_commit(
+    evaluation: &mut Evaluation,
+    commit: &Committed,
+    known: &BTreeMap<usize, Option<Arc<Basis>>>,
+) -> Vec<Notice> {
     let know = |evaluation: &mut Evaluation, number: usize, model: &ModelId| {
-        if !evaluation.knows(number) {
-            let text = |name: &Option<Name>| name.as_ref().map(|name| name.as_str().to_owned());
-            evaluation.know(number, text(&model.name), text(&model.version), basis(model));
-        }
+        let text = |name: &Option<Name>| name.as_ref().map(|name| name.as_str().to_owned());
+        let basis = known.get(&number).and_then(Option::as_deref).cloned().unwrap_or_default();
+        evaluation.know(number, text(&model.name), text(&model.version), basis);
     };
     let received = commit.received.0;
     for half in &commit.expired {
         if let Some((number, model)) = &half.model {
-            know(evaluation, *number, model);
+            if !evaluation.has_known(*number) {
+                know(evaluation, *number, model);
+            }
             evaluation.expired(*number, half.number, half.received.0);
         }
     }
@@ -35,7 +83,9 @@ fn tell_commit(evaluation: &mut Evaluation, commit: &Committed, basis: impl Fn(&
             evaluation.labelled(*value, at.0);
             continue;
         };
-        know(evaluation, *version, model);
+        if !evaluation.knows(*version) {
+            know(evaluation, *version, model);
+        }
         let prediction = Prediction {
             number: *number,
             anonymous: id.is_none(),
@@ -48,7 +98,9 @@ fn tell_commit(evaluation: &mut Evaluation, commit: &Committed, basis: impl Fn(&
         evaluation.predicted(*version, &prediction);
     }
     for row in &commit.scored {
-        know(evaluation, row.number, &row.model);
+        if !evaluation.has_known(row.number) {
+            know(evaluation, row.number, &row.model);
+        }
         let complete = Row {
             prediction: row.prediction,
             y_true: row.y_true,
@@ -59,5 +111,5 @@ fn tell_commit(evaluation: &mut Evaluation, commit: &Committed, basis: impl Fn(&
         };
         evaluation.scored(row.number, &complete);
     }
-    evaluation.committed(commit.number, received);
+    evaluation.committed(commit.number, received)
 }

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context as _;
@@ -32,6 +33,8 @@ pub enum Next {
 struct Shared {
     folder: PathBuf,
     latest: Mutex<Latest>,
+    /// How often cards of models have come.
+    cards: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -60,7 +63,11 @@ impl Publisher {
     /// For the records of a folder, after the commit with this number, which has led to this account.
     pub(crate) fn new(folder: &Path, last: i64, account: &Account) -> Self {
         let latest = Latest { ring: Ring::after(last), account: account.clone(), rows: 0, everything: 0 };
-        let shared = Arc::new(Shared { folder: folder.to_owned(), latest: Mutex::new(latest) });
+        let shared = Arc::new(Shared {
+            folder: folder.to_owned(),
+            latest: Mutex::new(latest),
+            cards: AtomicU64::new(0),
+        });
         Self { shared, last: watch::Sender::new(last) }
     }
 
@@ -77,6 +84,11 @@ impl Publisher {
     /// Tells of an account, in which those of these models have changed.
     pub(crate) fn publish_account(&self, account: &Account, models: impl IntoIterator<Item = usize>) {
         self.shared.lock().account.follow(account, models);
+    }
+
+    /// Tells that cards of models are kept.
+    pub(crate) fn publish_cards(&self) {
+        self.shared.cards.fetch_add(1, Ordering::Release);
     }
 
     /// Tells of a commit, with what is built of it.
@@ -111,6 +123,19 @@ impl Commits {
     #[must_use]
     pub fn last(&self) -> i64 {
         *self.last.borrow()
+    }
+
+    /// How often cards of models have come: whoever reads them looks again when this has changed.
+    #[must_use]
+    pub fn cards(&self) -> u64 {
+        self.shared.cards.load(Ordering::Acquire)
+    }
+
+    /// Waits until there will be no more commits.
+    pub async fn ended(&self) {
+        let mut last = self.last.clone();
+        // It never is: only the end is waited for.
+        _ = last.wait_for(|_| false).await;
     }
 
     /// The account as it is committed.

@@ -6,8 +6,11 @@
 
 pub mod account;
 mod age;
+mod alerts;
+mod api;
 pub mod arrival;
 mod backup;
+mod bases;
 mod basis;
 mod cards;
 pub mod cli;
@@ -15,6 +18,8 @@ pub mod committed;
 pub mod day;
 pub mod decide;
 mod evaluate;
+mod evaluation_options;
+mod evaluator;
 mod export;
 mod feature_columns;
 pub mod follow;
@@ -25,6 +30,7 @@ pub mod lines;
 mod models;
 mod notices;
 mod options;
+mod page;
 mod patience;
 mod projection;
 mod prometheus;
@@ -35,6 +41,7 @@ mod score_log;
 mod status;
 pub mod store;
 mod views;
+mod webhook;
 pub mod write_error;
 mod writer;
 
@@ -50,11 +57,16 @@ use shared::transport::{Burial, SideQueue};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
+use api::Source;
 use cards::Inbox;
+use evaluator::Plan;
 use group::Group;
+use webhook::Webhook;
 use writer::Writer;
 
+pub use evaluation_options::EvaluationOptions;
 pub use options::{MetricOptions, TextFiles};
+pub use webhook::WebhookUrl;
 
 /// The service's name in the dead letters it sends.
 const APP: &str = "metric";
@@ -63,6 +75,9 @@ const PREFETCH: u16 = 2048;
 /// How long after the beginning of a commit the next one may begin: a message that comes alone is committed at once, and of
 /// many, some go together.
 const PACE: Duration = Duration::from_millis(2);
+
+/// How long answers that are under way may take at a stop.
+const PAGE_ENDS: Duration = Duration::from_secs(1);
 
 /// Records until a stop is requested. `rows` is told how many rows of `metric_log.csv` this run has written.
 ///
@@ -76,10 +91,20 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let limits = options.limits()?;
     let (before, texts) = (options.before(), options.text);
+    let (settings, rules) =
+        (options.evaluation.settings(options.label_horizon, None), options.evaluation.rules()?);
     let folder = options.logs;
     let (groups, received) = mpsc::channel(1);
-    let Some(writer) = Writer::open(&folder, before, texts, limits, clock, rows, &context).await? else {
+    let Some(mut writer) = Writer::open(&folder, before, texts, limits, clock, rows, &context).await? else {
         return Ok(());
+    };
+    let page = if options.no_evaluation {
+        None
+    } else {
+        let webhook = options.alert_webhook.map(Webhook::start);
+        let evaluated = writer.evaluate(Plan { folder: folder.clone(), settings, rules, webhook });
+        views::prometheus::publish(evaluated.clone());
+        page::serve(options.page_addr, Source { folder, evaluated }).await?
     };
     let Context { transport, stop, readiness } = context;
     let queues = [Role::Label, Role::Prediction].map(|role| transport.subscription(role));
@@ -149,6 +174,11 @@ pub async fn run(
             result
         }
     };
-    tokio::join!(labels.close(), predictions.close(), publisher.close());
+    let page = async {
+        if let Some(page) = page {
+            page.stop(PAGE_ENDS).await;
+        }
+    };
+    tokio::join!(labels.close(), predictions.close(), publisher.close(), page);
     result
 }

@@ -1,7 +1,7 @@
 //! `metric models`: what the models that predicted say of themselves, beside what became of their predictions.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -36,6 +36,30 @@ pub(crate) struct Models {
     json: bool,
 }
 
+/// A version with what is known of it.
+type Version = (ModelId, Known);
+
+/// What is known of the models, or of those that are wanted, as JSON.
+///
+/// # Errors
+/// Records that cannot be read.
+pub(crate) fn json(folder: &Path, wanted: Option<&ModelId>) -> anyhow::Result<Value> {
+    let (models, refused) = read(folder, wanted)?;
+    Ok(to_json(&models, &refused))
+}
+
+/// The models that are wanted, and the files of theirs that were refused.
+fn read(folder: &Path, wanted: Option<&ModelId>) -> anyhow::Result<(Vec<Version>, Vec<KeptCard>)> {
+    let reader = Reader::open(folder)?;
+    let (cards, refused) = reader.cards()?;
+    let is_wanted = |id: &ModelId| wanted.is_none_or(|wanted| wanted.includes(id));
+    let models = all(cards, &reader.account()?).into_iter().filter(|(id, _)| is_wanted(id)).collect();
+    let of_model = |card: &KeptCard| {
+        wanted.is_none_or(|wanted| wanted.name.as_ref().map(Name::as_str) == Some(&*card.model))
+    };
+    Ok((models, refused.into_iter().filter(of_model).collect()))
+}
+
 /// A version of a model, as far as it is known.
 #[derive(Debug, Default)]
 struct Known {
@@ -46,17 +70,7 @@ struct Known {
 impl Models {
     /// Reads the records and returns it as text.
     pub(crate) fn run(&self) -> anyhow::Result<String> {
-        let reader = Reader::open(&self.logs)?;
-        let (cards, refused) = reader.cards()?;
-        let models = all(cards, &reader.account()?);
-        let wanted = |id: &ModelId| self.model.as_ref().is_none_or(|wanted| wanted.includes(id));
-        let models: Vec<_> = models.into_iter().filter(|(id, _)| wanted(id)).collect();
-        let of_model = |card: &KeptCard| {
-            self.model
-                .as_ref()
-                .is_none_or(|wanted| wanted.name.as_ref().map(Name::as_str) == Some(&*card.model))
-        };
-        let refused: Vec<KeptCard> = refused.into_iter().filter(of_model).collect();
+        let (models, refused) = read(&self.logs, self.model.as_ref())?;
         if let (Some(model), true) = (&self.model, models.is_empty()) {
             anyhow::bail!("no model {model} is known; `metric models` shows all that are");
         }

@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use clap::{Args, ValueEnum};
+use shared::admin::Listen;
 
+use crate::evaluation_options::EvaluationOptions;
 use crate::store::{Before, Limits};
+use crate::webhook::WebhookUrl;
 
 /// Which text files show what is in the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -52,6 +55,24 @@ pub struct MetricOptions {
     #[arg(long, value_name = "FILES", value_enum, default_value_t)]
     pub text: TextFiles,
 
+    /// Record only: how good the model is can be asked later, by `metric report`. Alert rules are not watched, and there is no
+    /// page.
+    #[arg(long, conflicts_with_all = ["alert", "alert_file", "alert_webhook"])]
+    pub no_evaluation: bool,
+
+    /// Where programs and people ask how good the model is, such as 0.0.0.0:5000, or `off`. Whoever can connect can read.
+    /// [default: 127.0.0.1:5000, or a free port where that is taken]
+    #[arg(long, value_name = "ADDR", help_heading = "Evaluation")]
+    pub page_addr: Option<Listen>,
+
+    /// What is looked at together, and which alert rules are watched.
+    #[command(flatten)]
+    pub evaluation: EvaluationOptions,
+
+    /// Where each alert is posted when it begins and when it ends, in the form of Prometheus' Alertmanager.
+    #[arg(long, value_name = "URL", help_heading = "Evaluation", hide_env_values = true)]
+    pub alert_webhook: Option<WebhookUrl>,
+
     /// Bring a metric.db of an older version up to date without a copy of it.
     #[arg(long)]
     pub no_backup: bool,
@@ -66,6 +87,10 @@ impl MetricOptions {
             label_horizon: Duration::from_secs(24 * 60 * 60),
             retain: None,
             text: TextFiles::On,
+            no_evaluation: false,
+            page_addr: None,
+            evaluation: EvaluationOptions::default(),
+            alert_webhook: None,
             no_backup: false,
         }
     }

@@ -1,34 +1,39 @@
 //! `metric report`: how good the model is, whether that number can be trusted, and what has changed. Works while metric runs, and
 //! on a copied folder.
 
-use std::collections::HashMap;
-use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use clap::Args;
-use evaluation::alert::{self, Rule};
+use evaluation::alert;
 use evaluation::fold::{Evaluation, Settings};
 use evaluation::report::{Report, State};
 use shared::clock::Timestamp;
 use shared::message::Name;
 
+use crate::bases::Bases;
 use crate::committed::Interest;
-use crate::evaluate;
+use crate::evaluation_options::EvaluationOptions;
+use crate::evaluator::saved;
 use crate::export::{parse_model, parse_time};
 use crate::follow::Next;
 use crate::join::ModelId;
-use crate::store::{History, Reader};
-use crate::{basis, views};
+use crate::store::History;
+use crate::{evaluate, views};
 
 /// What a script is told by the exit code: nothing is known yet, or not enough.
 const UNDECIDED: u8 = 3;
 /// Something has changed.
 const LOOK: u8 = 4;
 
-/// Says how good the model is, whether that number can be trusted, and what has changed.
+/// The horizon, where nobody says otherwise.
+const HORIZON: Duration = Duration::from_secs(24 * 60 * 60);
+/// How many versions are looked through for one that is not kept any more.
+const ALL: usize = 1000;
+
+/// Says how good the model is, whether that number can be trusted, and what has changed. What is not asked for is as the metric has
+/// it that recorded last.
 #[derive(Args, Debug)]
 pub(crate) struct ReportCommand {
     /// Folder of the records.
@@ -43,29 +48,16 @@ pub(crate) struct ReportCommand {
     #[arg(long, value_name = "NAME[@VERSION]", value_parser = parse_model, allow_hyphen_values = true)]
     model: Option<ModelId>,
 
-    /// How many of the last labelled rows are looked at together: 30 to 100000.
-    #[arg(long, value_name = "ROWS", default_value_t = 500, value_parser = clap::value_parser!(u32).range(30..=100_000))]
-    window: u32,
-
-    /// How far back rows are looked at together by the time of their prediction.
-    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = parse_period)]
-    period: Duration,
-
     /// As it was at this time: 2026-11-22, or 2026-11-22T10:00:00Z. Commits made later count for nothing. [default: now]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     at: Option<Timestamp>,
 
-    /// The label horizon that metric runs with.
-    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = humantime::parse_duration)]
-    label_horizon: Duration,
+    /// The label horizon that metric runs with. [default: that of the metric which recorded last, or 24h]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    label_horizon: Option<Duration>,
 
-    /// An alert rule, such as `mae{window=500} > 60 for 3`; may be given several times. How it stands is in the report.
-    #[arg(long, value_name = "RULE", value_delimiter = ';')]
-    alert: Vec<Rule>,
-
-    /// A file of alert rules, one a line; lines that begin with # are left out.
-    #[arg(long, value_name = "FILE")]
-    alert_file: Option<PathBuf>,
+    #[command(flatten)]
+    evaluation: EvaluationOptions,
 
     /// For scripts: exit with 4 where an alert fires or something has changed, and with 3 where nothing is known yet or not
     /// enough.
@@ -91,34 +83,59 @@ impl ReportCommand {
     }
 
     fn make(&self, now: Timestamp) -> anyhow::Result<Report> {
-        let ms = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
-        let settings = Settings {
-            window: usize::try_from(self.window)?,
-            period: ms(self.period),
-            horizon: ms(self.label_horizon),
+        let saved = saved::read(&self.logs)?;
+        let before = saved.as_ref().map(Evaluation::settings);
+        let horizon = self
+            .label_horizon
+            .or(before.map(|of| Duration::from_millis(of.horizon.unsigned_abs())))
+            .unwrap_or(HORIZON);
+        let settings = self.evaluation.settings(horizon, before);
+        let mut rules = self.evaluation.rules()?;
+        if let (true, Some(saved)) = (rules.is_empty(), &saved) {
+            rules = saved.rules().cloned().collect();
+        }
+        let anew = |settings| Evaluation::new(settings, rules.clone());
+        let begin = saved.filter(|saved| {
+            // What came after the moment that is asked for cannot be taken out again.
+            let is_before = self.at.is_none_or(|at| saved.committed_at().is_some_and(|last| last <= at.0));
+            is_before && saved.settings() == settings && saved.rules().eq(&rules)
+        });
+        let report = self.evaluate(begin.unwrap_or_else(|| anew(settings)), now)?;
+        let Some(model) = &self.model else { return Ok(report) };
+        if !report.versions.is_empty() {
+            return Ok(report);
+        }
+        // Perhaps it is one of those that are not kept any more.
+        let report = match report.older_versions {
+            0 => report,
+            _ => self.evaluate(anew(Settings { versions: ALL, ..settings }), now)?,
         };
-        let cards = self.cards()?;
-        let basis =
-            |model: &ModelId| cards.get(&model.tag()).map(|json| basis::of_card(json)).unwrap_or_default();
-        let mut evaluation = Evaluation::new(settings, self.rules()?);
+        anyhow::ensure!(
+            !report.versions.is_empty(),
+            "model {model} has predicted nothing; `metric status` shows all that have"
+        );
+        Ok(report)
+    }
+
+    /// Goes on with what was committed since, up to the moment that is asked for.
+    fn evaluate(&self, mut evaluation: Evaluation, now: Timestamp) -> anyhow::Result<Report> {
+        let mut bases = Bases::open(&self.logs)?;
         let mut history = History::open(&self.logs)?;
-        let (mut next, mut latest) = (1, now);
+        // A clock that was ahead for a moment must not hide what came since.
+        let mut latest = evaluation.committed_at().map_or(now, |at| now.max(Timestamp(at)));
         'all: loop {
-            let page = history.read(next, Interest::Everything)?;
+            let page = history.read(evaluation.commit() + 1, Interest::Everything)?;
             if page.is_empty() {
                 break;
             }
-            for found in page {
-                next = match &found {
-                    Next::Commit(commit) if self.at.is_some_and(|at| commit.received > at) => break 'all,
-                    Next::Commit(commit) => {
-                        // A clock that was ahead for a moment must not hide what came since.
-                        latest = latest.max(commit.received);
-                        commit.number + 1
+            for next in page {
+                if let Next::Commit(commit) = &next {
+                    if self.at.is_some_and(|at| commit.received > at) {
+                        break 'all;
                     }
-                    Next::Gap { last, .. } => last + 1,
-                };
-                evaluate::tell(&mut evaluation, &found, basis);
+                    latest = latest.max(commit.received);
+                }
+                evaluate::tell(&mut evaluation, &next, &mut bases)?;
             }
         }
         let wanted = |name: Option<&str>, version: Option<&str>| {
@@ -129,64 +146,6 @@ impl ReportCommand {
         if let (Some(at), true) = (self.at, evaluation.is_all_forgotten()) {
             anyhow::bail!("the records of {at} are forgotten (see --retain of metric); ask for a later time");
         }
-        let report = evaluation.report(self.at.unwrap_or(latest).0, wanted);
-        if let (Some(model), true) = (&self.model, report.versions.is_empty()) {
-            anyhow::bail!("model {model} has predicted nothing; `metric status` shows all that have");
-        }
-        Ok(report)
-    }
-
-    fn rules(&self) -> anyhow::Result<Vec<Rule>> {
-        let mut rules = self.alert.clone();
-        if let Some(path) = &self.alert_file {
-            let text = fs::read_to_string(path)
-                .with_context(|| format!("cannot read the alert rules in {}", path.display()))?;
-            rules.extend(in_file(&text).with_context(|| path.display().to_string())?);
-        }
-        Ok(rules)
-    }
-
-    /// The cards by the model's tag.
-    fn cards(&self) -> anyhow::Result<HashMap<String, String>> {
-        let (cards, _) = Reader::open(&self.logs)?.cards()?;
-        let tagged = cards.into_iter().map(|card| (card.model_id().tag(), card.json));
-        Ok(tagged.collect())
-    }
-}
-
-/// The rules of a file.
-fn in_file(text: &str) -> anyhow::Result<Vec<Rule>> {
-    let lines = text.lines().map(str::trim).enumerate();
-    let rules = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
-    rules.map(|(number, line)| line.parse::<Rule>().with_context(|| format!("line {}", number + 1))).collect()
-}
-
-fn parse_period(text: &str) -> Result<Duration, String> {
-    let period = humantime::parse_duration(text).map_err(|why| why.to_string())?;
-    if period < Duration::from_secs(1) {
-        return Err("expected one second or more, such as 24h".to_owned());
-    }
-    Ok(period)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rules_of_a_file() {
-        let text = "# errors\n\nmae{window=500} > 60 for 3\n  drift > 0 for 1  \n";
-        let rules: Vec<String> = in_file(text).unwrap().iter().map(ToString::to_string).collect();
-        assert_eq!(rules, ["mae{window=500} > 60 for 3", "drift > 0 for 1"]);
-        let why = format!("{:#}", in_file("drift > 0\n\nmea > 60\n").unwrap_err());
-        assert!(why.starts_with("line 3: ") && why.contains("expected one of mae, "), "{why}");
-    }
-
-    #[test]
-    fn a_period_is_a_second_or_more() {
-        assert_eq!(parse_period("1s").unwrap(), Duration::from_secs(1));
-        for bad in ["999ms", "0s", "a day"] {
-            assert!(parse_period(bad).is_err(), "{bad}");
-        }
+        Ok(evaluation.report(self.at.unwrap_or(latest).0, wanted))
     }
 }

@@ -1,6 +1,6 @@
 //! `metric status`: the account and the scores, for people and for programs. Works while metric runs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -25,22 +25,36 @@ pub(crate) struct Status {
 impl Status {
     /// Reads the account and returns it as text.
     pub(crate) fn run(&self) -> anyhow::Result<String> {
-        let reader = Reader::open(&self.logs)?;
-        let account = reader.account()?;
-        let found = reader.findings()?.into_iter().map(Hint::from).map(|hint| match hint {
-            Hint::LeftAlone { file, quiet_s, since } => {
-                Hint::LeftAlone { file: self.logs.join(file).display().to_string(), quiet_s, since }
-            }
-            other => other,
-        });
-        let hints: Vec<Hint> = found.chain(hints::of(&account)).collect();
-        let advice = Advice { hints, queues: reader.queues()? };
+        let (account, advice) = read(&self.logs)?;
         Ok(if self.json {
             format!("{:#}\n", to_json(&account, &advice))
         } else {
             to_table(&account, &advice)
         })
     }
+}
+
+/// The account as JSON.
+///
+/// # Errors
+/// Records that cannot be read.
+pub(crate) fn json(folder: &Path) -> anyhow::Result<Value> {
+    let (account, advice) = read(folder)?;
+    Ok(to_json(&account, &advice))
+}
+
+fn read(folder: &Path) -> anyhow::Result<(Account, Advice)> {
+    let reader = Reader::open(folder)?;
+    let account = reader.account()?;
+    let found = reader.findings()?.into_iter().map(Hint::from).map(|hint| match hint {
+        Hint::LeftAlone { file, quiet_s, since } => {
+            Hint::LeftAlone { file: folder.join(file).display().to_string(), quiet_s, since }
+        }
+        other => other,
+    });
+    let hints: Vec<Hint> = found.chain(hints::of(&account)).collect();
+    let queues = reader.queues()?;
+    Ok((account, Advice { hints, queues }))
 }
 
 /// What a person should know besides the numbers.

@@ -219,7 +219,9 @@ impl Store {
         if cards.is_empty() {
             return Ok(());
         }
-        self.change(|change| cards::save(change.db, cards, now))
+        self.change(|change| cards::save(change.db, cards, now))?;
+        self.publisher.publish_cards();
+        Ok(())
     }
 
     /// What is known to be wrong.

@@ -21,6 +21,7 @@ use crate::account::Rejected;
 use crate::age::{Age, Reading};
 use crate::cards::{self, Inbox, Waiting as WaitingCards};
 use crate::decide::Contradiction;
+use crate::evaluator::{self, Evaluated, Plan};
 use crate::follow::Commits;
 use crate::group::{Came, Group, Turn};
 use crate::hints;
@@ -60,7 +61,7 @@ pub(crate) struct Writer {
     held_told: bool,
     /// What is committed, for whoever follows.
     commits: Commits,
-    /// The task that tells people of it.
+    /// The tasks that tell people of it.
     board: JoinSet<()>,
     notices: Notices,
     rows: watch::Sender<u64>,
@@ -127,6 +128,13 @@ impl Writer {
         }))
     }
 
+    /// Evaluates what is committed, beside.
+    pub(crate) fn evaluate(&mut self, plan: Plan) -> Evaluated {
+        let (evaluated, task) = evaluator::start(plan, self.commits.clone(), self.clock.clone());
+        self.board.spawn(evaluator::ended(task));
+        evaluated
+    }
+
     /// Writes until there are no more groups, or a stop is requested while nothing can be written. That records can be
     /// written holds from here on.
     pub(crate) async fn run(
@@ -143,7 +151,8 @@ impl Writer {
         loop {
             let goes_on = tokio::select! {
                 group = groups.recv() => match group {
-                    Some((group, _turn)) => self.write(group).await?,
+                    // What a model says of itself comes before what it predicts.
+                    Some((group, _turn)) => self.keep_cards(cards.waiting()).await? && self.write(group).await?,
                     None => break,
                 },
                 Ok(()) = looks.changed() => {
@@ -215,26 +224,36 @@ impl Writer {
 
     /// Does what time asks for. Returns whether to go on.
     async fn tick(&mut self, sync: bool, waiting: WaitingCards) -> anyhow::Result<bool> {
+        if !self.keep_cards(waiting).await? {
+            return Ok(false);
+        }
         let (now, limits, notes) = (self.now(), self.limits, self.notices.notes());
-        let WaitingCards { cards, deliveries } = waiting;
-        let cards = Arc::new(cards);
-        let kept = Arc::clone(&cards);
         let due = move |records: &mut Records| {
             records.keep(&notes)?;
-            records.keep_cards(&kept, now.wall)?;
             if sync {
                 records.sync()?;
             }
             records.is_due(now, &limits)
         };
-        let due = self.attempt(due).await?;
-        if due.is_some() {
-            cards::written(&cards, deliveries).await;
-        }
-        match due {
+        match self.attempt(due).await? {
             Some(true) => self.write(Group::default()).await,
             due => Ok(due.is_some()),
         }
+    }
+
+    /// Keeps cards that have come. Returns whether to go on.
+    async fn keep_cards(&mut self, waiting: WaitingCards) -> anyhow::Result<bool> {
+        let WaitingCards { cards, deliveries } = waiting;
+        if cards.is_empty() {
+            return Ok(true);
+        }
+        let (now, cards) = (self.now(), Arc::new(cards));
+        let kept = Arc::clone(&cards);
+        let done = self.attempt(move |records: &mut Records| records.keep_cards(&kept, now.wall)).await?;
+        if done.is_some() {
+            cards::written(&cards, deliveries).await;
+        }
+        Ok(done.is_some())
     }
 
     /// Says what a person should know.
@@ -321,8 +340,9 @@ impl Writer {
         });
         let closed = closed.await?;
         // With the records, there is nothing more to come.
+        let all_told = async { while self.board.join_next().await.is_some() {} };
         tokio::select! {
-            _ = self.board.join_next() => {}
+            () = all_told => {}
             () = self.stop.overdue() => {}
         }
         info!("{}", score_log::summary(&self.commits.account()));

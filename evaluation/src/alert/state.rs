@@ -1,5 +1,6 @@
 //! How an alert stands, look by look. Pure: what has come and the time are parameters.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::notice::{Notice, What};
@@ -10,8 +11,9 @@ use super::rule::{Hold, Rule};
 const MINUTE: u64 = 60_000;
 
 /// How an alert stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "AlertState")]
 pub enum State {
     /// The value is not beyond the limit.
     Inactive,

@@ -2,7 +2,9 @@
 
 mod found;
 mod rules;
+mod saved;
 mod verdicts;
+mod versions;
 
 use rand::rngs::StdRng;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
@@ -12,7 +14,7 @@ use crate::basis::{FeatureBasis, Residuals};
 use crate::histogram::Histogram;
 use crate::report::{ReferenceKind, State, VersionReport};
 
-const SETTINGS: Settings = Settings { window: 500, period: 86_400_000, horizon: 86_400_000 };
+const SETTINGS: Settings = Settings { window: 500, period: 86_400_000, horizon: 86_400_000, versions: 20 };
 /// Between two rows, in milliseconds.
 const STEP: i64 = 1000;
 

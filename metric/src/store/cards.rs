@@ -133,6 +133,14 @@ pub(super) fn load(db: &Connection) -> rusqlite::Result<(Vec<KeptCard>, Vec<Kept
     Ok((models, refused))
 }
 
+/// The card of a model that is kept, if there is one.
+pub(super) fn find(db: &Connection, model: &ModelId) -> rusqlite::Result<Option<KeptCard>> {
+    let (Some(name), Some(version)) = (&model.name, &model.version) else { return Ok(None) };
+    let sql =
+        "SELECT model, version, received, seen, published, data FROM card WHERE model = ?1 AND version = ?2";
+    db.prepare_cached(sql)?.query_row([name.as_str(), version.as_str()], read).optional()
+}
+
 fn read(row: &Row<'_>) -> rusqlite::Result<KeptCard> {
     Ok(KeptCard {
         model: row.get(0)?,

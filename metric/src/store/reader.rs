@@ -72,6 +72,14 @@ impl Reader {
         cards::load(&self.db).map_err(|why| WriteError::with_database(why, &self.path).into_error())
     }
 
+    /// What this model says of itself, if that is kept.
+    ///
+    /// # Errors
+    /// A database that cannot be read.
+    pub fn card(&self, model: &ModelId) -> anyhow::Result<Option<KeptCard>> {
+        cards::find(&self.db, model).map_err(|why| WriteError::with_database(why, &self.path).into_error())
+    }
+
     /// What is wrong, as far as the one who writes knows, or knew last.
     ///
     /// # Errors

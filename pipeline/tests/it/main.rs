@@ -18,6 +18,7 @@ mod days;
 mod disk;
 mod doors;
 mod erlang;
+mod evaluation;
 mod faults;
 mod feed;
 mod files;

@@ -122,7 +122,9 @@ fn feed(mut pipe: std::io::PipeWriter, goes_on: Arc<AtomicBool>) -> std::thread:
 async fn what_is_exported_is_clean_and_is_what_is_documented() {
     let broker = broker::turn().await;
     let services = Services::new(&broker.url);
-    let (model, metric) = (services.model(&[]), services.metric(&[]));
+    // Port 9 takes nothing.
+    let alerts = ["--alert", "mae > 1", "--alert-webhook", "http://127.0.0.1:9/"];
+    let (model, metric) = (services.model(&[]), services.metric(&alerts));
     model.ready().await;
     metric.ready().await;
     let (features, pipe) =
@@ -139,7 +141,7 @@ async fn what_is_exported_is_clean_and_is_what_is_documented() {
     let (logs, ledger) = (books.logs(), books.ledger());
     let ours = ["--logs", logs.to_str().unwrap(), "--ledger", ledger.to_str().unwrap(), "--data", "-"];
     let own = ["--model", "data/model.json", "--skip-bad", "--interval", "0s"];
-    let (pipeline, pipe) = Process::fed(&books, "pipeline", &[&ours[..], &own].concat());
+    let (pipeline, pipe) = Process::fed(&books, "pipeline", &[&ours[..], &own, &alerts].concat());
     let own_writer = feed(pipe, Arc::clone(&goes_on));
 
     for (process, name) in [
@@ -151,6 +153,12 @@ async fn what_is_exported_is_clean_and_is_what_is_documented() {
         (&pipeline, "pipeline_skipped_lines_total"),
         (&pipeline, "pipeline_out_of_range_total"),
         (&pipeline, "pipeline_r2"),
+        (&metric, "pipeline_label_lag_seconds"),
+        (&metric, "pipeline_drift_psi"),
+        (&metric, "pipeline_webhook_failures_total"),
+        (&pipeline, "pipeline_label_lag_seconds"),
+        (&pipeline, "pipeline_drift_psi"),
+        (&pipeline, "pipeline_webhook_failures_total"),
     ] {
         process.counts(name, |count| count != 0.0).await;
     }

@@ -248,6 +248,36 @@ impl Process {
         parsed.unwrap_or_else(|| panic!("{} answers GET {path} with {answer:?}", self.name))
     }
 
+    /// What its page answers as JSON, with the status.
+    pub async fn page(&self, path: &str) -> (u16, serde_json::Value) {
+        self.says("for programs http://").await;
+        let log = self.log();
+        let rest = log.rsplit("for programs http://").next().unwrap();
+        let address: String = rest.chars().take_while(|c| c.is_ascii_digit() || ".:".contains(*c)).collect();
+        let answer =
+            fetch(&address, path).await.unwrap_or_else(|why| panic!("{path} of {address}: {why}\n{log}"));
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{answer}"));
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, serde_json::from_str(body).unwrap_or_else(|why| panic!("{why}: {body}")))
+    }
+
+    /// Waits until its page has evaluated all that is committed, and returns the report.
+    pub async fn evaluated(&self, is_wanted: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
+        let start = Instant::now();
+        loop {
+            let (_, report) = self.page("/api/v1/report").await;
+            if is_wanted(&report) {
+                return report;
+            }
+            assert!(
+                start.elapsed() < Duration::from_secs(60),
+                "the report stays {report:#}:\n{}",
+                self.log()
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// Whether it runs or how it ended, for people. Its port closes a little before it ends.
     async fn whereabouts(&self) -> String {
         for _ in 0..100 {

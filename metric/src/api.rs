@@ -1,0 +1,226 @@
+//! The numbers over HTTP, as JSON: what `metric report`, `metric status` and `metric models` say, of the metric that runs.
+
+mod description;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use evaluation::report::{AlertReport, Moment, NoticeReport, Report, Verdict};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use shared::message::Name;
+use shared::printable::lines;
+use tokio::task::spawn_blocking;
+
+use crate::evaluator::Evaluated;
+use crate::export::parse_model;
+use crate::join::ModelId;
+use crate::{models, status, views};
+
+/// What the answers are made of.
+#[derive(Debug, Clone)]
+pub(crate) struct Source {
+    pub(crate) folder: PathBuf,
+    pub(crate) evaluated: Evaluated,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Problem {
+    /// What has happened, in a sentence.
+    error: String,
+}
+
+/// How the model is that serves, in a sentence.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Judgement {
+    /// The moment.
+    at: Moment,
+    /// The number of the last commit that is evaluated.
+    commit: i64,
+    /// How many commits are not evaluated yet.
+    behind: u64,
+    /// The verdict.
+    verdict: Verdict,
+}
+
+/// The alert rules.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Alerts {
+    /// How each stands, in the order in which they were given.
+    alerts: Vec<AlertReport>,
+    /// What was said of them last, the newest first.
+    notices: Vec<NoticeReport>,
+}
+
+/// Of which model something is asked.
+#[derive(Debug, Deserialize)]
+struct Wanted {
+    model: Option<String>,
+}
+
+impl Wanted {
+    fn read(query: Result<Query<Self>, QueryRejection>) -> Result<Option<ModelId>, Answer> {
+        let Query(Self { model }) = query.map_err(|why| Answer::bad(why.body_text()))?;
+        let read = |text: String| parse_model(&text).map_err(|why| Answer::bad(format!("model: {why}")));
+        model.map(read).transpose()
+    }
+}
+
+/// What is answered.
+enum Answer {
+    Json(String),
+    Text(String),
+    Problem(StatusCode, String),
+}
+
+impl Answer {
+    fn json(value: &impl Serialize) -> Self {
+        match serde_json::to_string(value) {
+            Ok(text) => Self::Json(text),
+            Err(why) => Self::Problem(StatusCode::INTERNAL_SERVER_ERROR, why.to_string()),
+        }
+    }
+
+    fn bad(why: String) -> Self {
+        Self::Problem(StatusCode::BAD_REQUEST, why)
+    }
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        const JSON: &str = "application/json";
+        let (status, kind, text) = match self {
+            Self::Json(text) => (StatusCode::OK, JSON, text),
+            Self::Text(text) => (StatusCode::OK, "text/plain; charset=utf-8", text),
+            Self::Problem(status, error) => {
+                // A problem is text, and that can always be said.
+                let text = serde_json::to_string(&Problem { error: lines(&error) }).unwrap_or_default();
+                (status, JSON, text)
+            }
+        };
+        let headers =
+            [(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-store"), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
+        let mut response = (status, headers, text).into_response();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+/// What is served under `/api/v1`, and the report as text at `/`.
+pub(crate) fn routes(source: Source) -> Router {
+    let elsewhere = async || {
+        let here = "nothing is here; /api/v1/openapi.json says what there is";
+        Answer::Problem(StatusCode::NOT_FOUND, here.to_owned())
+    };
+    let not_allowed = async || {
+        let only = "only GET and HEAD are answered: nothing can be changed here";
+        Answer::Problem(StatusCode::METHOD_NOT_ALLOWED, only.to_owned())
+    };
+    Router::new()
+        .route("/", get(text))
+        .route("/api/v1/verdict", get(verdict))
+        .route("/api/v1/report", get(report))
+        .route("/api/v1/alerts", get(alerts))
+        .route("/api/v1/account", get(account))
+        .route("/api/v1/models", get(model_list))
+        .route("/api/v1/openapi.json", get(openapi))
+        .fallback(elsewhere)
+        .method_not_allowed_fallback(not_allowed)
+        .with_state(source)
+}
+
+impl Source {
+    fn report(&self) -> Result<Arc<Report>, Answer> {
+        self.evaluated.report().ok_or_else(|| {
+            let behind = self.evaluated.behind();
+            let text = format!(
+                "what was recorded earlier is still being evaluated (commits to go: {behind}); try again in a second"
+            );
+            Answer::Problem(StatusCode::SERVICE_UNAVAILABLE, text)
+        })
+    }
+
+    /// Reads the database, which may take a moment.
+    async fn read(
+        self,
+        read: impl FnOnce(&PathBuf) -> anyhow::Result<Value> + Send + 'static,
+    ) -> Result<Answer, Answer> {
+        let problem = |why: String| Answer::Problem(StatusCode::INTERNAL_SERVER_ERROR, why);
+        match spawn_blocking(move || read(&self.folder)).await {
+            Ok(Ok(value)) => Ok(Answer::json(&value)),
+            Ok(Err(why)) => Err(problem(format!("{why:#}"))),
+            Err(why) => Err(problem(why.to_string())),
+        }
+    }
+}
+
+async fn text(State(source): State<Source>) -> Result<Answer, Answer> {
+    Ok(Answer::Text(views::text(&*source.report()?)))
+}
+
+/// Whether the model is well that serves, in a sentence, and what to do.
+async fn verdict(State(source): State<Source>) -> Result<Answer, Answer> {
+    let report = source.report()?;
+    let Report { at, commit, verdict, .. } = &*report;
+    let behind = source.evaluated.behind();
+    Ok(Answer::json(&Judgement { at: *at, commit: *commit, behind, verdict: verdict.clone() }))
+}
+
+/// How good the versions are, how late their labels, and what has changed: the value that all views show.
+async fn report(
+    State(source): State<Source>,
+    query: Result<Query<Wanted>, QueryRejection>,
+) -> Result<Answer, Answer> {
+    let wanted = Wanted::read(query)?;
+    let report = source.report()?;
+    let Some(model) = wanted else { return Ok(Answer::json(&*report)) };
+    let is_wanted = |name: Option<&str>, version: Option<&str>| {
+        let part = |text: Option<&str>| text.and_then(|text| Name::recorded(text).ok());
+        model.includes(&ModelId { name: part(name), version: part(version) })
+    };
+    let report = report.of(is_wanted);
+    if report.versions.is_empty() {
+        let why = format!("model {model} has predicted nothing that is kept");
+        return Err(Answer::Problem(StatusCode::NOT_FOUND, why));
+    }
+    Ok(Answer::json(&report))
+}
+
+/// How the alert rules stand, and what was said of them last.
+async fn alerts(State(source): State<Source>) -> Result<Answer, Answer> {
+    let report = source.report()?;
+    Ok(Answer::json(&Alerts { alerts: report.alerts.clone(), notices: report.notices.clone() }))
+}
+
+/// What became of everything that was received; as `metric status --json`.
+async fn account(State(source): State<Source>) -> Result<Answer, Answer> {
+    source.read(|folder| status::json(folder)).await
+}
+
+/// What the models say of themselves, with their whole cards; as `metric models --json`.
+async fn model_list(
+    State(source): State<Source>,
+    query: Result<Query<Wanted>, QueryRejection>,
+) -> Result<Answer, Answer> {
+    let wanted = Wanted::read(query)?;
+    source.read(move |folder| models::json(folder, wanted.as_ref())).await
+}
+
+/// The description of all this for programs.
+async fn openapi() -> Answer {
+    Answer::json(&description::openapi())
+}
+
+#[cfg(test)]
+mod tests;

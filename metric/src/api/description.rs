@@ -1,0 +1,92 @@
+//! The description of the API for programs: OpenAPI 3.1, whose schemas are made from the types that are answered.
+
+use evaluation::report::Report;
+use schemars::generate::SchemaSettings;
+use serde_json::{Value, json};
+
+use super::{Alerts, Judgement, Problem};
+
+const MODEL: &str =
+    "Only this model, NAME, or this version of it, NAME@VERSION; `-` is a model that did not give its name.";
+const EVALUATING: &str = "What was recorded earlier is still being evaluated; try again in a second.";
+
+/// The description.
+pub(super) fn openapi() -> Value {
+    let settings = SchemaSettings::draft2020_12().for_serialize();
+    let settings = settings.with(|settings| settings.definitions_path = "/components/schemas".into());
+    let mut schemas = settings.into_generator();
+    let verdict = schemas.subschema_for::<Judgement>();
+    let report = schemas.subschema_for::<Report>();
+    let alerts = schemas.subschema_for::<Alerts>();
+    let problem = schemas.subschema_for::<Problem>().to_value();
+
+    let content = |schema: Value| json!({ "application/json": { "schema": schema } });
+    let object = || json!({ "type": "object" });
+    let answer =
+        |description: &str, schema: Value| json!({ "description": description, "content": content(schema) });
+    let problem = |description: &str| answer(description, problem.clone());
+    let model = json!([{ "name": "model", "in": "query", "required": false, "description": MODEL, "schema": { "type": "string" } }]);
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "metric",
+            "description": "How good the model is right now, whether that number can be trusted, and what has changed. Read-only.",
+            "license": { "name": "MIT", "identifier": "MIT" },
+            "version": env!("CARGO_PKG_VERSION"),
+        },
+        "servers": [{ "url": "/" }],
+        "paths": {
+            "/api/v1/verdict": { "get": {
+                "operationId": "verdict",
+                "summary": "Whether the model is well that serves, in a sentence, and what to do.",
+                "responses": {
+                    "200": answer("The verdict.", verdict.to_value()),
+                    "503": problem(EVALUATING),
+                },
+            }},
+            "/api/v1/report": { "get": {
+                "operationId": "report",
+                "summary": "How good the versions are, how late their labels, and what has changed: as `metric report --json`.",
+                "parameters": model,
+                "responses": {
+                    "200": answer("The report.", report.to_value()),
+                    "400": problem("The parameter is no name of a model."),
+                    "404": problem("No such model has predicted anything that is kept."),
+                    "503": problem(EVALUATING),
+                },
+            }},
+            "/api/v1/alerts": { "get": {
+                "operationId": "alerts",
+                "summary": "How the alert rules stand, and what was said of them last.",
+                "responses": {
+                    "200": answer("The rules.", alerts.to_value()),
+                    "503": problem(EVALUATING),
+                },
+            }},
+            "/api/v1/account": { "get": {
+                "operationId": "account",
+                "summary": "What became of everything that was received: as `metric status --json`.",
+                "responses": {
+                    "200": answer("The account.", object()),
+                    "500": problem("The records cannot be read."),
+                },
+            }},
+            "/api/v1/models": { "get": {
+                "operationId": "models",
+                "summary": "What the models say of themselves, with their whole cards: as `metric models --json`.",
+                "parameters": model,
+                "responses": {
+                    "200": answer("The models.", object()),
+                    "400": problem("The parameter is no name of a model."),
+                    "500": problem("The records cannot be read."),
+                },
+            }},
+            "/api/v1/openapi.json": { "get": {
+                "operationId": "openapi",
+                "summary": "This description.",
+                "responses": { "200": answer("OpenAPI 3.1.", object()) },
+            }},
+        },
+        "components": { "schemas": schemas.definitions() },
+    })
+}

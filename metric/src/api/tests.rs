@@ -1,0 +1,167 @@
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+
+use serde_json::json;
+use shared::clock::{Clock, Hand, Timestamp};
+use shared::http::{Limits, Listener, Server};
+use shared::message::{Name, RowId};
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::account::Rejected;
+use crate::arrival::{Arrival, ArrivalKind, Origin};
+use crate::evaluation_options::EvaluationOptions;
+use crate::evaluator::{self, Plan};
+use crate::store::{CommitTime, Limits as Bounds, Store};
+
+struct Served {
+    address: SocketAddr,
+    evaluated: Evaluated,
+    _server: Server,
+    _task: JoinHandle<()>,
+}
+
+/// Serves the records of a folder.
+async fn serve(folder: &Path, store: &Store) -> Served {
+    let settings = EvaluationOptions::default().settings(std::time::Duration::from_secs(3600), None);
+    let rules = vec!["mae{window=30} > 0.5 for 1".parse().unwrap()];
+    let plan = Plan { folder: folder.to_owned(), settings, rules, webhook: None };
+    let clock = Clock::Manual(Hand::at(Timestamp(1_000_000)));
+    let (evaluated, task) = evaluator::start(plan, store.commits(), clock);
+    let limits = Limits { connections: 8, ..crate::page::LIMITS };
+    let local = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+    let listener = Listener::bind("the page", local, limits).await.unwrap();
+    let address = listener.address().unwrap();
+    let source = Source { folder: folder.to_owned(), evaluated: evaluated.clone() };
+    let server = listener.serve(routes(source)).unwrap();
+    Served { address, evaluated, _server: server, _task: task }
+}
+
+/// The status, the headers that matter, and the body.
+async fn ask(address: SocketAddr, method: &'static str, path: &str) -> (u16, String, String) {
+    let url = format!("http://{address}{path}");
+    let asked = move || {
+        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let request = ureq::http::Request::builder().method(method).uri(url).body(()).unwrap();
+        let mut answer = agent.run(request).unwrap();
+        let kind = answer.headers()["content-type"].to_str().unwrap().to_owned();
+        assert_eq!(answer.headers()["cache-control"], "no-store");
+        assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
+        (answer.status().as_u16(), kind, answer.body_mut().read_to_string().unwrap())
+    };
+    spawn_blocking(asked).await.unwrap()
+}
+
+async fn get_json(address: SocketAddr, path: &str, status: u16) -> Value {
+    let (found, kind, body) = ask(address, "GET", path).await;
+    assert_eq!((found, kind.as_str()), (status, "application/json"), "{path}: {body}");
+    serde_json::from_str(&body).unwrap()
+}
+
+fn rows(version: &str, count: i64) -> Vec<Arrival> {
+    let row = |number: i64| {
+        let id = RowId::parse(&format!("{version}-{number}")).ok();
+        let model = ModelId { name: Name::parse("m").ok(), version: Name::parse(version).ok() };
+        let published_at = Some(Timestamp(number * 1000));
+        let arrival = |kind, value| Arrival { id: id.clone(), kind, value, published_at };
+        let label = f64::from(i32::try_from(number % 5).unwrap());
+        [
+            arrival(ArrivalKind::Prediction(Origin::from(model)), label + 1.0),
+            arrival(ArrivalKind::Label, label),
+        ]
+    };
+    (1..=count).flat_map(row).collect()
+}
+
+fn record(store: &mut Store, arrivals: &[Arrival]) {
+    let time = CommitTime { wall: Timestamp(900_000), age: 0 };
+    store.record(arrivals, Rejected::default(), time, &Bounds::default()).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_path_answers_what_the_commands_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mut store = Store::open(folder).unwrap();
+    record(&mut store, &rows("v1", 40));
+    record(&mut store, &rows("v2", 50));
+    let served = serve(folder, &store).await;
+    let address = served.address;
+    while served.evaluated.report().is_none_or(|report| report.commit < 2) {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    let whole = get_json(address, "/api/v1/report", 200).await;
+    assert_eq!(whole, serde_json::to_value(&*served.evaluated.report().unwrap()).unwrap());
+    let versions = |report: &Value| {
+        let versions = report["versions"].as_array().unwrap().iter();
+        versions.map(|version| version["version"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(versions(&whole), ["v1", "v2"]);
+    assert_eq!(whole["verdict"]["version"], 1);
+    for (asked, has, spoken_of) in
+        [("m", vec!["v1", "v2"], json!(1)), ("m@v1", vec!["v1"], json!(null)), ("m@v2", vec!["v2"], json!(0))]
+    {
+        let report = get_json(address, &format!("/api/v1/report?model={asked}"), 200).await;
+        assert_eq!(
+            (versions(&report), &report["verdict"]["version"]),
+            (has.iter().map(ToString::to_string).collect(), &spoken_of)
+        );
+    }
+    let verdict = get_json(address, "/api/v1/verdict", 200).await;
+    assert_eq!(
+        (&verdict["verdict"], &verdict["commit"], &verdict["behind"]),
+        (&whole["verdict"], &json!(2), &json!(0))
+    );
+    let alerts = get_json(address, "/api/v1/alerts", 200).await;
+    assert_eq!((&alerts["alerts"], &alerts["alerts"][0]["state"]), (&whole["alerts"], &json!("firing")));
+    let account = get_json(address, "/api/v1/account", 200).await;
+    assert_eq!(account, status::json(folder).unwrap());
+    let models = get_json(address, "/api/v1/models", 200).await;
+    assert_eq!(models["models"].as_array().unwrap().len(), 2);
+    let one = get_json(address, "/api/v1/models?model=m@v2", 200).await;
+    assert_eq!(one["models"].as_array().unwrap().len(), 1);
+    let (status, kind, text) = ask(address, "GET", "/").await;
+    assert_eq!((status, kind.as_str()), (200, "text/plain; charset=utf-8"));
+    assert!(text.contains("m@v2, predicts since"), "{text}");
+    // All that is described is there, and all that is there is described.
+    let description = get_json(address, "/api/v1/openapi.json", 200).await;
+    let paths = description["paths"].as_object().unwrap();
+    assert_eq!(paths.len(), 6);
+    for path in paths.keys() {
+        assert_eq!(ask(address, "GET", path).await.0, 200, "{path}");
+        assert_eq!(ask(address, "HEAD", path).await.0, 200, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_answered_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mut store = Store::open(folder).unwrap();
+    record(&mut store, &rows("v1", 3));
+    // Where its state cannot be read, the evaluation does not begin.
+    std::fs::create_dir(folder.join(evaluator::saved::FILE)).unwrap();
+    let served = serve(folder, &store).await;
+    for path in ["/", "/api/v1/report", "/api/v1/report?model=m", "/api/v1/verdict", "/api/v1/alerts"] {
+        let why = get_json(served.address, path, 503).await;
+        let expected =
+            "what was recorded earlier is still being evaluated (commits to go: 1); try again in a second";
+        assert_eq!(why, json!({ "error": expected }), "{path}");
+    }
+    for (method, path, status, said) in [
+        ("GET", "/api/v1/report?model=", 400, "model: "),
+        ("GET", "/api/v1/report?model=%1b%5b2J", 400, "model: "),
+        ("GET", "/api/v1/report?model=a&model=b", 400, "duplicate field"),
+        ("GET", "/api/v2", 404, "nothing is here; /api/v1/openapi.json says what there is"),
+        ("POST", "/api/v1/report", 405, "only GET and HEAD are answered"),
+        ("DELETE", "/api/v1/models", 405, "only GET and HEAD are answered"),
+    ] {
+        let (found, kind, body) = ask(served.address, method, path).await;
+        let why: Value = serde_json::from_str(&body).unwrap();
+        let why = why["error"].as_str().unwrap();
+        assert_eq!((found, kind.as_str()), (status, "application/json"), "{path}: {why}");
+        assert!(why.contains(said) && !why.contains('\u{1b}'), "{path}: {why}");
+    }
+    assert_eq!(get_json(served.address, "/api/v1/account", 200).await["labels"]["received"], 3);
+    assert_eq!(get_json(served.address, "/api/v1/models?model=nobody", 200).await["models"], json!([]));
+}

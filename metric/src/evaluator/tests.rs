@@ -1,0 +1,207 @@
+use evaluation::report::{Moment, ReferenceKind};
+use shared::card::Card;
+use shared::clock::{Hand, Timestamp};
+use shared::message::{Name, RowId};
+use tempfile::TempDir;
+
+use super::*;
+use crate::account::Rejected;
+use crate::arrival::{Arrival, ArrivalKind, Origin};
+use crate::follow::Next;
+use crate::join::ModelId;
+use crate::store::{CommitTime, History, Limits, ReceivedCard, Store};
+
+const SECOND: i64 = 1000;
+
+/// Records, and the time at which the next rows come.
+struct Books {
+    folder: TempDir,
+    store: Store,
+    hand: Arc<Hand>,
+    rows: i64,
+}
+
+impl Books {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        Self { folder, store, hand: Hand::at(Timestamp(0)), rows: 0 }
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp((self.rows + 1) * SECOND)
+    }
+
+    /// Rows with their labels, a second and a commit each.
+    fn add(&mut self, rows: i64, error: f64) {
+        for _ in 0..rows {
+            let now = self.now();
+            self.rows += 1;
+            let id = RowId::parse(&format!("row-{}", self.rows)).ok();
+            let model = ModelId { name: Name::parse("m").ok(), version: Name::parse("v1").ok() };
+            let y_true = f64::from(i32::try_from(self.rows % 7).unwrap());
+            let origin = Origin { vector: Some(vec![y_true, 2.0].into()), ..Origin::from(model) };
+            let arrival = |kind, value| Arrival { id: id.clone(), kind, value, published_at: Some(now) };
+            let both = [
+                arrival(ArrivalKind::Prediction(origin), y_true + error),
+                arrival(ArrivalKind::Label, y_true),
+            ];
+            let time = CommitTime { wall: now, age: now.0 };
+            self.store.record(&both, Rejected::default(), time, &Limits::default()).unwrap();
+        }
+        self.hand.set_wall(self.now());
+    }
+
+    fn add_card(&mut self) {
+        let json = r#"{"card":1,"kind":"model","model":"m","version":"v1","features":["a","b"],"reference":{"features":[
+            {"edges":[0,2,4,6],"counts":[40,40,40]},{"edges":[0,1,4],"counts":[60,60]}]}}"#;
+        let card = ReceivedCard { card: Card::read(json.as_bytes()).unwrap(), published_at: None };
+        self.store.keep_cards(&[card], self.now()).unwrap();
+    }
+
+    fn plan(&self, rules: &[&str]) -> Plan {
+        let settings = Settings { window: 50, period: 100 * SECOND, horizon: 1000 * SECOND, versions: 20 };
+        let rules = rules.iter().map(|rule| rule.parse().unwrap()).collect();
+        Plan { folder: self.folder.path().to_owned(), settings, rules, webhook: None }
+    }
+
+    fn start(&self, rules: &[&str]) -> (Evaluated, JoinHandle<()>) {
+        start(self.plan(rules), self.store.commits(), Clock::Manual(Arc::clone(&self.hand)))
+    }
+
+    /// All that is recorded, evaluated at once.
+    fn replay(&self, rules: &[&str], at: Moment) -> Report {
+        let Plan { folder, settings, rules, .. } = self.plan(rules);
+        let mut evaluation = Evaluation::new(settings, rules);
+        let mut bases = Bases::open(&folder).unwrap();
+        let mut history = History::open(&folder).unwrap();
+        loop {
+            let page = history.read(evaluation.commit() + 1, Interest::Everything).unwrap();
+            if page.is_empty() {
+                break;
+            }
+            page.iter().for_each(|next| _ = evaluate::tell(&mut evaluation, next, &mut bases).unwrap());
+        }
+        evaluation.report(at.0, |_, _| true)
+    }
+
+    /// Ends the records: there will be no more commits.
+    async fn end(self, task: JoinHandle<()>) -> TempDir {
+        drop(self.store);
+        task.await.unwrap();
+        self.folder
+    }
+}
+
+/// The first report that has everything up to this commit.
+async fn report(evaluated: &Evaluated, commit: i64) -> Arc<Report> {
+    let mut reports = evaluated.report.clone();
+    let has = |report: &Option<Arc<Report>>| report.as_ref().is_some_and(|report| report.commit >= commit);
+    reports.wait_for(has).await.unwrap().clone().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_committed_is_evaluated_and_a_start_goes_on_from_what_was_saved() {
+    let rules = ["mae{window=30} > 1.5 for 1"];
+    let mut books = Books::new();
+    books.add(200, 1.0);
+    let (evaluated, task) = books.start(&rules);
+    let live = report(&evaluated, 200).await;
+    assert_eq!(*live, books.replay(&rules, live.at));
+    assert_eq!(evaluated.behind(), 0);
+    books.add(100, 2.0);
+    let live = report(&evaluated, 300).await;
+    assert_eq!(*live, books.replay(&rules, live.at));
+    assert_eq!((live.alerts[0].state, live.notices.len()), (State::Firing, 1));
+    let folder = books.end(task).await;
+    let saved = saved::read(folder.path()).unwrap().unwrap();
+    assert_eq!(saved.commit(), 300);
+
+    // What was there before is not read again: it could not be, for it is damaged.
+    let store = Store::open(folder.path()).unwrap();
+    let mut books = Books { folder, store, hand: Hand::at(Timestamp(300 * SECOND)), rows: 300 };
+    books.add(1, 2.0);
+    let at = Moment(books.now().0);
+    let whole = books.replay(&rules, at);
+    damage_first_block(books.folder.path());
+    let (evaluated, task) = books.start(&rules);
+    let live = report(&evaluated, 301).await;
+    assert_eq!((live.at, &*live), (at, &whole));
+    books.end(task).await;
+}
+
+/// Makes the history unreadable from its beginning on.
+fn damage_first_block(folder: &std::path::Path) {
+    let db = rusqlite::Connection::open(crate::store::schema::path(folder)).unwrap();
+    let changed = db
+        .execute(
+            "UPDATE journal SET data = zeroblob(length(data)) WHERE rowid = (SELECT min(rowid) FROM journal)",
+            [],
+        )
+        .unwrap();
+    assert_eq!(changed, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_asked_otherwise_is_evaluated_anew() {
+    let mut books = Books::new();
+    books.add(60, 1.0);
+    let (evaluated, task) = books.start(&[]);
+    report(&evaluated, 60).await;
+    let folder = books.end(task).await;
+    let store = Store::open(folder.path()).unwrap();
+    let books = Books { folder, store, hand: Hand::at(Timestamp(61 * SECOND)), rows: 60 };
+    let rules = ["mae{window=30} > 0.5 for 1"];
+    let (evaluated, task) = books.start(&rules);
+    let live = report(&evaluated, 60).await;
+    assert_eq!(*live, books.replay(&rules, live.at));
+    assert_eq!(live.alerts[0].state, State::Firing);
+    books.end(task).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_card_that_comes_late_counts_from_then_on_live_and_later() {
+    let mut books = Books::new();
+    let (evaluated, task) = books.start(&[]);
+    books.add(40, 1.0);
+    let before = report(&evaluated, 40).await;
+    let name = |report: &Report| {
+        let feature = &report.versions[0].drift.features[0];
+        (feature.name.clone(), feature.reference, feature.rows)
+    };
+    assert_eq!(name(&before), ("feature_1".into(), ReferenceKind::FirstRows, 40));
+    books.add_card();
+    books.add(10, 1.0);
+    let after = report(&evaluated, 50).await;
+    assert_eq!(name(&after), ("a".into(), ReferenceKind::ModelFile, 10));
+    assert_eq!(after.versions[0].rows.labelled, 50);
+    assert_eq!(*after, books.replay(&[], after.at));
+    books.end(task).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_records_cannot_be_read_it_waits_and_goes_on() {
+    let mut books = Books::new();
+    books.add(5, 1.0);
+    let folder = books.folder.path();
+    // The state's name is taken by a folder, which cannot be read.
+    std::fs::create_dir(folder.join(saved::FILE)).unwrap();
+    let (evaluated, task) = books.start(&[]);
+    assert!(tokio::time::timeout(Duration::from_secs(2), report(&evaluated, 5)).await.is_err());
+    // It ends at once when there is nothing more to come, though it waits.
+    let begin = Instant::now();
+    let folder = books.end(task).await;
+    assert!(begin.elapsed() < AGAIN, "{:?}", begin.elapsed());
+    drop(folder);
+}
+
+#[test]
+fn gaps_are_told() {
+    let mut books = Books::new();
+    books.add(3, 1.0);
+    let Plan { folder, settings, rules, .. } = books.plan(&[]);
+    let mut evaluation = Evaluation::new(settings, rules);
+    let mut bases = Bases::open(&folder).unwrap();
+    _ = evaluate::tell(&mut evaluation, &Next::Gap { first: 1, last: 2 }, &mut bases).unwrap();
+    assert_eq!((evaluation.commit(), evaluation.is_all_forgotten()), (2, true));
+}
