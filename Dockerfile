@@ -63,8 +63,9 @@ COPY --chmod=644 data/diabetes.csv data/model.json /app/data/
 COPY --from=build --chown=65532:65532 /out/logs/ /app/logs/
 WORKDIR /app
 USER 65532:65532
-ENV PIPELINE_ADMIN_ADDR=0.0.0.0:9100
-EXPOSE 9100
+ENV PIPELINE_ADMIN_ADDR=0.0.0.0:9100 \
+    PIPELINE_PAGE_ADDR=0.0.0.0:5000
+EXPOSE 9100 5000
 # Every program has this command; compose names the right one for each service.
 HEALTHCHECK --interval=5s --timeout=3s --start-period=10s CMD ["pipeline", "healthcheck"]
 CMD ["pipeline"]

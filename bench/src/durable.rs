@@ -1,6 +1,5 @@
 //! `durable`: `metric` alone, its messages in memory, beside a loop that only inserts into SQLite.
 
-use std::path::Path;
 use std::time::Instant;
 
 use metric::MetricOptions;
@@ -31,7 +30,8 @@ pub(crate) fn run(rows: u64, rounds: usize) -> anyhow::Result<()> {
         inserts::insert(folder.path(), &ids)?;
         let insert = rows as f64 / start.elapsed().as_secs_f64();
         let folder = scratch()?;
-        let metric = record(folder.path(), rows)?;
+        let options = MetricOptions { no_evaluation: true, ..MetricOptions::in_folder(folder.path()) };
+        let metric = record(options, rows, 0)?;
         println!("{round:>5} | {insert:>8.0} | {metric:>8.0} | {:.2}", metric / insert);
         inserts.push(insert);
         metrics.push(metric);
@@ -41,10 +41,16 @@ pub(crate) fn run(rows: u64, rounds: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What a row was predicted from: other numbers in each row, spread evenly.
+fn vector(row: u64, features: usize) -> Option<Box<[f64]>> {
+    let number = |feature: usize| ((row * 7919 + feature as u64 * 104_729) % 10_007) as f64 / 10_007.0;
+    (features > 0).then(|| (0..features).map(number).collect())
+}
+
 const AT: Timestamp = Timestamp(1_795_194_245_123);
 
-/// `metric` on the in-memory transport, until every row is recorded.
-fn record(folder: &Path, rows: u64) -> anyhow::Result<f64> {
+/// `metric` on the in-memory transport, until every row is recorded: rows per second. Predictions say their `features`.
+pub(crate) fn record(options: MetricOptions, rows: u64, features: usize) -> anyhow::Result<f64> {
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
         let transport = Transport::in_memory();
@@ -52,7 +58,6 @@ fn record(folder: &Path, rows: u64) -> anyhow::Result<f64> {
         let context =
             Context { transport: transport.clone(), stop: stop.clone(), readiness: Readiness::default() };
         let publisher = transport.publisher("bench", &stop, &context.readiness);
-        let options = MetricOptions::in_folder(folder);
         let (count, mut recorded) = watch::channel(0);
         let start = Instant::now();
         let metric = tokio::spawn(metric::run(context, options, Clock::System, count));
@@ -61,7 +66,7 @@ fn record(folder: &Path, rows: u64) -> anyhow::Result<f64> {
             let version = Name::parse("3fa9c1d2e4b5").map_err(anyhow::Error::msg)?;
             for first in (0..rows).step_by(usize::try_from(BATCH)?) {
                 let mut batch: Vec<Outgoing> = Vec::new();
-                for _ in first..rows.min(first + BATCH) {
+                for row in first..rows.min(first + BATCH) {
                     let key = Key::Property(RowId::unique());
                     let label = Label { key: key.clone(), value: 151.5, published_at: None };
                     let prediction = Prediction {
@@ -71,7 +76,7 @@ fn record(folder: &Path, rows: u64) -> anyhow::Result<f64> {
                         model_version: Some(version.clone()),
                         published_at: None,
                         features_published_at: None,
-                        vector: None,
+                        vector: vector(row, features),
                     };
                     let messages: [Outgoing; 2] = [label.encode("bench", AT), prediction.encode("bench", AT)];
                     batch.extend(messages);

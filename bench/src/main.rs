@@ -1,11 +1,12 @@
 //! The program `bench`: measures the release binaries that lie beside it.
 //!
 //! `broker` compares them with [`bare`], the same messages moved by the client library alone; `latency` asks how long a row takes. `memory`, `record`,
-//! `durable`, `late`, `models` and `start` need no broker. README.md has the figures.
+//! `durable`, `evaluation`, `late`, `models` and `start` need no broker. README.md has the figures.
 
 mod bare;
 mod broker;
 mod durable;
+mod evaluation;
 mod figures;
 mod flow;
 mod inserts;
@@ -81,6 +82,15 @@ enum Command {
         rows: u64,
         /// How often each is measured.
         #[arg(long, default_value_t = 3)]
+        rounds: usize,
+    },
+    /// What the evaluation costs `metric` while it records, and how soon a start has what was evaluated before.
+    Evaluation {
+        /// Rows in each run.
+        #[arg(long, default_value_t = 200_000)]
+        rows: u64,
+        /// How often each is measured.
+        #[arg(long, default_value_t = 5)]
         rounds: usize,
     },
     /// Processor time of a row in the records alone, in one thread, beside that of a loop that only inserts into SQLite.
@@ -160,6 +170,7 @@ fn main() -> anyhow::Result<()> {
         Command::Latency { amqp, rates, seconds } => latency::run(&amqp.amqp_url, &rates, seconds),
         Command::Memory { rows, rounds } => memory::run(rows, rounds),
         Command::Durable { rows, rounds } => durable::run(rows, rounds),
+        Command::Evaluation { rows, rounds } => evaluation::run(rows, rounds),
         Command::Record { rows, rounds, groups, ids } => record::run(rows, rounds, &groups, &ids),
         Command::Late { pending, scored, labels } => late::run(pending, scored, labels),
         Command::Join { folder } => late::join(&folder),

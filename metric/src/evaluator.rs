@@ -171,7 +171,9 @@ impl Evaluator {
                 }
                 next = following.next() => next?,
             };
-            let Some(next) = next else {
+            // A stop does not wait for somebody who is far behind.
+            let left_off = self.commits.have_ended() && self.behind(&course.evaluation) > NEAR;
+            let Some(next) = next.filter(|_| !left_off) else {
                 self.tell(&course.evaluation);
                 return Ok(());
             };
@@ -190,7 +192,7 @@ impl Evaluator {
     fn tick(&mut self, course: &mut Course, begun: &mut BTreeMap<String, i64>) {
         let commit = course.evaluation.commit();
         if self.firing.is_none() {
-            if self.commits.last() - commit > NEAR {
+            if self.behind(&course.evaluation) > NEAR {
                 self.save_if_due(course);
                 return;
             }
@@ -201,6 +203,11 @@ impl Evaluator {
             self.tell(&course.evaluation);
         }
         self.save_if_due(course);
+    }
+
+    /// How many commits are not evaluated yet.
+    fn behind(&self, evaluation: &Evaluation) -> i64 {
+        self.commits.last() - evaluation.commit()
     }
 
     /// Says how the rules stand after what was recorded earlier: those that fire, and those that did when the state was saved and

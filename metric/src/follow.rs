@@ -131,6 +131,12 @@ impl Commits {
         self.shared.cards.load(Ordering::Acquire)
     }
 
+    /// Whether there will be no more commits.
+    #[must_use]
+    pub fn have_ended(&self) -> bool {
+        self.last.has_changed().is_err()
+    }
+
     /// Waits until there will be no more commits.
     pub async fn ended(&self) {
         let mut last = self.last.clone();

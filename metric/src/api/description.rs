@@ -8,6 +8,8 @@ use super::{Alerts, Judgement, Problem};
 
 const MODEL: &str =
     "Only this model, NAME, or this version of it, NAME@VERSION; `-` is a model that did not give its name.";
+/// What `parse_model` takes: each part begins with a letter, a digit or _, or is a dash alone.
+const NAMED: &str = "^(-|[A-Za-z0-9_][A-Za-z0-9_.-]{0,63})(@(-|[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}))?$";
 const EVALUATING: &str = "What was recorded earlier is still being evaluated; try again in a second.";
 
 /// The description.
@@ -25,7 +27,7 @@ pub(super) fn openapi() -> Value {
     let answer =
         |description: &str, schema: Value| json!({ "description": description, "content": content(schema) });
     let problem = |description: &str| answer(description, problem.clone());
-    let model = json!([{ "name": "model", "in": "query", "required": false, "description": MODEL, "schema": { "type": "string" } }]);
+    let model = json!([{ "name": "model", "in": "query", "required": false, "description": MODEL, "schema": { "type": "string", "pattern": NAMED } }]);
     json!({
         "openapi": "3.1.0",
         "info": {

@@ -195,6 +195,25 @@ async fn where_the_records_cannot_be_read_it_waits_and_goes_on() {
     drop(folder);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_does_not_wait_for_what_is_far_behind_and_the_next_start_goes_on() {
+    let mut books = Books::new();
+    books.add(4 * NEAR, 1.0);
+    let commits = books.store.commits();
+    let plan = books.plan(&[]);
+    drop(books.store);
+    let (evaluated, task) = start(plan, commits, Clock::Manual(Arc::clone(&books.hand)));
+    task.await.unwrap();
+    let (has, all) = (evaluated.commit.load(Ordering::Relaxed), 4 * NEAR);
+    assert!(has < all, "{has}");
+    let store = Store::open(books.folder.path()).unwrap();
+    let books = Books { store, ..books };
+    let (evaluated, task) = books.start(&[]);
+    let live = report(&evaluated, all).await;
+    assert_eq!(*live, books.replay(&[], live.at));
+    books.end(task).await;
+}
+
 #[test]
 fn gaps_are_told() {
     let mut books = Books::new();

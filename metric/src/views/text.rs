@@ -55,6 +55,12 @@ pub(crate) fn text(report: &Report) -> String {
     if !others.is_empty() {
         text += &format!("\nOther versions\n{}", other_versions(report, &others));
     }
+    if report.older_versions > 0 {
+        text += &format!(
+            "\n{} older versions are not looked at any more; `metric report --model NAME@VERSION` shows one.\n",
+            report.older_versions
+        );
+    }
     text
 }
 

@@ -10,6 +10,7 @@ use crate::{Document, repository};
 /// Flags of other programs that the documents show, and whose they are.
 const OTHERS: [(&str, &str); 8] = [
     ("--build", "docker compose up"),
+    ("--profile", "docker compose"),
     ("--features", "cargo; model convert has it too"),
     ("--peers", "scripts/test"),
     ("--release", "cargo"),

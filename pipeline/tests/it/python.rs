@@ -309,3 +309,33 @@ async fn exchange(services: Services, kind: &str, key: &str, form: &[&str], repl
         assert_eq!(model.exit(PATIENCE).await, Some(0), "{case}: {}", model.log());
     }
 }
+
+/// What `metric` says over HTTP, held to what others' tools say of it: see `api.py`.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_api_says_is_described_and_is_what_pandas_finds_in_the_records() {
+    let (broker, services) = setup().await;
+    let (model, metric) = (services.model(&[]), services.metric(&[]));
+    model.ready().await;
+    metric.ready().await;
+    let delay = std::env::var("API_LABEL_DELAY").unwrap_or_else(|_| "exponential:2s".to_owned());
+    let rows = ["--count", "1500", "--interval", "5ms", "--label-missing", "5%", "--seed", "15"];
+    let mut features = services.features(&[&rows[..], &["--label-delay", &delay]].concat());
+    let long = Duration::from_secs(600);
+    assert_eq!(features.exit(long).await, Some(0), "{}", features.log());
+    broker.emptied().await;
+    let log = features.log();
+    let said = log.split("published 1500 rows and ").nth(1).and_then(|rest| rest.split(' ').next());
+    let labelled: usize = said.unwrap_or_else(|| panic!("{log}")).parse().unwrap();
+    assert!((1350..1500).contains(&labelled), "{labelled}");
+    services.books.wait_for_rows(labelled).await;
+    metric.evaluated(|report| report["versions"][0]["rows"]["labelled"] == labelled).await;
+    metric.says("for programs http://").await;
+    let log = metric.log();
+    let page = log.rsplit("for programs ").next().unwrap().split("/api").next().unwrap().to_owned();
+    let python = std::env::var("TEST_PYTHON").unwrap();
+    let mut command = tokio::process::Command::new(python);
+    command.arg(repository("pipeline/tests/python/api.py")).arg(page).arg(services.books.logs());
+    let mut script = Process::spawn(&services.books, "api.py", command);
+    assert_eq!(script.exit(long).await, Some(0), "{}", script.log());
+    println!("{}", script.log());
+}
