@@ -8,10 +8,11 @@ use crate::reference::programs;
 use crate::{Document, repository};
 
 /// Flags of other programs that the documents show, and whose they are.
-const OTHERS: [(&str, &str); 8] = [
+const OTHERS: [(&str, &str); 10] = [
     ("--build", "docker compose up"),
     ("--profile", "docker compose"),
     ("--features", "cargo; model convert has it too"),
+    ("--live", "scripts/check-monitoring"),
     ("--peers", "scripts/test"),
     ("--release", "cargo"),
     ("--rounds", "bench"),

@@ -27,6 +27,7 @@ mod hostile;
 mod kills;
 mod links;
 mod metrics;
+mod monitoring;
 mod one_process;
 mod parked;
 mod poison;
