@@ -119,7 +119,7 @@ fn memory() -> anyhow::Result<()> {
                 evaluation.scored(version, &complete);
             }
         }
-        _ = evaluation.committed(number, number * 100);
+        evaluation.committed(number, number * 100);
     }
     let begin = Instant::now();
     let report = evaluation.report(number * 100, |_, _| true);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::alert::{Notice, Rule, Window};
+use crate::alert::{Rule, Window};
 use crate::basis::Basis;
 use crate::report::{AlertReport, Gap, Moment, Report};
 use crate::rules::Rules;
@@ -156,6 +156,12 @@ impl Evaluation {
         self.rules.rules()
     }
 
+    /// Of nothing yet, with the same choices and rules.
+    #[must_use]
+    pub fn anew(&self) -> Self {
+        Self::new(self.kept.settings, self.rules().cloned().collect())
+    }
+
     /// The number of the last commit that was told of; 0 before the first one.
     #[must_use]
     pub fn commit(&self) -> i64 {
@@ -233,6 +239,7 @@ impl Evaluation {
         let remembered = row.prediction.and_then(|number| self.waiting.take(number));
         let is_counted = self.was_told(row.prediction);
         if let Some(version) = self.versions.of_number(version) {
+            let is_counted = is_counted && row.prediction.is_none_or(|number| version.was_told(number));
             version.scored(row, remembered.as_ref(), is_counted);
         }
     }
@@ -248,17 +255,17 @@ impl Evaluation {
         if !self.was_told(Some(prediction)) {
             return;
         }
-        if let Some(version) = self.versions.of_number(version) {
+        let version = self.versions.of_number(version).filter(|version| version.was_told(prediction));
+        if let Some(version) = version {
             version.expired(at);
         }
     }
 
-    /// All events of the commit with this number, which was made at this time, were told of. Returns what is to be said of the
-    /// rules.
-    pub fn committed(&mut self, number: i64, at: i64) -> Vec<Notice> {
+    /// All events of the commit with this number, which was made at this time, were told of.
+    pub fn committed(&mut self, number: i64, at: i64) {
         self.commit = number;
         self.committed_at = Some(at);
-        self.rules.look(&self.versions, at)
+        self.rules.look(&self.versions, at);
     }
 
     /// How the rules stand at the last commit, in the order in which they were given.

@@ -26,17 +26,21 @@ impl Rules {
     }
 
     /// Looks at those that are due, after what has come up to now.
-    pub(crate) fn look(&mut self, versions: &Versions, now: i64) -> Vec<Notice> {
-        self.look_if(versions, now, false)
+    pub(crate) fn look(&mut self, versions: &Versions, now: i64) {
+        self.look_if(versions, now, false);
     }
 
     /// The same for somebody who asks now: rules that are looked at once a minute do not wait for it.
     pub(crate) fn look_now(&mut self, versions: &Versions, now: i64) {
-        _ = self.look_if(versions, now, true);
+        let silent: std::collections::BTreeSet<i64> =
+            self.alerts.iter().flat_map(|alert| alert.silent_looks(now)).collect();
+        for at in silent {
+            self.look_if(versions, at, false);
+        }
+        self.look_if(versions, now, true);
     }
 
-    fn look_if(&mut self, versions: &Versions, now: i64, at_once: bool) -> Vec<Notice> {
-        let mut said = Vec::new();
+    fn look_if(&mut self, versions: &Versions, now: i64, at_once: bool) {
         for alert in &mut self.alerts {
             let quantity = &alert.rule().quantity;
             // Of all versions, also of those that are not kept any more, so that a swap does not set it back.
@@ -59,13 +63,11 @@ impl Rules {
                 named(versions, quantity).max_by_key(|(place, version)| (version.last_predicted, *place));
             let version = latest.map(|(_, version)| version);
             let notice = alert.look(events, now, |quantity| value(version?, quantity, now));
-            said.extend(notice);
+            self.notices.extend(notice);
         }
-        self.notices.extend(said.iter().cloned());
         while self.notices.len() > NOTICES {
             self.notices.pop_front();
         }
-        said
     }
 
     /// The rules themselves.

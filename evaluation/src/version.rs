@@ -41,6 +41,8 @@ pub(crate) struct Version {
     basis: Basis,
     rows: Rows,
     horizon: i64,
+    /// The number of the first prediction that was told of.
+    first_number: Option<i64>,
     first_predicted: Option<i64>,
     pub(crate) last_predicted: Option<i64>,
     last_labelled: Option<i64>,
@@ -91,6 +93,7 @@ impl Version {
             version,
             rows: Rows::default(),
             horizon: kept.settings.horizon,
+            first_number: None,
             first_predicted: None,
             last_predicted: None,
             last_labelled: None,
@@ -122,6 +125,7 @@ impl Version {
         let anew = Self::new(self.model.clone(), self.version.clone(), basis, kept);
         let before = std::mem::replace(self, anew);
         self.rows = before.rows;
+        self.first_number = before.first_number;
         self.first_predicted = before.first_predicted;
         self.last_predicted = before.last_predicted;
         self.last_labelled = before.last_labelled;
@@ -137,6 +141,7 @@ impl Version {
     pub(crate) fn predicted(&mut self, prediction: &Prediction<'_>) -> Box<[u8]> {
         // A clock that is ahead would put a row where no label can ever come in time.
         let at = prediction.at.min(prediction.received);
+        self.first_number.get_or_insert(prediction.number);
         self.first_predicted = Some(self.first_predicted.map_or(at, |first| first.min(at)));
         self.last_predicted = self.last_predicted.max(Some(at));
         self.predicted_since_label = self.predicted_since_label.or(Some(at));
@@ -164,6 +169,11 @@ impl Version {
             feature.add(*number, at);
         }
         self.slices.as_ref().map(|slices| slices.places(vector)).unwrap_or_default()
+    }
+
+    /// Whether it was told of a prediction: those from before it was let go, and came back, were counted then.
+    pub(crate) fn was_told(&self, prediction: i64) -> bool {
+        self.first_number.is_some_and(|first| prediction >= first)
     }
 
     /// Takes in a row that is complete, with what is remembered of its prediction.

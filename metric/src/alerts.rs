@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use evaluation::alert::Rule;
 
-use crate::evaluation_options::EvaluationOptions;
+use crate::evaluation_options::RuleOptions;
 use crate::webhook::{self, Alert, WebhookUrl};
 
 /// Tries alert rules and where they are told.
@@ -22,7 +22,7 @@ enum Command {
 #[derive(Args, Debug)]
 struct Test {
     #[command(flatten)]
-    evaluation: EvaluationOptions,
+    rules: RuleOptions,
 
     /// Where alerts are posted.
     #[arg(long, value_name = "URL", hide_env_values = true)]
@@ -35,8 +35,8 @@ impl Alerts {
     /// # Errors
     /// Rules that cannot be read, or a webhook that does not take the alert.
     pub(crate) fn run(&self, now: i64) -> anyhow::Result<String> {
-        let Command::Test(Test { evaluation, alert_webhook }) = &self.command;
-        let rules = evaluation.rules()?;
+        let Command::Test(Test { rules, alert_webhook }) = &self.command;
+        let rules = rules.rules()?;
         anyhow::ensure!(
             !rules.is_empty() || alert_webhook.is_some(),
             "nothing to try; give rules with --alert or --alert-file, or a webhook with --alert-webhook"

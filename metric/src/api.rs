@@ -2,14 +2,16 @@
 
 mod description;
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
+use axum::extract::{Query, Request, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::map_request;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use evaluation::report::{AlertReport, Moment, NoticeReport, Report, Verdict};
@@ -18,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::message::Name;
 use shared::printable::lines;
+use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use crate::evaluator::Evaluated;
@@ -30,7 +33,12 @@ use crate::{models, status, views};
 pub(crate) struct Source {
     pub(crate) folder: PathBuf,
     pub(crate) evaluated: Evaluated,
+    /// How many may read the database at once: each takes files and memory of the process that records.
+    pub(crate) readers: Arc<Semaphore>,
 }
+
+/// One reads, one waits; others are told to come again.
+pub(crate) const READERS: usize = 2;
 
 /// Why there is no answer.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -48,6 +56,8 @@ struct Judgement {
     commit: i64,
     /// How many commits are not evaluated yet.
     behind: u64,
+    /// Why the evaluation stands still, if it does.
+    trouble: Option<String>,
     /// The verdict.
     verdict: Verdict,
 }
@@ -140,9 +150,33 @@ pub(crate) fn routes(source: Source) -> Router {
         .with_state(source)
 }
 
+/// Answers only whoever asks for this machine, by number or as `localhost`: a page of the internet can have its own name lead here,
+/// and would then read what it likes in the browser of whoever looks at it.
+pub(crate) fn for_this_machine(routes: Router) -> Router {
+    routes.layer(map_request(async |request: Request| {
+        let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        let name = host
+            .rsplit_once(':')
+            .filter(|(_, port)| port.parse::<u16>().is_ok())
+            .map_or(host, |(name, _)| name);
+        let number = name.trim_start_matches('[').trim_end_matches(']');
+        if name == "localhost" || number.parse::<IpAddr>().is_ok() {
+            return Ok(request);
+        }
+        let why = "this is not where that name leads; ask http://localhost, or see --page-addr";
+        Err(Answer::Problem(StatusCode::MISDIRECTED_REQUEST, why.to_owned()))
+    }))
+}
+
 impl Source {
     fn report(&self) -> Result<Arc<Report>, Answer> {
         self.evaluated.report().ok_or_else(|| {
+            if let Some(why) = self.evaluated.trouble() {
+                return Answer::Problem(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    format!("the evaluation stands still, and recording goes on: {why}"),
+                );
+            }
             let behind = self.evaluated.behind();
             let text = format!(
                 "what was recorded earlier is still being evaluated (commits to go: {behind}); try again in a second"
@@ -157,8 +191,18 @@ impl Source {
         read: impl FnOnce(&PathBuf) -> anyhow::Result<Value> + Send + 'static,
     ) -> Result<Answer, Answer> {
         let problem = |why: String| Answer::Problem(StatusCode::INTERNAL_SERVER_ERROR, why);
-        match spawn_blocking(move || read(&self.folder)).await {
-            Ok(Ok(value)) => Ok(Answer::json(&value)),
+        let Ok(place) = Arc::clone(&self.readers).try_acquire_owned() else {
+            let busy = "others are reading the records; try again in a second";
+            return Err(Answer::Problem(StatusCode::SERVICE_UNAVAILABLE, busy.to_owned()));
+        };
+        // Whoever asked may go away: the place is taken until the records are read.
+        let read = move || {
+            let answer = read(&self.folder).map(|value| Answer::json(&value));
+            drop(place);
+            answer
+        };
+        match spawn_blocking(read).await {
+            Ok(Ok(answer)) => Ok(answer),
             Ok(Err(why)) => Err(problem(format!("{why:#}"))),
             Err(why) => Err(problem(why.to_string())),
         }
@@ -174,7 +218,13 @@ async fn verdict(State(source): State<Source>) -> Result<Answer, Answer> {
     let report = source.report()?;
     let Report { at, commit, verdict, .. } = &*report;
     let behind = source.evaluated.behind();
-    Ok(Answer::json(&Judgement { at: *at, commit: *commit, behind, verdict: verdict.clone() }))
+    Ok(Answer::json(&Judgement {
+        at: *at,
+        commit: *commit,
+        behind,
+        trouble: source.evaluated.trouble(),
+        verdict: verdict.clone(),
+    }))
 }
 
 /// How good the versions are, how late their labels, and what has changed: the value that all views show.

@@ -7,6 +7,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use shared::printable::within;
 
+/// How many features are read of a card: one more than are watched, so that it is known that there are more.
+const MOST: usize = 101;
+/// How many bins of a histogram are read at the most; `model train` makes fewer.
+const MOST_BINS: usize = 1000;
 /// The longest name of a feature, in characters.
 const LONGEST: usize = 60;
 
@@ -28,7 +32,9 @@ fn part<T: DeserializeOwned>(card: &Value, place: &str) -> Option<T> {
 }
 
 fn histogram(card: &Value, place: &str) -> Option<Histogram> {
-    part::<Spread>(card, place).map(Histogram::from)
+    let spread = part::<Spread>(card, place)
+        .filter(|spread| spread.counts.len() <= MOST_BINS && spread.edges.len() <= MOST_BINS + 1);
+    spread.map(Histogram::from)
 }
 
 /// Reads a card; see `card` of `model`. What is missing, or is not as it should be, is not known, and takes nothing else along.
@@ -45,7 +51,7 @@ pub(crate) fn of_card(json: &str) -> Basis {
     let error = histogram(&card, "/reference/residual/error");
     let residuals = error.zip(histogram(&card, "/reference/residual/absolute_error"));
     Basis {
-        features: (0..names.len().max(histograms)).map(feature).collect(),
+        features: (0..names.len().max(histograms).min(MOST)).map(feature).collect(),
         prediction: histogram(&card, "/reference/prediction"),
         label_median: part(&card, "/reference/label/median"),
         residuals: residuals.map(|(error, absolute_error)| Residuals { error, absolute_error }),

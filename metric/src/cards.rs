@@ -1,4 +1,5 @@
-//! Cards of models on their way into the records. They come beside labels and predictions, and hold up neither.
+//! Cards of models on their way into the records. They come beside labels and predictions, and hold up
+//! neither: they are committed before a group once a second at most.
 
 use shared::card::{About, Card};
 use shared::clock::Clock;

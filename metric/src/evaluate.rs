@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
-use evaluation::alert::Notice;
 use evaluation::basis::Basis;
 use evaluation::fold::{Evaluation, Prediction, Row};
 use shared::message::Name;
@@ -14,20 +13,22 @@ use crate::committed::{Accepted, Committed};
 use crate::follow::Next;
 use crate::join::ModelId;
 
-/// Tells of what comes next, and returns what is to be said of the alert rules.
+/// Tells of what comes next.
 ///
 /// # Errors
 /// Cards that cannot be read; then nothing was told.
-pub(crate) fn tell(
-    evaluation: &mut Evaluation,
-    next: &Next,
-    bases: &mut Bases,
-) -> anyhow::Result<Vec<Notice>> {
+pub(crate) fn tell(evaluation: &mut Evaluation, next: &Next, bases: &mut Bases) -> anyhow::Result<()> {
     let commit = match next {
         Next::Commit(commit) => commit,
         Next::Gap { first, last } => {
-            evaluation.forgotten(*first, *last);
-            return Ok(Vec::new());
+            // What waits would wait for ever: its label may be among what is forgotten.
+            if evaluation.commit() > 0 && !evaluation.is_all_forgotten() {
+                *evaluation = evaluation.anew();
+                evaluation.forgotten(1, *last);
+            } else {
+                evaluation.forgotten(*first, *last);
+            }
+            return Ok(());
         }
     };
     // Of all models of the commit: to tell of one may let another one go.
@@ -48,7 +49,8 @@ pub(crate) fn tell(
     for (number, basis) in learnt {
         evaluation.learn(number, Basis::clone(&basis));
     }
-    Ok(tell_commit(evaluation, commit, &known))
+    tell_commit(evaluation, commit, &known);
+    Ok(())
 }
 
 /// The models of a commit by their numbers; one may be there several times.
@@ -59,11 +61,7 @@ fn models(commit: &Committed) -> impl Iterator<Item = (usize, &ModelId)> {
     halves.chain(commit.scored.iter().map(|row| (row.number, &*row.model)))
 }
 
-fn tell_commit(
-    evaluation: &mut Evaluation,
-    commit: &Committed,
-    known: &BTreeMap<usize, Option<Arc<Basis>>>,
-) -> Vec<Notice> {
+fn tell_commit(evaluation: &mut Evaluation, commit: &Committed, known: &BTreeMap<usize, Option<Arc<Basis>>>) {
     let know = |evaluation: &mut Evaluation, number: usize, model: &ModelId| {
         let text = |name: &Option<Name>| name.as_ref().map(|name| name.as_str().to_owned());
         let basis = known.get(&number).and_then(Option::as_deref).cloned().unwrap_or_default();
@@ -111,5 +109,5 @@ fn tell_commit(
         };
         evaluation.scored(row.number, &complete);
     }
-    evaluation.committed(commit.number, received)
+    evaluation.committed(commit.number, received);
 }

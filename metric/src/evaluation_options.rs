@@ -28,6 +28,15 @@ pub struct EvaluationOptions {
     #[arg(long, value_name = "TIME", value_parser = parse_period)]
     pub period: Option<Duration>,
 
+    /// The alert rules.
+    #[command(flatten)]
+    pub rules: RuleOptions,
+}
+
+/// Which alert rules are watched.
+#[derive(Args, Debug, Clone, Default)]
+#[command(next_help_heading = "Evaluation")]
+pub struct RuleOptions {
     /// An alert rule, such as `mae{window=500} > 60 for 3`; may be given several times, or several with `;` between them.
     #[arg(long, value_name = "RULE", value_delimiter = ';')]
     pub alert: Vec<Rule>,
@@ -50,6 +59,13 @@ impl EvaluationOptions {
         }
     }
 
+    /// The alert rules; see [`RuleOptions::rules`].
+    pub(crate) fn rules(&self) -> anyhow::Result<Vec<Rule>> {
+        self.rules.rules()
+    }
+}
+
+impl RuleOptions {
     /// The alert rules, each once, in the order in which they are given.
     ///
     /// # Errors
@@ -103,7 +119,7 @@ mod tests {
     fn a_rule_that_is_given_twice_is_one() {
         let rule = |text: &str| text.parse::<Rule>().unwrap();
         let alert = ["mae > 60", "drift > 0", "mae>60"].map(rule).into();
-        let rules = EvaluationOptions { alert, ..EvaluationOptions::default() }.rules().unwrap();
+        let rules = RuleOptions { alert, ..RuleOptions::default() }.rules().unwrap();
         assert_eq!(rules, [rule("mae > 60"), rule("drift > 0")]);
     }
 

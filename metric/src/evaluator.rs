@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use evaluation::alert::{Notice, Rule, State};
+use evaluation::alert::{Rule, State};
 use evaluation::fold::{Evaluation, Settings};
-use evaluation::report::{AlertReport, Report};
+use evaluation::report::{AlertReport, Moment, Report};
 use shared::clock::Clock;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -23,7 +23,7 @@ use crate::bases::Bases;
 use crate::committed::Interest;
 use crate::evaluate;
 use crate::follow::Commits;
-use crate::webhook::Webhook;
+use crate::webhook::{Alert, Webhook};
 
 /// How often a report is made while something new comes.
 const FRESH: Duration = Duration::from_secs(1);
@@ -44,9 +44,21 @@ pub(crate) struct Evaluated {
     report: watch::Receiver<Option<Arc<Report>>>,
     commit: Arc<AtomicI64>,
     commits: Commits,
+    /// Why it stands still, if it does.
+    stands_still: watch::Receiver<Option<String>>,
 }
 
 impl Evaluated {
+    /// Why the evaluation stands still, if it does: what it says is then of the time before.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        let why = self.stands_still.borrow().clone();
+        // Whoever tells of it is there for as long as there are commits.
+        why.or_else(|| {
+            let has_failed = self.stands_still.has_changed().is_err() && !self.commits.have_ended();
+            has_failed.then(|| "it has failed, and goes on when metric is started again".to_owned())
+        })
+    }
+
     /// The last report; none before what was recorded earlier is evaluated.
     pub(crate) fn report(&self) -> Option<Arc<Report>> {
         self.report.borrow().clone()
@@ -71,10 +83,22 @@ pub(crate) struct Plan {
 pub(crate) fn start(plan: Plan, commits: Commits, clock: Clock) -> (Evaluated, JoinHandle<()>) {
     let (latest, report) = watch::channel(None);
     let commit = Arc::new(AtomicI64::new(0));
-    let evaluated = Evaluated { report, commit: Arc::clone(&commit), commits: commits.clone() };
+    let (trouble, stands_still) = watch::channel(None);
+    let evaluated = Evaluated { report, commit: Arc::clone(&commit), commits: commits.clone(), stands_still };
     let runtime = Handle::current();
     let task = spawn_blocking(move || {
-        let evaluator = Evaluator { plan, commits, clock, latest, commit, made: None, firing: None };
+        let evaluator = Evaluator {
+            plan,
+            commits,
+            clock,
+            latest,
+            commit,
+            made: None,
+            told: BTreeMap::new(),
+            is_current: false,
+            is_news: false,
+            trouble,
+        };
         runtime.block_on(evaluator.run());
     });
     (evaluated, task)
@@ -89,8 +113,13 @@ struct Evaluator {
     commit: Arc<AtomicI64>,
     /// When the last report was made, and after which commit.
     made: Option<(Instant, i64)>,
-    /// The rules of which it was said that they fire; none until what was recorded earlier is evaluated.
-    firing: Option<BTreeMap<String, i64>>,
+    /// The rules of which it was said that they fire, with the time since when.
+    told: BTreeMap<String, i64>,
+    /// Whether what was recorded earlier is evaluated.
+    is_current: bool,
+    /// Whether more was said than is saved.
+    is_news: bool,
+    trouble: watch::Sender<Option<String>>,
 }
 
 /// How far it has come.
@@ -110,6 +139,7 @@ impl Evaluator {
         let mut course = None;
         let mut failures = 0_u32;
         loop {
+            let has = self.commit.load(Ordering::Relaxed);
             let followed = match self.course(course.take()) {
                 Ok(mut begun) => {
                     let followed = self.follow(&mut begun).await;
@@ -119,6 +149,11 @@ impl Evaluator {
                 Err(why) => Err(why),
             };
             let Err(why) = followed else { break };
+            // What stands still once more after it had gone on is said anew.
+            if self.commit.load(Ordering::Relaxed) > has {
+                failures = 0;
+            }
+            self.trouble.send_replace(Some(format!("{why:#}")));
             if failures.is_multiple_of(SAID_AGAIN) {
                 warn!(
                     "the evaluation stands still, and recording goes on: {why:#}; trying again every {} s",
@@ -142,7 +177,10 @@ impl Evaluator {
             return Ok(course);
         }
         let Plan { folder, settings, rules, .. } = &self.plan;
-        let evaluation = match saved::read(folder)? {
+        let saved = saved::read(folder)?;
+        // What was said to fire before may have to be said to have ended, also where it is not watched any more.
+        self.told = saved.as_ref().map(|saved| firing(&saved.alerts())).unwrap_or_default();
+        let evaluation = match saved {
             Some(saved) if saved.settings() == *settings && saved.rules().eq(rules) => saved,
             Some(_) => {
                 info!("what is asked of the evaluation has changed: all that is recorded is evaluated anew");
@@ -161,12 +199,11 @@ impl Evaluator {
         let mut following = self.commits.follow(course.evaluation.commit() + 1, Interest::Everything);
         let mut ticks = interval(FRESH);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut begun = firing(&course.evaluation.alerts());
         loop {
             let next = tokio::select! {
                 biased;
                 _ = ticks.tick() => {
-                    self.tick(course, &mut begun);
+                    self.tick(course);
                     continue;
                 }
                 next = following.next() => next?,
@@ -174,7 +211,9 @@ impl Evaluator {
             // A stop does not wait for somebody who is far behind.
             let left_off = self.commits.have_ended() && self.behind(&course.evaluation) > NEAR;
             let Some(next) = next.filter(|_| !left_off) else {
-                self.tell(&course.evaluation);
+                if !left_off {
+                    self.tell(course);
+                }
                 return Ok(());
             };
             let cards = self.commits.cards();
@@ -182,27 +221,26 @@ impl Evaluator {
                 course.cards = cards;
                 course.bases.look_again();
             }
-            let notices = evaluate::tell(&mut course.evaluation, &next, &mut course.bases)?;
+            evaluate::tell(&mut course.evaluation, &next, &mut course.bases)?;
             self.commit.store(course.evaluation.commit(), Ordering::Relaxed);
-            self.say(&notices);
+            if self.trouble.borrow().is_some() {
+                info!("the evaluation goes on");
+                self.trouble.send_replace(None);
+            }
         }
     }
 
     /// What is done once a second.
-    fn tick(&mut self, course: &mut Course, begun: &mut BTreeMap<String, i64>) {
+    fn tick(&mut self, course: &mut Course) {
         let commit = course.evaluation.commit();
-        if self.firing.is_none() {
-            if self.behind(&course.evaluation) > NEAR {
-                self.save_if_due(course);
-                return;
-            }
-            self.caught_up(&course.evaluation, std::mem::take(begun));
-        }
+        self.is_current |= self.behind(&course.evaluation) <= NEAR;
         let is_due = self.made.is_none_or(|(at, made)| commit != made || at.elapsed() >= STALE);
-        if is_due {
-            self.tell(&course.evaluation);
+        if self.is_current && is_due {
+            self.tell(course);
         }
-        self.save_if_due(course);
+        if course.saved.0.elapsed() >= SAVED {
+            self.save(course);
+        }
     }
 
     /// How many commits are not evaluated yet.
@@ -210,65 +248,59 @@ impl Evaluator {
         self.commits.last() - evaluation.commit()
     }
 
-    /// Says how the rules stand after what was recorded earlier: those that fire, and those that did when the state was saved and
-    /// do no more.
-    fn caught_up(&mut self, evaluation: &Evaluation, before: BTreeMap<String, i64>) {
-        let alerts = evaluation.alerts();
-        let now = firing(&alerts);
-        for (rule, since) in &now {
-            warn!("alert {rule} fires since {}", evaluation::report::Moment(*since));
-            self.send(crate::webhook::Alert::firing(rule, *since, None));
+    /// Says which rules fire now and did not, and which did and do no more. One that has no value any more is still as it was.
+    fn say(&mut self, report: &Report, is_first: bool) {
+        let told = std::mem::take(&mut self.told);
+        // Since when one fires is said once: a look of now would move it.
+        let now: BTreeMap<String, i64> = firing(&report.alerts)
+            .into_iter()
+            .map(|(rule, since)| {
+                let since = told.get(&rule).copied().unwrap_or(since);
+                (rule, since)
+            })
+            .collect();
+        let text = |rule: &str| {
+            let notices = report.notices.iter().map(|notice| notice.text.as_str());
+            notices.into_iter().find(|text| text.starts_with(rule)).map(str::to_owned)
+        };
+        // At a start all of them: whoever is told may have been away.
+        for (rule, since) in now.iter().filter(|(rule, _)| is_first || !told.contains_key(*rule)) {
+            let text = text(condition(rule));
+            match &text {
+                Some(text) => warn!("alert {text}"),
+                None => warn!("alert {rule} fires since {}", Moment(*since)),
+            }
+            self.send(Alert::firing(rule, *since, text));
         }
-        for (rule, since) in before.iter().filter(|(rule, _)| !now.contains_key(*rule)) {
-            info!("alert {rule} has ended while metric did not run");
-            let at = evaluation.committed_at().unwrap_or(*since);
-            self.send(crate::webhook::Alert::resolved(rule, *since, at, None));
+        for (rule, since) in told.iter().filter(|(rule, _)| !now.contains_key(*rule)) {
+            let text = text(condition(rule));
+            match &text {
+                Some(text) => info!("alert {text}"),
+                None => info!("alert {rule} has ended, or is not watched any more"),
+            }
+            self.send(Alert::resolved(rule, *since, report.at.0, text));
         }
-        self.firing = Some(now);
+        self.is_news |= now != told;
+        self.told = now;
     }
 
-    /// Says what has happened to the rules just now.
-    fn say(&mut self, notices: &[Notice]) {
-        let Some(mut firing) = self.firing.take() else { return };
-        for notice in notices {
-            let (rule, text) = (notice.rule.to_string(), notice.text());
-            let alert = match notice.what {
-                evaluation::alert::What::Fires { .. } => {
-                    warn!("alert {text}");
-                    firing.insert(rule.clone(), notice.at_ms);
-                    crate::webhook::Alert::firing(&rule, notice.at_ms, Some(text))
-                }
-                evaluation::alert::What::Unknown => {
-                    warn!("alert {text}");
-                    crate::webhook::Alert::firing(&rule, notice.since_ms, Some(text))
-                }
-                evaluation::alert::What::Ends { .. } => {
-                    info!("alert {text}");
-                    let since = firing.remove(&rule).unwrap_or(notice.since_ms);
-                    crate::webhook::Alert::resolved(&rule, since, notice.at_ms, Some(text))
-                }
-            };
-            self.send(alert);
-        }
-        self.firing = Some(firing);
-    }
-
-    fn send(&self, alert: crate::webhook::Alert) {
+    fn send(&self, alert: Alert) {
         if let Some(webhook) = &self.plan.webhook {
             webhook.send(alert);
         }
     }
 
-    /// Makes a report for whoever asks.
-    fn tell(&mut self, evaluation: &Evaluation) {
+    /// Makes a report for whoever asks, and says what has happened to the rules.
+    fn tell(&mut self, course: &mut Course) {
+        let evaluation = &course.evaluation;
         // A clock that was set back must not hide what came since.
         let now = evaluation.committed_at().map_or(self.clock.wall().0, |at| at.max(self.clock.wall().0));
-        self.latest.send_replace(Some(Arc::new(evaluation.report(now, |_, _| true))));
-        self.made = Some((Instant::now(), evaluation.commit()));
-    }
-
-    fn save_if_due(&self, course: &mut Course) {
-        if course.saved.0.elapsed() >= SAVED {
+        let report = evaluation.report(now, |_, _| true);
+        let is_first = self.made.replace((Instant::now(), evaluation.commit())).is_none();
+        self.say(&report, is_first);
+        self.latest.send_replace(Some(Arc::new(report)));
+        // A start must know of what was said, to say when it has ended.
+        if std::mem::take(&mut self.is_news) {
             self.save(course);
         }
     }
@@ -294,10 +326,20 @@ impl Evaluator {
     }
 }
 
-/// The rules that fire, with the time since when.
+/// The rules that fire, with the time since when; also those that did when they last had a value.
 fn firing(alerts: &[AlertReport]) -> BTreeMap<String, i64> {
-    let firing = alerts.iter().filter(|alert| alert.state == State::Firing);
-    firing.map(|alert| (alert.rule.clone(), alert.since.map_or(0, |at| at.0))).collect()
+    let is_firing = |alert: &&AlertReport| matches!(alert.state, State::Firing | State::Unknown);
+    let firing = alerts.iter().filter(is_firing);
+    firing.filter_map(|alert| Some((alert.rule.clone(), alert.since?.0))).collect()
+}
+
+/// The part of a rule with which what is said of it begins.
+fn condition(rule: &str) -> &str {
+    [" for ", " clear ", " keep "]
+        .iter()
+        .filter_map(|word| rule.find(word))
+        .min()
+        .map_or(rule, |at| &rule[..at])
 }
 
 /// Waits for the evaluation to end, and says so where it has failed.

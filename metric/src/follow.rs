@@ -56,7 +56,8 @@ impl Shared {
 #[derive(Debug)]
 pub(crate) struct Publisher {
     shared: Arc<Shared>,
-    last: watch::Sender<i64>,
+    /// None when there will be no more.
+    last: Option<watch::Sender<i64>>,
 }
 
 impl Publisher {
@@ -68,7 +69,7 @@ impl Publisher {
             latest: Mutex::new(latest),
             cards: AtomicU64::new(0),
         });
-        Self { shared, last: watch::Sender::new(last) }
+        Self { shared, last: Some(watch::Sender::new(last)) }
     }
 
     /// What is to be built of the next commit; none where nobody follows.
@@ -94,20 +95,31 @@ impl Publisher {
     /// Tells of a commit, with what is built of it.
     pub(crate) fn publish(&self, number: i64, commit: Option<(Committed, Interest)>) {
         self.shared.lock().ring.push(number, commit);
-        self.last.send_replace(number);
+        if let Some(last) = &self.last {
+            last.send_replace(number);
+        }
     }
 
     /// Tells of what is in the database, where it may be more than was told of.
     pub(crate) fn publish_anew(&self, number: i64, account: &Account) {
         self.publish_account(account, 0..account.models().len());
-        if number != *self.last.borrow() {
+        if self.last.as_ref().is_some_and(|last| *last.borrow() != number) {
             self.publish(number, None);
         }
     }
 
+    /// Tells that there will be no more.
+    pub(crate) fn end(&mut self) {
+        self.last = None;
+    }
+
     /// How to follow.
     pub(crate) fn commits(&self) -> Commits {
-        Commits { shared: Arc::clone(&self.shared), last: self.last.subscribe() }
+        let last = match &self.last {
+            Some(last) => last.subscribe(),
+            None => watch::channel(0).1,
+        };
+        Commits { shared: Arc::clone(&self.shared), last }
     }
 }
 

@@ -64,7 +64,7 @@ use group::Group;
 use webhook::Webhook;
 use writer::Writer;
 
-pub use evaluation_options::EvaluationOptions;
+pub use evaluation_options::{EvaluationOptions, RuleOptions};
 pub use options::{MetricOptions, TextFiles};
 pub use webhook::WebhookUrl;
 
@@ -104,7 +104,11 @@ pub async fn run(
         let webhook = options.alert_webhook.map(Webhook::start);
         let evaluated = writer.evaluate(Plan { folder: folder.clone(), settings, rules, webhook });
         views::prometheus::publish(evaluated.clone());
-        page::serve(options.page_addr, Source { folder, evaluated }).await?
+        page::serve(
+            options.page_addr,
+            Source { folder, evaluated, readers: Arc::new(Semaphore::new(api::READERS)) },
+        )
+        .await?
     };
     let Context { transport, stop, readiness } = context;
     let queues = [Role::Label, Role::Prediction].map(|role| transport.subscription(role));

@@ -57,7 +57,7 @@ pub struct MetricOptions {
 
     /// Record only: how good the model is can be asked later, by `metric report`. Alert rules are not watched, and there is no
     /// page.
-    #[arg(long, conflicts_with_all = ["alert", "alert_file", "alert_webhook"])]
+    #[arg(long, help_heading = "Evaluation", conflicts_with_all = ["alert", "alert_file", "alert_webhook"])]
     pub no_evaluation: bool,
 
     /// Where programs and people ask how good the model is, such as 0.0.0.0:5000, or `off`. Whoever can connect can read.
@@ -74,7 +74,7 @@ pub struct MetricOptions {
     pub alert_webhook: Option<WebhookUrl>,
 
     /// Bring a metric.db of an older version up to date without a copy of it.
-    #[arg(long)]
+    #[arg(long, help_heading = "Records")]
     pub no_backup: bool,
 }
 

@@ -49,5 +49,7 @@ pub(crate) async fn serve(listen: Option<Listen>, source: Source) -> anyhow::Res
     };
     let address = listener.address().context("the page has no address")?;
     info!("how good the model is: http://{address}, for programs http://{address}/api/v1/report");
-    Ok(Some(listener.serve(api::routes(source)).context("the page cannot start")?))
+    let routes = api::routes(source);
+    let routes = if address.ip().is_loopback() { api::for_this_machine(routes) } else { routes };
+    Ok(Some(listener.serve(routes).context("the page cannot start")?))
 }

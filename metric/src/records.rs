@@ -230,6 +230,12 @@ impl Records {
         self.store.age()
     }
 
+    /// Tells whoever follows that there will be no more commits. To be waited for before [`Records::close`]: the last one who has the
+    /// database open leaves it in one file, and may not be one who only reads.
+    pub fn end_commits(&mut self) {
+        self.store.end_commits();
+    }
+
     /// Leaves everything on disk and in order.
     ///
     /// # Errors

@@ -61,7 +61,7 @@ pub(crate) struct ReportCommand {
 
     /// For scripts: exit with 4 where an alert fires or something has changed, and with 3 where nothing is known yet or not
     /// enough.
-    #[arg(long)]
+    #[arg(long, help_heading = "Options")]
     fail_on_alert: bool,
 }
 

@@ -303,6 +303,11 @@ impl Store {
         self.publisher.commits()
     }
 
+    /// Tells whoever follows that there will be no more commits: what they have open of the database they close.
+    pub fn end_commits(&mut self) {
+        self.publisher.end();
+    }
+
     fn state(&mut self) -> Result<&State, WriteError> {
         let memory = match self.memory.take() {
             Some(memory) => memory,

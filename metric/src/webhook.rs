@@ -1,17 +1,18 @@
 //! Tells a program of yours of alerts: a POST in the form of Prometheus' Alertmanager, so that what can be told by that one can be
 //! told by `metric`. It never holds up anything: what cannot be delivered is tried again for a while, in order, and then left out.
 
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use evaluation::report::Moment;
 use serde_json::{Value, json};
 use shared::metrics::Counter;
 use shared::printable::within;
-use tokio::sync::mpsc;
-use tokio::sync::mpsc::error::TrySendError;
-use tokio::task::spawn_blocking;
+use tokio::sync::Notify;
+use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep};
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 use ureq::Agent;
 use ureq::http::Uri;
 
@@ -85,10 +86,15 @@ impl Alert {
         Self { ended: Some(Moment(ended)), ..Self::firing(rule, since, text) }
     }
 
+    /// In words: `mae > 60 fires`.
+    fn state(&self) -> String {
+        format!("{} {}", self.rule, if self.ended.is_some() { "has ended" } else { "fires" })
+    }
+
     /// What is sent: version 4 of Alertmanager's format, with a group of one.
     pub(crate) fn to_json(&self) -> Value {
         let status = if self.ended.is_some() { "resolved" } else { "firing" };
-        let summary = self.text.clone().unwrap_or_else(|| format!("{} {status}", self.rule));
+        let summary = self.text.clone().unwrap_or_else(|| self.state());
         let labels = json!({ "alertname": "pipeline", "rule": self.rule });
         let annotations = json!({
             "summary": summary,
@@ -126,53 +132,92 @@ fn fingerprint(text: &str) -> u64 {
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-/// Tells alerts, in a task of its own, until it is dropped.
-#[derive(Debug)]
-pub(crate) struct Webhook(mpsc::Sender<Alert>);
+/// What waits to be told: of each rule the latest, in order.
+#[derive(Debug, Default)]
+struct Queue {
+    alerts: Mutex<VecDeque<(Alert, Instant)>>,
+    more: Notify,
+}
 
-impl Webhook {
-    pub(crate) fn start(url: WebhookUrl) -> Self {
-        [&SENT, &FAILED].iter().for_each(|counter| counter.add([], 0));
-        let (sender, alerts) = mpsc::channel(WAITING);
-        tokio::spawn(tell(url, alerts));
-        Self(sender)
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<(Alert, Instant)>> {
+        self.alerts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells of this one as soon as those before it are told.
-    pub(crate) fn send(&self, alert: Alert) {
-        if let Err(TrySendError::Full(alert)) = self.0.try_send(alert) {
-            warn!("the webhook was not told that {}: {WAITING} alerts wait for it already", alert.rule);
+    async fn next(&self) -> (Alert, Instant) {
+        loop {
+            let more = self.more.notified();
+            if let Some(alert) = self.lock().pop_front() {
+                return alert;
+            }
+            more.await;
         }
     }
 }
 
-async fn tell(url: WebhookUrl, mut alerts: mpsc::Receiver<Alert>) {
-    while let Some(alert) = alerts.recv().await {
-        let begin = Instant::now();
+/// Tells alerts, in a task of its own, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Webhook {
+    queue: Arc<Queue>,
+    /// Ends with it.
+    _task: JoinSet<()>,
+}
+
+impl Webhook {
+    pub(crate) fn start(url: WebhookUrl) -> Self {
+        [&SENT, &FAILED].iter().for_each(|counter| counter.add([], 0));
+        let queue = Arc::new(Queue::default());
+        let mut task = JoinSet::new();
+        task.spawn(tell(url, Arc::clone(&queue)));
+        Self { queue, _task: task }
+    }
+
+    /// Tells of this one as soon as those before it are told. What waits to be told of the same rule is out of date then.
+    pub(crate) fn send(&self, alert: Alert) {
+        let mut waiting = self.queue.lock();
+        waiting.retain(|(other, _)| other.rule != alert.rule);
+        waiting.push_back((alert, Instant::now()));
+        if waiting.len() > WAITING
+            && let Some((oldest, _)) = waiting.pop_front()
+        {
+            warn!("the webhook was not told that {}: {WAITING} alerts wait for it already", oldest.state());
+        }
+        drop(waiting);
+        self.queue.more.notify_one();
+    }
+}
+
+async fn tell(url: WebhookUrl, queue: Arc<Queue>) {
+    loop {
+        let (alert, since) = queue.next().await;
         let mut pause = PAUSES[0];
         let mut is_told = false;
         let body = alert.to_json();
         loop {
             let (to, body) = (url.clone(), body.clone());
             let posted = spawn_blocking(move || post(&to, &body)).await;
-            let why = match posted {
-                Ok(Ok(())) => {
-                    SENT.add([], 1);
-                    if is_told {
-                        info!("the webhook {url} takes alerts again");
-                    }
-                    break;
+            let posted = posted.unwrap_or_else(|why| Err(NotTaken { text: why.to_string(), may_pass: true }));
+            let Err(why) = posted else {
+                SENT.add([], 1);
+                if is_told {
+                    info!("the webhook {url} takes alerts again");
                 }
-                Ok(Err(why)) => why,
-                Err(why) => return debug!("no more alerts are told: {why}"),
+                break;
             };
             FAILED.add([], 1);
-            if !why.may_pass || begin.elapsed() >= LONGEST {
-                warn!("the webhook {url} was not told that {}: {}", alert.rule, why.text);
+            if queue.lock().iter().any(|(newer, _)| newer.rule == alert.rule) {
+                break;
+            }
+            if !why.may_pass || since.elapsed() >= LONGEST {
+                warn!("the webhook {url} was not told that {}: {}", alert.state(), why.text);
                 break;
             }
             if !is_told {
-                warn!("the webhook {url} was not told yet that {}: {}; trying again", alert.rule, why.text);
+                warn!(
+                    "the webhook {url} was not told yet that {}: {}; trying again",
+                    alert.state(),
+                    why.text
+                );
                 is_told = true;
             }
             sleep(pause).await;

@@ -13,7 +13,7 @@ use shared::stop::Stop;
 use shared::transport::{Lookout, Seen, Waiting};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use tracing::{error, info, warn};
 
 use crate::PREFETCH;
@@ -57,6 +57,8 @@ pub(crate) struct Writer {
     age: Age,
     /// What has come since the start.
     came: Came,
+    /// When cards were kept last.
+    cards_kept: Option<Instant>,
     /// Whether it was said that the clock waits.
     held_told: bool,
     /// What is committed, for whoever follows.
@@ -118,6 +120,7 @@ impl Writer {
             limits,
             age: Age::from(ms, &clock),
             came: Came::default(),
+            cards_kept: None,
             held_told: false,
             clock,
             readiness: readiness.clone(),
@@ -152,7 +155,7 @@ impl Writer {
             let goes_on = tokio::select! {
                 group = groups.recv() => match group {
                     // What a model says of itself comes before what it predicts.
-                    Some((group, _turn)) => self.keep_cards(cards.waiting()).await? && self.write(group).await?,
+                    Some((group, _turn)) => self.keep_early(&mut cards).await? && self.write(group).await?,
                     None => break,
                 },
                 Ok(()) = looks.changed() => {
@@ -241,12 +244,21 @@ impl Writer {
         }
     }
 
+    /// The same before a group, where none were kept for a while: whoever sends many must not slow it down.
+    async fn keep_early(&mut self, cards: &mut Inbox) -> anyhow::Result<bool> {
+        if self.cards_kept.is_some_and(|at| at.elapsed() < TICK) {
+            return Ok(true);
+        }
+        self.keep_cards(cards.waiting()).await
+    }
+
     /// Keeps cards that have come. Returns whether to go on.
     async fn keep_cards(&mut self, waiting: WaitingCards) -> anyhow::Result<bool> {
         let WaitingCards { cards, deliveries } = waiting;
         if cards.is_empty() {
             return Ok(true);
         }
+        self.cards_kept = Some(Instant::now());
         let (now, cards) = (self.now(), Arc::new(cards));
         let kept = Arc::clone(&cards);
         let done = self.attempt(move |records: &mut Records| records.keep_cards(&kept, now.wall)).await?;
@@ -331,20 +343,24 @@ impl Writer {
         let WaitingCards { cards, deliveries } = waiting;
         let cards = Arc::new(cards);
         let kept = Arc::clone(&cards);
-        let closed = spawn_blocking(move || {
-            if patient {
-                records.keep_cards(&kept, now.wall)?;
-                records.commit(&[], Rejected::default(), now, &limits)?;
-            }
-            records.close()
+        let committed = spawn_blocking(move || {
+            let committed = if patient {
+                records
+                    .keep_cards(&kept, now.wall)
+                    .and_then(|()| records.commit(&[], Rejected::default(), now, &limits).map(|_| ()))
+            } else {
+                Ok(())
+            };
+            records.end_commits();
+            (records, committed)
         });
-        let closed = closed.await?;
-        // With the records, there is nothing more to come.
+        let (records, committed) = committed.await?;
         let all_told = async { while self.board.join_next().await.is_some() {} };
         tokio::select! {
             () = all_told => {}
             () = self.stop.overdue() => {}
         }
+        let closed = spawn_blocking(move || committed.and_then(|()| records.close())).await?;
         info!("{}", score_log::summary(&self.commits.account()));
         match closed {
             // What was committed is safe; the next start writes the lines that are missing.

@@ -9,6 +9,8 @@ use super::rule::{Hold, Rule};
 
 /// How long it is from look to look, in milliseconds, where events are not counted.
 const MINUTE: u64 = 60_000;
+/// How much of a silence is looked at minute by minute: two days, for rules that hold so long.
+const LONGEST_SILENCE_MS: i64 = 2 * 86_400_000;
 
 /// How an alert stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -131,6 +133,20 @@ impl Alert {
         if self.rule.events_a_look().is_none() && self.looked.is_some_and(|last| events > last.events) {
             self.looked = None;
         }
+    }
+
+    /// When looks would have counted since the last one, up to now, had anything come: silence itself is new each minute. Empty for
+    /// rules that silence does not change.
+    pub(crate) fn silent_looks(&self, now_ms: i64) -> impl Iterator<Item = i64> + use<> {
+        let last =
+            self.looked.filter(|_| self.rule.quantity.metric == Metric::SinceLabel).map(|last| last.at_ms);
+        let minute = i64::try_from(MINUTE).unwrap_or(i64::MAX);
+        // Whoever was silent for longer was so at the beginning too.
+        let first = last.map(|last| last.max(now_ms.saturating_sub(LONGEST_SILENCE_MS)));
+        let looks = first
+            .into_iter()
+            .flat_map(move |first| (1..).map(move |count| first.saturating_add(count * minute)));
+        looks.take_while(move |at| *at <= now_ms)
     }
 
     /// Looks, if that counts, and returns what is to be said. `value` is asked only then; without one, or with one that is no

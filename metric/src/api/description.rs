@@ -71,6 +71,7 @@ pub(super) fn openapi() -> Value {
                 "responses": {
                     "200": answer("The account.", object()),
                     "500": problem("The records cannot be read."),
+                    "503": problem("Others are reading the records; try again in a second."),
                 },
             }},
             "/api/v1/models": { "get": {
@@ -81,6 +82,7 @@ pub(super) fn openapi() -> Value {
                     "200": answer("The models.", object()),
                     "400": problem("The parameter is no name of a model."),
                     "500": problem("The records cannot be read."),
+                    "503": problem("Others are reading the records; try again in a second."),
                 },
             }},
             "/api/v1/openapi.json": { "get": {

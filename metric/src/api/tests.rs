@@ -1,3 +1,5 @@
+//! The API by HTTP: what is answered, and what is said where nothing can be.
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
@@ -17,6 +19,7 @@ use crate::store::{CommitTime, Limits as Bounds, Store};
 struct Served {
     address: SocketAddr,
     evaluated: Evaluated,
+    readers: Arc<Semaphore>,
     _server: Server,
     _task: JoinHandle<()>,
 }
@@ -32,9 +35,11 @@ async fn serve(folder: &Path, store: &Store) -> Served {
     let local = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
     let listener = Listener::bind("the page", local, limits).await.unwrap();
     let address = listener.address().unwrap();
-    let source = Source { folder: folder.to_owned(), evaluated: evaluated.clone() };
-    let server = listener.serve(routes(source)).unwrap();
-    Served { address, evaluated, _server: server, _task: task }
+    let readers = Arc::new(Semaphore::new(READERS));
+    let source =
+        Source { folder: folder.to_owned(), evaluated: evaluated.clone(), readers: Arc::clone(&readers) };
+    let server = listener.serve(for_this_machine(routes(source))).unwrap();
+    Served { address, evaluated, readers, _server: server, _task: task }
 }
 
 /// The status, the headers that matter, and the body.
@@ -142,11 +147,14 @@ async fn what_cannot_be_answered_is_said() {
     // Where its state cannot be read, the evaluation does not begin.
     std::fs::create_dir(folder.join(evaluator::saved::FILE)).unwrap();
     let served = serve(folder, &store).await;
+    while served.evaluated.trouble().is_none() {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
     for path in ["/", "/api/v1/report", "/api/v1/report?model=m", "/api/v1/verdict", "/api/v1/alerts"] {
         let why = get_json(served.address, path, 503).await;
-        let expected =
-            "what was recorded earlier is still being evaluated (commits to go: 1); try again in a second";
-        assert_eq!(why, json!({ "error": expected }), "{path}");
+        let why = why["error"].as_str().unwrap();
+        let said = "the evaluation stands still, and recording goes on: cannot read ";
+        assert!(why.starts_with(said) && why.contains("metric.evaluation: "), "{path}: {why}");
     }
     for (method, path, status, said) in [
         ("GET", "/api/v1/report?model=", 400, "model: "),
@@ -164,4 +172,48 @@ async fn what_cannot_be_answered_is_said() {
     }
     assert_eq!(get_json(served.address, "/api/v1/account", 200).await["labels"]["received"], 3);
     assert_eq!(get_json(served.address, "/api/v1/models?model=nobody", 200).await["models"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_finds_all_readers_busy_is_told_and_the_next_is_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let store = Store::open(folder).unwrap();
+    let served = serve(folder, &store).await;
+    let busy = served.readers.clone().try_acquire_many_owned(u32::try_from(READERS).unwrap()).unwrap();
+    for path in ["/api/v1/account", "/api/v1/models"] {
+        let why = get_json(served.address, path, 503).await;
+        assert_eq!(why, json!({ "error": "others are reading the records; try again in a second" }));
+    }
+    drop(busy);
+    for path in ["/api/v1/account", "/api/v1/models"] {
+        get_json(served.address, path, 200).await;
+    }
+    // Each gives its place back.
+    assert_eq!(served.readers.available_permits(), READERS);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_another_name_that_leads_here_is_not_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let store = Store::open(folder).unwrap();
+    let served = serve(folder, &store).await;
+    let address = served.address;
+    let asked = move |host: &'static str| {
+        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let url = format!("http://{address}/api/v1/openapi.json");
+        agent.get(url).header("host", host).call().unwrap().status().as_u16()
+    };
+    for (host, status) in [
+        ("localhost:5000", 200),
+        ("localhost", 200),
+        ("127.0.0.1:5000", 200),
+        ("[::1]:5000", 200),
+        ("192.168.0.7", 200),
+        ("evil.example:5000", 421),
+        ("localhost.evil.example", 421),
+    ] {
+        assert_eq!(spawn_blocking(move || asked(host)).await.unwrap(), status, "{host}");
+    }
 }

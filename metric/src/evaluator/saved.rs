@@ -106,7 +106,7 @@ mod tests {
         let settings = Settings { window: 100, period: 1000, horizon: 1000, versions: 3 };
         let mut evaluation = Evaluation::new(settings, Vec::new());
         evaluation.know(0, Some("m".into()), None, Basis::default());
-        _ = evaluation.committed(number, at);
+        evaluation.committed(number, at);
         evaluation
     }
 

@@ -1,3 +1,5 @@
+//! The evaluation of records that grow, stop, are damaged and go on, against one of all that is recorded.
+
 use evaluation::report::{Moment, ReferenceKind};
 use shared::card::Card;
 use shared::clock::{Hand, Timestamp};
@@ -80,7 +82,7 @@ impl Books {
             if page.is_empty() {
                 break;
             }
-            page.iter().for_each(|next| _ = evaluate::tell(&mut evaluation, next, &mut bases).unwrap());
+            page.iter().for_each(|next| evaluate::tell(&mut evaluation, next, &mut bases).unwrap());
         }
         evaluation.report(at.0, |_, _| true)
     }
@@ -221,6 +223,6 @@ fn gaps_are_told() {
     let Plan { folder, settings, rules, .. } = books.plan(&[]);
     let mut evaluation = Evaluation::new(settings, rules);
     let mut bases = Bases::open(&folder).unwrap();
-    _ = evaluate::tell(&mut evaluation, &Next::Gap { first: 1, last: 2 }, &mut bases).unwrap();
+    evaluate::tell(&mut evaluation, &Next::Gap { first: 1, last: 2 }, &mut bases).unwrap();
     assert_eq!((evaluation.commit(), evaluation.is_all_forgotten()), (2, true));
 }

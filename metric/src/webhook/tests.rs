@@ -1,3 +1,5 @@
+//! What is posted, what an answer means, and what happens while nobody answers.
+
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::mpsc as std_mpsc;
@@ -139,13 +141,18 @@ async fn what_may_pass_is_tried_again_and_all_come_in_order_each_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_that_hangs_holds_up_nobody() {
+async fn while_one_hangs_the_latest_of_each_rule_waits_and_no_more_than_there_is_room_for() {
     let (address, bodies) = receiver(vec![None]);
     let webhook = Webhook::start(url(address));
     webhook.send(Alert::firing("first > 1", 0, None));
     // It is at the first one, for as long as it has patience.
     spawn_blocking(move || bodies.recv_timeout(Duration::from_secs(60)).unwrap()).await.unwrap();
-    let begin = Instant::now();
-    (0..3 * WAITING).for_each(|number| webhook.send(Alert::firing(&number.to_string(), 0, None)));
-    assert!(begin.elapsed() < PATIENCE / 2, "{:?}", begin.elapsed());
+    let rules: Vec<String> = (0..WAITING + 3).map(|number| format!("mae > {number}")).collect();
+    rules.iter().for_each(|rule| webhook.send(Alert::firing(rule, 0, None)));
+    webhook.send(Alert::resolved(&rules[7], 0, 1, None));
+    let waiting: Vec<String> = webhook.queue.lock().iter().map(|(alert, _)| alert.state()).collect();
+    let mut expected: Vec<String> = rules[3..].iter().map(|rule| format!("{rule} fires")).collect();
+    expected.remove(4);
+    expected.push(format!("{} has ended", rules[7]));
+    assert_eq!(waiting, expected);
 }

@@ -1,3 +1,5 @@
+//! Each number is the report's, no two series are the same, and there are not too many.
+
 use std::collections::BTreeMap;
 
 use evaluation::basis::{Basis, FeatureBasis};
@@ -69,7 +71,7 @@ fn report(versions: usize, features: usize, rows: i64) -> Report {
                 received: labelled_at,
             };
             evaluation.scored(version, &row);
-            _ = evaluation.committed(number, labelled_at);
+            evaluation.committed(number, labelled_at);
         }
     }
     evaluation.report(number * 1000 + 500, |_, _| true)
