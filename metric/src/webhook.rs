@@ -266,4 +266,4 @@ pub(crate) fn post(url: &WebhookUrl, body: &Value) -> Result<(), NotTaken> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -9,7 +9,7 @@ use super::rule::{Hold, Rule};
 
 /// How long it is from look to look, in milliseconds, where events are not counted.
 const MINUTE: u64 = 60_000;
-/// How much of a silence is looked at minute by minute: two days, for rules that hold so long.
+/// How much of a silence is looked at minute by minute: two days.
 const LONGEST_SILENCE_MS: i64 = 2 * 86_400_000;
 
 /// How an alert stands.
@@ -141,12 +141,12 @@ impl Alert {
         let last =
             self.looked.filter(|_| self.rule.quantity.metric == Metric::SinceLabel).map(|last| last.at_ms);
         let minute = i64::try_from(MINUTE).unwrap_or(i64::MAX);
-        // Whoever was silent for longer was so at the beginning too.
-        let first = last.map(|last| last.max(now_ms.saturating_sub(LONGEST_SILENCE_MS)));
-        let looks = first
+        // Enough of its beginning for what holds by looks; what holds by time is found at the present moment.
+        let until = last.map_or(0, |last| now_ms.min(last.saturating_add(LONGEST_SILENCE_MS)));
+        let looks = last
             .into_iter()
-            .flat_map(move |first| (1..).map(move |count| first.saturating_add(count * minute)));
-        looks.take_while(move |at| *at <= now_ms)
+            .flat_map(move |last| (1..).map(move |count| last.saturating_add(count * minute)));
+        looks.take_while(move |at| *at <= until)
     }
 
     /// Looks, if that counts, and returns what is to be said. `value` is asked only then; without one, or with one that is no

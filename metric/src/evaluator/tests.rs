@@ -21,13 +21,15 @@ struct Books {
     store: Store,
     hand: Arc<Hand>,
     rows: i64,
+    /// Which version predicts.
+    version: &'static str,
 }
 
 impl Books {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
-        Self { folder, store, hand: Hand::at(Timestamp(0)), rows: 0 }
+        Self { folder, store, hand: Hand::at(Timestamp(0)), rows: 0, version: "v1" }
     }
 
     fn now(&self) -> Timestamp {
@@ -40,7 +42,7 @@ impl Books {
             let now = self.now();
             self.rows += 1;
             let id = RowId::parse(&format!("row-{}", self.rows)).ok();
-            let model = ModelId { name: Name::parse("m").ok(), version: Name::parse("v1").ok() };
+            let model = ModelId { name: Name::parse("m").ok(), version: Name::parse(self.version).ok() };
             let y_true = f64::from(i32::try_from(self.rows % 7).unwrap());
             let origin = Origin { vector: Some(vec![y_true, 2.0].into()), ..Origin::from(model) };
             let arrival = |kind, value| Arrival { id: id.clone(), kind, value, published_at: Some(now) };
@@ -121,7 +123,8 @@ async fn what_is_committed_is_evaluated_and_a_start_goes_on_from_what_was_saved(
 
     // What was there before is not read again: it could not be, for it is damaged.
     let store = Store::open(folder.path()).unwrap();
-    let mut books = Books { folder, store, hand: Hand::at(Timestamp(300 * SECOND)), rows: 300 };
+    let mut books =
+        Books { folder, store, hand: Hand::at(Timestamp(300 * SECOND)), rows: 300, version: "v1" };
     books.add(1, 2.0);
     let at = Moment(books.now().0);
     let whole = books.replay(&rules, at);
@@ -152,7 +155,7 @@ async fn what_is_asked_otherwise_is_evaluated_anew() {
     report(&evaluated, 60).await;
     let folder = books.end(task).await;
     let store = Store::open(folder.path()).unwrap();
-    let books = Books { folder, store, hand: Hand::at(Timestamp(61 * SECOND)), rows: 60 };
+    let books = Books { folder, store, hand: Hand::at(Timestamp(61 * SECOND)), rows: 60, version: "v1" };
     let rules = ["mae{window=30} > 0.5 for 1"];
     let (evaluated, task) = books.start(&rules);
     let live = report(&evaluated, 60).await;
@@ -217,12 +220,72 @@ async fn an_end_does_not_wait_for_what_is_far_behind_and_the_next_start_goes_on(
 }
 
 #[test]
-fn gaps_are_told() {
+fn after_a_gap_nothing_waits_for_what_is_forgotten() {
     let mut books = Books::new();
     books.add(3, 1.0);
-    let Plan { folder, settings, rules, .. } = books.plan(&[]);
-    let mut evaluation = Evaluation::new(settings, rules);
+    let Plan { folder, settings, rules, .. } = books.plan(&["mae > 1"]);
     let mut bases = Bases::open(&folder).unwrap();
+    let mut evaluation = Evaluation::new(settings, rules);
     evaluate::tell(&mut evaluation, &Next::Gap { first: 1, last: 2 }, &mut bases).unwrap();
     assert_eq!((evaluation.commit(), evaluation.is_all_forgotten()), (2, true));
+    // A gap after something that was told of: it begins anew, with what was asked.
+    let next = History::open(&folder).unwrap().read(3, Interest::Everything).unwrap().remove(0);
+    evaluate::tell(&mut evaluation, &next, &mut bases).unwrap();
+    assert_eq!(evaluation.report(9 * SECOND, |_, _| true).versions.len(), 1);
+    evaluate::tell(&mut evaluation, &Next::Gap { first: 4, last: 9 }, &mut bases).unwrap();
+    let report = evaluation.report(9 * SECOND, |_, _| true);
+    assert_eq!((report.versions.len(), report.commit, report.alerts.len()), (0, 9, 1));
+    let gap = report.gap.unwrap();
+    assert_eq!((gap.first, gap.last), (1, 9));
+}
+
+/// What is told of alerts, in order: the rule, and whether it fires.
+async fn next_told(bodies: &std::sync::mpsc::Receiver<serde_json::Value>) -> (String, bool) {
+    let start = Instant::now();
+    loop {
+        if let Ok(body) = bodies.try_recv() {
+            return (body["groupLabels"]["rule"].as_str().unwrap().to_owned(), body["status"] == "firing");
+        }
+        assert!(start.elapsed() < Duration::from_secs(60), "nothing is told");
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_told_to_fire_is_told_to_have_ended_and_not_before() {
+    let rule = "mae{window=30} > 0.5 for 1 keep 1";
+    let (address, bodies) = crate::webhook::tests::receiver(vec![Some("200 OK"); 5]);
+    let hook = || Some(Webhook::start(crate::webhook::tests::url(address)));
+    let mut books = Books::new();
+    books.add(60, 1.0);
+    let begin = |books: &Books, rules: &[&str]| {
+        let plan = Plan { webhook: hook(), ..books.plan(rules) };
+        start(plan, books.store.commits(), Clock::Manual(Arc::clone(&books.hand)))
+    };
+    let (evaluated, task) = begin(&books, &[rule]);
+    assert_eq!(next_told(&bodies).await, (rule.to_owned(), true));
+    let folder = books.end(task).await;
+    drop(evaluated);
+
+    // While nobody looked, another version has come, of which too little is known: it is neither over nor told anew.
+    let store = Store::open(folder.path()).unwrap();
+    let mut books = Books { folder, store, hand: Hand::at(Timestamp(61 * SECOND)), rows: 60, version: "v2" };
+    books.add(10, 0.0);
+    let (evaluated, task) = begin(&books, &[rule]);
+    assert_eq!(report(&evaluated, 70).await.alerts[0].state, State::Unknown);
+    assert_eq!(next_told(&bodies).await, (rule.to_owned(), true));
+    books.add(60, 0.0);
+    assert_eq!(report(&evaluated, 130).await.alerts[0].state, State::Inactive);
+    assert_eq!(next_told(&bodies).await, (rule.to_owned(), false));
+    books.add(60, 2.0);
+    assert_eq!(next_told(&bodies).await, (rule.to_owned(), true));
+    let folder = books.end(task).await;
+    drop(evaluated);
+
+    // A rule that is not watched any more has ended too.
+    let store = Store::open(folder.path()).unwrap();
+    let books = Books { folder, store, hand: Hand::at(Timestamp(191 * SECOND)), rows: 190, version: "v2" };
+    let (_evaluated, task) = begin(&books, &[]);
+    assert_eq!(next_told(&bodies).await, (rule.to_owned(), false));
+    books.end(task).await;
 }

@@ -7,7 +7,7 @@ use std::sync::mpsc as std_mpsc;
 use super::*;
 
 /// Answers connection after connection: with this, or never where there is nothing to say. Hands on the body of each.
-fn receiver(answers: Vec<Option<&'static str>>) -> (SocketAddr, std_mpsc::Receiver<Value>) {
+pub(crate) fn receiver(answers: Vec<Option<&'static str>>) -> (SocketAddr, std_mpsc::Receiver<Value>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let (sender, bodies) = std_mpsc::channel();
@@ -44,7 +44,7 @@ fn receiver(answers: Vec<Option<&'static str>>) -> (SocketAddr, std_mpsc::Receiv
     (address, bodies)
 }
 
-fn url(address: SocketAddr) -> WebhookUrl {
+pub(crate) fn url(address: SocketAddr) -> WebhookUrl {
     format!("http://{address}/hook").parse().unwrap()
 }
 

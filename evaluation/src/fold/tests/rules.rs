@@ -95,3 +95,24 @@ fn a_rule_looks_at_the_version_that_serves_and_goes_on_past_a_swap() {
         assert_eq!(states(&evaluation.report(2_000_000, all)), [wanted], "version {number}");
     }
 }
+
+/// Nothing comes, so nothing is committed: whoever asks looks for all the minutes in which nobody could.
+#[test]
+fn silence_is_looked_at_minute_by_minute_by_whoever_asks() {
+    let rules = ["since_label > 10m", "since_label > 10m for 30m", "mae{window=100} > 0.1 for 3"];
+    let mut stream = Stream::with_rules(basis(), 11, &rules);
+    stream.add(120, 0.0, 1.0);
+    let last = stream.rows * STEP;
+    let after = |minutes: i64| stream.evaluation.report(last + minutes * 60_000, all);
+    assert_eq!(states(&after(10))[..2], ["inactive"; 2]);
+    assert_eq!(states(&after(12))[..2], ["pending"; 2]);
+    assert_eq!(states(&after(14))[..2], ["firing", "pending"]);
+    assert_eq!(states(&after(45))[..2], ["firing"; 2]);
+    // Asked a hundred times or once, it fires since the same moment, and that is said once.
+    let (early, late) = (after(20), after(20_000));
+    assert_eq!(early.alerts[0].since, late.alerts[0].since);
+    let fires = late.notices.iter().filter(|notice| notice.text.starts_with("since_label > 10m fires"));
+    assert_eq!(fires.count(), 2, "one for each of the two: {:?}", late.notices);
+    // What does not change by silence is as it was.
+    assert_eq!(early.alerts[2], late.alerts[2]);
+}

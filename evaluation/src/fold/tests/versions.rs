@@ -41,6 +41,16 @@ fn those_that_predicted_last_are_kept() {
     evaluation.predicted(10, &prediction(99, 1.0, 30));
     assert_eq!(of(&evaluation), ["11", "13", "10"]);
     assert_eq!(evaluation.report(1_000_000, all).older_versions, 1);
+    // What comes late of its earlier life is a score, and none of the rows that it has now.
+    evaluation.predicted(10, &prediction(100, 1.0, 31));
+    evaluation.scored(10, &row(7, 2.0, 1.0, 3, 40));
+    evaluation.expired(10, 8, 4);
+    evaluation.scored(10, &row(99, 1.0, 1.0, 30, 41));
+    let report = evaluation.report(1_000_000, all);
+    let version = &report.versions[2];
+    let rows = version.rows;
+    assert_eq!((rows.predicted, rows.labelled, rows.expired, rows.waiting), (2, 1, 0, 1));
+    assert_eq!(version.scores.since_first.rows, 2);
 }
 
 #[test]
