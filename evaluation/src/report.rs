@@ -96,6 +96,8 @@ pub struct AlertReport {
 /// Something that was said of an alert.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct NoticeReport {
+    /// The rule.
+    pub rule: String,
     /// When.
     pub at: Moment,
     /// In a line.

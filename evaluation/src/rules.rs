@@ -1,6 +1,6 @@
 //! Alert rules that are looked at while events come in, so that how they stand follows from the events alone.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
@@ -32,8 +32,7 @@ impl Rules {
 
     /// The same for somebody who asks now: rules that are looked at once a minute do not wait for it.
     pub(crate) fn look_now(&mut self, versions: &Versions, now: i64) {
-        let silent: std::collections::BTreeSet<i64> =
-            self.alerts.iter().flat_map(|alert| alert.silent_looks(now)).collect();
+        let silent: BTreeSet<i64> = self.alerts.iter().flat_map(|alert| alert.silent_looks(now)).collect();
         for at in silent {
             self.look_if(versions, at, false);
         }
@@ -86,7 +85,11 @@ impl Rules {
 
     /// What was said of them last, the newest first.
     pub(crate) fn notices(&self) -> Vec<NoticeReport> {
-        let report = |notice: &Notice| NoticeReport { at: Moment(notice.at_ms), text: notice.text() };
+        let report = |notice: &Notice| NoticeReport {
+            rule: notice.rule.to_string(),
+            at: Moment(notice.at_ms),
+            text: notice.text(),
+        };
         self.notices.iter().rev().map(report).collect()
     }
 }

@@ -18,7 +18,6 @@ use evaluation::report::{AlertReport, Moment, NoticeReport, Report, Verdict};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use shared::message::Name;
 use shared::printable::lines;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
@@ -235,10 +234,8 @@ async fn report(
     let wanted = Wanted::read(query)?;
     let report = source.report()?;
     let Some(model) = wanted else { return Ok(Answer::json(&*report)) };
-    let is_wanted = |name: Option<&str>, version: Option<&str>| {
-        let part = |text: Option<&str>| text.and_then(|text| Name::recorded(text).ok());
-        model.includes(&ModelId { name: part(name), version: part(version) })
-    };
+    let is_wanted =
+        |name: Option<&str>, version: Option<&str>| model.includes(&ModelId::recorded(name, version));
     let report = report.of(is_wanted);
     if report.versions.is_empty() {
         let why = format!("model {model} has predicted nothing that is kept");

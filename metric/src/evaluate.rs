@@ -40,8 +40,7 @@ pub(crate) fn tell(evaluation: &mut Evaluation, next: &Next, bases: &mut Bases) 
     }
     let mut learnt = Vec::new();
     for (number, model, version) in evaluation.lacking() {
-        let part = |text: Option<&str>| text.and_then(|text| Name::recorded(text).ok());
-        let model = ModelId { name: part(model), version: part(version) };
+        let model = ModelId::recorded(model, version);
         if let Some(basis) = bases.of(&model, commit.received)? {
             learnt.push((number, basis));
         }

@@ -96,7 +96,6 @@ pub(crate) fn start(plan: Plan, commits: Commits, clock: Clock) -> (Evaluated, J
             made: None,
             told: BTreeMap::new(),
             is_current: false,
-            is_news: false,
             trouble,
         };
         runtime.block_on(evaluator.run());
@@ -117,8 +116,6 @@ struct Evaluator {
     told: BTreeMap<String, i64>,
     /// Whether what was recorded earlier is evaluated.
     is_current: bool,
-    /// Whether more was said than is saved.
-    is_news: bool,
     trouble: watch::Sender<Option<String>>,
 }
 
@@ -248,8 +245,9 @@ impl Evaluator {
         self.commits.last() - evaluation.commit()
     }
 
-    /// Says which rules fire now and did not, and which did and do no more. One that has no value any more is still as it was.
-    fn say(&mut self, report: &Report, is_first: bool) {
+    /// Says which rules fire now and did not, and which did and do no more. One that has no value any more is still as it
+    /// was. Returns whether anything was news.
+    fn say(&mut self, report: &Report, is_first: bool) -> bool {
         let told = std::mem::take(&mut self.told);
         // Since when one fires is said once: a look of now would move it.
         let now: BTreeMap<String, i64> = firing(&report.alerts)
@@ -260,12 +258,12 @@ impl Evaluator {
             })
             .collect();
         let text = |rule: &str| {
-            let notices = report.notices.iter().map(|notice| notice.text.as_str());
-            notices.into_iter().find(|text| text.starts_with(rule)).map(str::to_owned)
+            let notice = report.notices.iter().find(|notice| notice.rule == rule);
+            notice.map(|notice| notice.text.clone())
         };
         // At a start all of them: whoever is told may have been away.
         for (rule, since) in now.iter().filter(|(rule, _)| is_first || !told.contains_key(*rule)) {
-            let text = text(condition(rule));
+            let text = text(rule);
             match &text {
                 Some(text) => warn!("alert {text}"),
                 None => warn!("alert {rule} fires since {}", Moment(*since)),
@@ -273,15 +271,16 @@ impl Evaluator {
             self.send(Alert::firing(rule, *since, text));
         }
         for (rule, since) in told.iter().filter(|(rule, _)| !now.contains_key(*rule)) {
-            let text = text(condition(rule));
+            let text = text(rule);
             match &text {
                 Some(text) => info!("alert {text}"),
                 None => info!("alert {rule} has ended, or is not watched any more"),
             }
             self.send(Alert::resolved(rule, *since, report.at.0, text));
         }
-        self.is_news |= now != told;
+        let is_news = now != told;
         self.told = now;
+        is_news
     }
 
     fn send(&self, alert: Alert) {
@@ -297,10 +296,10 @@ impl Evaluator {
         let now = evaluation.committed_at().map_or(self.clock.wall().0, |at| at.max(self.clock.wall().0));
         let report = evaluation.report(now, |_, _| true);
         let is_first = self.made.replace((Instant::now(), evaluation.commit())).is_none();
-        self.say(&report, is_first);
+        let is_news = self.say(&report, is_first);
         self.latest.send_replace(Some(Arc::new(report)));
         // A start must know of what was said, to say when it has ended.
-        if std::mem::take(&mut self.is_news) {
+        if is_news {
             self.save(course);
         }
     }
@@ -333,15 +332,6 @@ fn firing(alerts: &[AlertReport]) -> BTreeMap<String, i64> {
     firing.filter_map(|alert| Some((alert.rule.clone(), alert.since?.0))).collect()
 }
 
-/// The part of a rule with which what is said of it begins.
-fn condition(rule: &str) -> &str {
-    [" for ", " clear ", " keep "]
-        .iter()
-        .filter_map(|word| rule.find(word))
-        .min()
-        .map_or(rule, |at| &rule[..at])
-}
-
 /// Waits for the evaluation to end, and says so where it has failed.
 pub(crate) async fn ended(task: JoinHandle<()>) {
     if task.await.is_err() {
@@ -350,4 +340,4 @@ pub(crate) async fn ended(task: JoinHandle<()>) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

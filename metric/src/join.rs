@@ -32,6 +32,13 @@ impl ModelId {
         tag
     }
 
+    /// From what was recorded of it. What can be no name is as if it was not given.
+    #[must_use]
+    pub fn recorded(name: Option<&str>, version: Option<&str>) -> Self {
+        let part = |text: Option<&str>| text.and_then(|text| Name::recorded(text).ok());
+        Self { name: part(name), version: part(version) }
+    }
+
     /// Adds [`ModelId::tag`] to a text.
     pub fn push_tag(&self, text: &mut String) {
         text.push_str(self.name.as_ref().map_or("-", Name::as_str));

@@ -10,7 +10,6 @@ use evaluation::alert;
 use evaluation::fold::{Evaluation, Settings};
 use evaluation::report::{Report, State};
 use shared::clock::Timestamp;
-use shared::message::Name;
 
 use crate::bases::Bases;
 use crate::committed::Interest;
@@ -139,8 +138,7 @@ impl ReportCommand {
             }
         }
         let wanted = |name: Option<&str>, version: Option<&str>| {
-            let part = |text: Option<&str>| text.and_then(|text| Name::recorded(text).ok());
-            let model = ModelId { name: part(name), version: part(version) };
+            let model = ModelId::recorded(name, version);
             self.model.as_ref().is_none_or(|wanted| wanted.includes(&model))
         };
         if let (Some(at), true) = (self.at, evaluation.is_all_forgotten()) {

@@ -109,7 +109,7 @@ impl Alert {
             "startsAt": self.since.to_string(),
             "endsAt": ends,
             "generatorURL": "",
-            "fingerprint": format!("{:016x}", fingerprint(&self.rule)),
+            "fingerprint": format!("{:016x}", crc32fast::hash(self.rule.as_bytes())),
         });
         json!({
             "version": "4",
@@ -124,12 +124,6 @@ impl Alert {
             "alerts": [alert],
         })
     }
-}
-
-/// The same number for the same rule, for ever (FNV-1a).
-fn fingerprint(text: &str) -> u64 {
-    text.bytes()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// What waits to be told: of each rule the latest, in order.

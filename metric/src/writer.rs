@@ -1,5 +1,7 @@
 //! Commits group after group, acknowledges what is committed, and brings the text files along.
 
+mod looks;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,8 +38,6 @@ use crate::write_error::WriteError;
 
 /// How often it is looked whether time alone has something to do.
 const TICK: Duration = Duration::from_secs(1);
-/// How often it is looked what waits in the queues.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// For how long the horizon's clock waits before that is said.
 const LONG_HELD_MS: i64 = 20_000;
 /// How many ticks the text files may be behind on disk.
@@ -147,7 +147,7 @@ impl Writer {
         mut cards: Inbox,
     ) -> anyhow::Result<()> {
         self.patience.over();
-        let mut looks = look_again_and_again(lookout);
+        let mut looks = looks::again_and_again(lookout);
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut unsynced = 0;
@@ -375,28 +375,6 @@ impl Writer {
             closed => closed.map_err(WriteError::into_error),
         }
     }
-}
-
-/// Looks at the queues from time to time, in a task of its own, because an answer may take long. It ends when nobody
-/// wants to know any more.
-fn look_again_and_again(mut lookout: Lookout) -> watch::Receiver<Option<Seen>> {
-    let (sender, looks) = watch::channel(None);
-    tokio::spawn(async move {
-        let mut times = interval(LOOK_EVERY);
-        times.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            let look = async {
-                times.tick().await;
-                lookout.look().await
-            };
-            let seen = tokio::select! {
-                seen = look => seen,
-                () = sender.closed() => return,
-            };
-            sender.send_replace(seen);
-        }
-    });
-    looks
 }
 
 /// Resolves when the check of the database has found something, or nothing; never where there is none under way.

@@ -92,9 +92,7 @@ async fn every_path_answers_what_the_commands_say() {
     record(&mut store, &rows("v2", 50));
     let served = serve(folder, &store).await;
     let address = served.address;
-    while served.evaluated.report().is_none_or(|report| report.commit < 2) {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
+    evaluator::tests::report(&served.evaluated, 2).await;
     let whole = get_json(address, "/api/v1/report", 200).await;
     assert_eq!(whole, serde_json::to_value(&*served.evaluated.report().unwrap()).unwrap());
     let versions = |report: &Value| {
@@ -147,9 +145,7 @@ async fn what_cannot_be_answered_is_said() {
     // Where its state cannot be read, the evaluation does not begin.
     std::fs::create_dir(folder.join(evaluator::saved::FILE)).unwrap();
     let served = serve(folder, &store).await;
-    while served.evaluated.trouble().is_none() {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
+    evaluator::tests::trouble(&served.evaluated).await;
     for path in ["/", "/api/v1/report", "/api/v1/report?model=m", "/api/v1/verdict", "/api/v1/alerts"] {
         let why = get_json(served.address, path, 503).await;
         let why = why["error"].as_str().unwrap();

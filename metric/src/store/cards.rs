@@ -3,7 +3,6 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use shared::card::{About, Card};
 use shared::clock::Timestamp;
-use shared::message::Name;
 
 use crate::join::ModelId;
 
@@ -43,8 +42,7 @@ impl KeptCard {
     /// The model and version that it is of.
     #[must_use]
     pub fn model_id(&self) -> ModelId {
-        let part = |text: &str| Name::recorded(text).ok();
-        ModelId { name: part(&self.model), version: self.version.as_deref().and_then(part) }
+        ModelId::recorded(Some(&self.model), self.version.as_deref())
     }
 }
 
