@@ -73,11 +73,13 @@ where
         }
     };
     let result = runtime.block_on(async {
+        // Before the first line is said: whoever reads it may stop this at once.
+        let signals = Signals::new()?;
         let context =
             Context { transport: transport?, stop: Stop::default(), readiness: Readiness::default() };
         let (version, admin) = (env!("CARGO_PKG_VERSION"), options.admin_addr);
         info!(version, "{name} {version} starts: {settings}; {}; admin {admin}", context.transport);
-        supervise(name, &options, context, run).await
+        supervise(name, &options, context, signals, run).await
     });
     // Ends what is left: a blocked connection's thread must not hold up the exit.
     runtime.shutdown_background();
@@ -100,6 +102,7 @@ async fn supervise<F>(
     name: &'static str,
     options: &ServiceOptions,
     context: Context,
+    mut signals: Signals,
     run: impl FnOnce(Context) -> F,
 ) -> anyhow::Result<()>
 where
@@ -107,7 +110,6 @@ where
 {
     let admin = admin::serve(name, options.admin_addr, context.readiness.clone()).await?;
     let stop = context.stop.clone();
-    let mut signals = Signals::new()?;
     let fate = match context.transport {
         Transport::Amqp(_) => "unacknowledged messages go back to their queues",
         Transport::Memory(_) => "what is not recorded ends with this process",

@@ -92,7 +92,7 @@ impl Process {
     }
 
     /// The same under strace, which writes to the books' `strace`. The process is the program, not strace.
-    fn traced(books: &Books, name: &str, trace: &[&str], arguments: &[&str]) -> Self {
+    pub fn traced(books: &Books, name: &str, trace: &[&str], arguments: &[&str]) -> Self {
         let mut command = AsyncCommand::new("strace");
         command.args(["-D", "-f", "-y", "-s", "0", "-o"]).arg(books.path("strace")).args(trace);
         command.arg(programs().join(name)).args(arguments).current_dir(repository("."));

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::account::Books;
 use crate::broker;
-use crate::processes::{Process, Services, is_root};
+use crate::processes::{Process, Services, is_root, can_trace};
 
 const URL: &str = "amqp://somebody:S3cret@127.0.0.1:1/v";
 
@@ -47,6 +47,20 @@ async fn starts_say_what_was_set_in_one_line_without_a_secret() {
         process.stop().await;
         assert!(!process.log().contains("S3cret"), "{}", process.log());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn starts_obey_a_stop_from_the_first_line_on() {
+    if !can_trace(false) {
+        return;
+    }
+    let books = Books::new();
+    // Its admin endpoint takes its address after the line, and half a second for it.
+    let trace = ["-etrace=bind", "-einject=bind:delay_enter=500000"];
+    let arguments = ["--amqp-url", URL, "--model", "none.json", "--admin-addr", "127.0.0.1:0"];
+    let mut model = Process::traced(&books, "model", &trace, &arguments);
+    model.says(" starts: ").await;
+    model.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
