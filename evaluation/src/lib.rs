@@ -31,6 +31,8 @@ pub mod slices;
 mod spread;
 mod sum;
 pub mod table;
+mod timeline;
+mod trace;
 mod verdict;
 mod version;
 mod versions;

@@ -31,7 +31,18 @@ pub struct Pane {
 }
 
 impl Pane {
-    fn merge(&mut self, other: &Self) {
+    /// Takes in a labelled row, its label and its prediction.
+    pub(crate) fn labelled(
+        &mut self,
+        (y_true, y_pred): (f64, f64),
+        constant: Option<f64>,
+        persistence: Option<f64>,
+    ) {
+        self.moments.add(y_true, y_pred, constant, persistence);
+        self.sketch.add(y_pred - y_true);
+    }
+
+    pub(crate) fn merge(&mut self, other: &Self) {
         self.predicted = self.predicted.saturating_add(other.predicted);
         self.expired = self.expired.saturating_add(other.expired);
         self.moments.merge(&other.moments);
@@ -71,14 +82,11 @@ impl Panes {
     pub fn labelled(
         &mut self,
         at: i64,
-        (y_true, y_pred): (f64, f64),
+        numbers: (f64, f64),
         constant: Option<f64>,
         persistence: Option<f64>,
     ) -> bool {
-        self.note(at, |pane| {
-            pane.moments.add(y_true, y_pred, constant, persistence);
-            pane.sketch.add(y_pred - y_true);
-        })
+        self.note(at, |pane| pane.labelled(numbers, constant, persistence))
     }
 
     fn note(&mut self, at: i64, what: impl FnOnce(&mut Pane)) -> bool {

@@ -3,6 +3,8 @@
 //! Durations are in milliseconds, errors in the label's unit and with the sign of prediction minus label. What is not known is
 //! absent (`null` in JSON), never 0 and never NaN.
 
+mod charts;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::time::{Duration, UNIX_EPOCH};
@@ -12,6 +14,8 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::alert;
 use crate::table::ScoreTable;
+
+pub use charts::{BinReport, Charts, EvidencePoint, LagPoint, PaneReport, RowReport};
 
 /// A moment, in milliseconds since 1970-01-01 00:00 UTC. In JSON it is text, such as `2026-11-27T03:10:00.000Z`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -171,6 +175,12 @@ pub struct VersionReport {
     pub change: ChangeReport,
     /// Where it is worse than elsewhere beyond noise, the worst first.
     pub worst_slices: Vec<SliceReport>,
+    /// The scores over time, within the period before its last prediction.
+    pub timeline: Vec<PaneReport>,
+    /// How long one of these is.
+    pub timeline_pane: i64,
+    /// Of those that serve: what charts show besides.
+    pub charts: Option<Charts>,
     /// What could not be said, and why.
     pub missing: Vec<String>,
 }
@@ -299,6 +309,8 @@ pub struct SpreadReport {
     pub commonest: Option<f64>,
     /// The share of the last rows that are beyond all of the reference, from 0 to 1.
     pub out_of_range: Option<f64>,
+    /// Where the last rows are and where the reference is; of versions that serve, once something can be said.
+    pub bins: Vec<BinReport>,
 }
 
 /// Whether the errors have changed.

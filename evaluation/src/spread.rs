@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::drift::{Detector, Reference};
 use crate::first_rows::FirstRows;
 use crate::histogram::Histogram;
-use crate::report::{Moment, ReferenceKind, SpreadReport};
+use crate::report::{BinReport, Moment, ReferenceKind, SpreadReport};
 
 /// How many rows are looked at together, and how many first rows stand in for a reference.
 pub(crate) const WINDOW: usize = 500;
@@ -80,7 +80,8 @@ impl Spread {
         }
     }
 
-    pub(crate) fn report(&self) -> SpreadReport {
+    /// What is told of it, with each bin where that is wanted.
+    pub(crate) fn report(&self, with_bins: bool) -> SpreadReport {
         let report =
             SpreadReport { name: self.name.clone(), reference: self.kind, ..SpreadReport::default() };
         let detector = match &self.state {
@@ -106,9 +107,24 @@ impl Spread {
             stuck_since: detector.stuck().map(|since| Moment(since.at)),
             commonest: detector.commonest().map(|(_, share)| share),
             out_of_range: detector.out_of_range(),
+            bins: if with_bins && statistics.is_some() { bins(detector) } else { Vec::new() },
             ..report
         }
     }
+}
+
+fn bins(detector: &Detector) -> Vec<BinReport> {
+    let reference = detector.reference();
+    let share = |count: u64, of: u64| count as f64 / of.max(1) as f64;
+    let (rows, before) = (detector.counts().iter().sum(), reference.rows());
+    let limits = reference.limits();
+    let bin = |(at, (now, then)): (usize, (&u64, &u64))| BinReport {
+        from: at.checked_sub(1).and_then(|before| limits.get(before)).copied(),
+        to: limits.get(at).copied(),
+        share: share(*now, rows),
+        reference_share: Some(share(*then, before)),
+    };
+    detector.counts().iter().zip(reference.counts()).enumerate().map(bin).collect()
 }
 
 fn watch(reference: Reference, histograms: usize) -> State {

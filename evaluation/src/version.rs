@@ -1,5 +1,6 @@
 //! One version of a model: what is known of its predictions, and of those whose labels have come.
 
+mod charts;
 mod told;
 
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,7 @@ use crate::report::{ReferenceKind, Rows};
 use crate::slices::Slices;
 use crate::spread::{Spread, WINDOW};
 use crate::table::ScoreTable;
+use crate::timeline::Timeline;
 use crate::waiting::Remembered;
 use crate::window::{self, LastRows};
 
@@ -53,6 +55,7 @@ pub(crate) struct Version {
     last_rows: LastRows,
     /// One for each period that is asked for; the first is that of the report.
     panes: Vec<(i64, Panes)>,
+    timeline: Timeline,
     cohorts: Cohorts,
     features: Vec<Spread>,
     prediction: Spread,
@@ -102,6 +105,7 @@ impl Version {
             lifetime: Lifetime::default(),
             last_rows: LastRows::new(kept.rows),
             panes: kept.periods.iter().map(|period| (*period, Panes::new(*period))).collect(),
+            timeline: Timeline::new(kept.settings.period),
             cohorts: Cohorts::default(),
             prediction: Spread::new("prediction".into(), basis.prediction.as_ref(), None, watched + 1),
             features,
@@ -134,6 +138,7 @@ impl Version {
         self.lifetime = before.lifetime;
         self.last_rows = before.last_rows;
         self.panes = before.panes;
+        self.timeline = before.timeline;
         self.cohorts = before.cohorts;
     }
 
@@ -151,6 +156,7 @@ impl Version {
             self.rows.predicted += 1;
             self.cohorts.predicted(at);
             self.panes.iter_mut().for_each(|(_, panes)| _ = panes.predicted(at));
+            self.timeline.note(at, |pane| pane.predicted += 1);
         }
         let vector = prediction.vector.unwrap_or_default();
         if self.features.is_empty() && !vector.is_empty() {
@@ -192,11 +198,13 @@ impl Version {
         self.last_labelled = self.last_labelled.max(Some(row.received));
         self.predicted_since_label = None;
         self.lifetime.add(row.y_true, row.y_pred, constant, persistence);
-        self.last_rows.add(window::Row::new(row.y_true, row.y_pred, at, lag, persistence));
+        let last = window::Row::new(row.y_true, row.y_pred, at, lag, persistence).numbered(row.prediction);
+        self.last_rows.add(last);
         let numbers = (row.y_true, row.y_pred);
         for (_, panes) in &mut self.panes {
             panes.labelled(at, numbers, constant, persistence);
         }
+        self.timeline.note(at, |pane| pane.labelled(numbers, constant, persistence));
         if is_counted {
             self.rows.labelled += 1;
             self.cohorts.labelled(at, lag, error.abs());
@@ -221,6 +229,7 @@ impl Version {
         self.rows.expired += 1;
         self.cohorts.expired(at);
         self.panes.iter_mut().for_each(|(_, panes)| _ = panes.expired(at));
+        self.timeline.note(at, |pane| pane.expired += 1);
     }
 
     /// How many rows there are of each kind.

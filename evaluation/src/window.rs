@@ -28,6 +28,8 @@ pub struct Row {
     pub predicted_at: i64,
     /// How long after that the label came, in milliseconds.
     pub lag: i64,
+    /// The number of its prediction, if that is known.
+    pub prediction: Option<i64>,
     /// The bits of the last label that was made before the row was, if one was.
     persistence: Option<u64>,
 }
@@ -36,7 +38,20 @@ impl Row {
     /// A row whose label came `lag` milliseconds after its prediction; `persistence` is the last label that was made before the row was.
     #[must_use]
     pub fn new(y_true: f64, y_pred: f64, predicted_at: i64, lag: i64, persistence: Option<f64>) -> Self {
-        Self { y_true, y_pred, predicted_at, lag, persistence: persistence.map(f64::to_bits) }
+        Self {
+            y_true,
+            y_pred,
+            predicted_at,
+            lag,
+            prediction: None,
+            persistence: persistence.map(f64::to_bits),
+        }
+    }
+
+    /// The same row with the number of its prediction.
+    #[must_use]
+    pub fn numbered(self, prediction: Option<i64>) -> Self {
+        Self { prediction, ..self }
     }
 
     /// The last label that was made before the row was.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::detector::{Alarm, Detector};
 use super::ranks::Ranks;
 use crate::first_rows::FirstRows;
+use crate::trace::{Point, Trace};
 
 /// So many labels, in the mean, to a false alarm.
 const LABELS: f64 = 1e5;
@@ -26,13 +27,15 @@ impl Direction {
 }
 
 /// Watches the errors of a version in the order of their labels. Serialised with every bit, so that it goes on where it was; about
-/// 20 kB of JSON where the reference is a sample of 500.
+/// 40 kB of JSON where the reference is a sample of 500.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Watch {
     reference: Known,
     worse: Detector,
     higher: Detector,
     lower: Detector,
+    /// Of the first of these.
+    trace: Trace,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -57,7 +60,7 @@ impl Watch {
 
     fn with(reference: Known) -> Self {
         let (worse, side) = (Detector::new(LABELS), Detector::new(2.0 * LABELS));
-        Self { reference, worse, higher: side.clone(), lower: side }
+        Self { reference, worse, higher: side.clone(), lower: side, trace: Trace::default() }
     }
 
     /// Takes in the error (prediction minus label) of the next label and the time when that came, in milliseconds; tells of alarms.
@@ -77,8 +80,12 @@ impl Watch {
                 let (Some(size), Some(side)) = (absolute.rank(error.abs()), signed.rank(error)) else {
                     return Vec::new();
                 };
+                let worse = self.worse.add(size, at);
+                // An alarm leaves no evidence behind.
+                let evidence = worse.map_or(self.worse.log10(), |_| self.worse.threshold().log10());
+                self.trace.add(at, evidence, worse.is_some());
                 let alarms = [
-                    (Direction::Worse, self.worse.add(size, at)),
+                    (Direction::Worse, worse),
                     (Direction::Higher, self.higher.add(side, at)),
                     (Direction::Lower, self.lower.add(1.0 - side, at)),
                 ];
@@ -95,6 +102,11 @@ impl Watch {
             Direction::Higher => &self.higher,
             Direction::Lower => &self.lower,
         }
+    }
+
+    /// How the evidence went that errors are larger.
+    pub(crate) fn trace(&self) -> &[Point] {
+        self.trace.points()
     }
 
     /// How many errors there are of those that shall be the reference, and how many are wanted; none once there is a reference.

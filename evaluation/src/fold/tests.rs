@@ -1,5 +1,6 @@
 //! Events in, a report out: what is counted, and what the other tests are made with.
 
+mod charts;
 mod found;
 mod rules;
 mod saved;

@@ -25,7 +25,7 @@ impl Version {
             period: period.as_ref().map(Window::scores).unwrap_or_default(),
             period_predicted: period.map_or(0, |period| period.all.predicted),
         };
-        let mut features: Vec<_> = self.features.iter().map(Spread::report).collect();
+        let mut features: Vec<_> = self.features.iter().map(|spread| spread.report(serves)).collect();
         features.sort_by(|a, b| {
             let size = |of: Option<f64>| of.unwrap_or(-1.0);
             size(b.moved).total_cmp(&size(a.moved))
@@ -42,9 +42,12 @@ impl Version {
             labels: self.labels(now, &scores),
             scores,
             holdout_mae: self.basis.holdout_mae,
-            drift: DriftReport { features, prediction: Some(self.prediction.report()) },
+            drift: DriftReport { features, prediction: Some(self.prediction.report(serves)) },
             change: self.change(),
             worst_slices: self.worst_slices(),
+            timeline: self.timeline(now),
+            timeline_pane: self.timeline.length(),
+            charts: serves.then(|| self.charts(now, kept.settings.window)),
             missing: self.missing(),
         }
     }
