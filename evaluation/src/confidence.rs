@@ -42,6 +42,12 @@ impl Interval {
         self.low.is_none_or(|low| low <= value) && self.high.is_none_or(|high| value <= high)
     }
 
+    /// Both ends, an open one infinite.
+    #[must_use]
+    pub fn ends(&self) -> (f64, f64) {
+        (self.low.unwrap_or(f64::NEG_INFINITY), self.high.unwrap_or(f64::INFINITY))
+    }
+
     /// Whether neither end is known.
     #[must_use]
     pub fn is_open(&self) -> bool {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::alert::{Rule, Window};
+use crate::answers;
 use crate::basis::Basis;
 use crate::report::{AlertReport, Gap, Moment, Report};
 use crate::rules::Rules;
@@ -303,12 +304,14 @@ impl Evaluation {
             .filter(|(_, version)| wanted(version.model.as_deref(), version.version.as_deref()))
             .map(|(at, version)| version.report(now, serves(at, version), &self.kept))
             .collect();
+        let verdict = verdict::of(now, period, &versions);
         Report {
             at: Moment(now),
             commit: self.commit,
             period,
             window,
-            verdict: verdict::of(now, period, &versions),
+            answers: answers::of(now, verdict.version, &versions),
+            verdict,
             versions,
             older_versions: self.versions.older(),
             alerts: rules.report(),

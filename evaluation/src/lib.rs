@@ -4,6 +4,7 @@
 //! is the same to the last bit, whoever asks and whenever.
 
 pub mod alert;
+mod answers;
 pub mod basis;
 pub mod batches;
 mod bits;

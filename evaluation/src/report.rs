@@ -58,6 +58,8 @@ pub struct Report {
     pub window: usize,
     /// Whether it is well, in a sentence, and what to do.
     pub verdict: Verdict,
+    /// Four questions and what there is to say, of the version that the verdict speaks of; empty where there is none.
+    pub answers: Vec<Answer>,
     /// The versions, in the order in which they were heard of.
     pub versions: Vec<VersionReport>,
     /// How many more versions had predicted before these, and are not looked at any more.
@@ -142,6 +144,31 @@ pub struct Verdict {
     pub sentence: String,
     /// What to do.
     pub advice: String,
+}
+
+/// What whoever looks at a model wants to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Question {
+    /// How good is it?
+    HowGood,
+    /// Can I trust that number?
+    Trust,
+    /// What changed?
+    Changed,
+    /// Which version is better?
+    Better,
+}
+
+/// A question and what there is to say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Answer {
+    /// The question.
+    pub question: Question,
+    /// The answer, in a word or a number.
+    pub answer: String,
+    /// Why, in a line.
+    pub reason: String,
 }
 
 /// One version of a model.

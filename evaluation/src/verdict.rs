@@ -1,10 +1,9 @@
 //! The judgement of the version that serves, in a sentence, and what to do.
 
+use crate::answers::ENOUGH_LABELS;
 use crate::number::{Decimals, count, duration};
 use crate::report::{Moment, SpreadReport, State, Verdict, VersionReport};
 
-/// With fewer labels there is no interval.
-const ENOUGH_LABELS: u64 = 30;
 /// Labels have stopped when the last one is this many times longer ago than ever two of them were apart, and
 const QUIETER: i64 = 3;
 /// at least this long, in milliseconds.

@@ -25,7 +25,7 @@ use tokio::task::spawn_blocking;
 use crate::evaluator::Evaluated;
 use crate::export::parse_model;
 use crate::join::ModelId;
-use crate::{models, status, views};
+use crate::{models, page, status, views};
 
 /// What the answers are made of.
 #[derive(Debug, Clone)]
@@ -126,7 +126,7 @@ impl IntoResponse for Answer {
     }
 }
 
-/// What is served under `/api/v1`, and the report as text at `/`.
+/// What is served under `/api/v1`, and at `/` the page, or the report as text.
 pub(crate) fn routes(source: Source) -> Router {
     let elsewhere = async || {
         let here = "nothing is here; /api/v1/openapi.json says what there is";
@@ -137,7 +137,8 @@ pub(crate) fn routes(source: Source) -> Router {
         Answer::Problem(StatusCode::METHOD_NOT_ALLOWED, only.to_owned())
     };
     Router::new()
-        .route("/", get(text))
+        .route("/", get(index))
+        .merge(page::routes())
         .route("/api/v1/verdict", get(verdict))
         .route("/api/v1/report", get(report))
         .route("/api/v1/alerts", get(alerts))
@@ -208,8 +209,12 @@ impl Source {
     }
 }
 
-async fn text(State(source): State<Source>) -> Result<Answer, Answer> {
-    Ok(Answer::Text(views::text(&*source.report()?)))
+/// The page for a browser, text for everybody else.
+async fn index(state: State<Source>, request: Request) -> Response {
+    if page::is_wanted(&request) {
+        return page::page(state, request).await;
+    }
+    state.report().map(|report| Answer::Text(views::text(&report))).into_response()
 }
 
 /// Whether the model is well that serves, in a sentence, and what to do.

@@ -64,6 +64,11 @@ impl Evaluated {
         self.report.borrow().clone()
     }
 
+    /// To hear of each report from now on.
+    pub(crate) fn changes(&self) -> watch::Receiver<Option<Arc<Report>>> {
+        self.report.clone()
+    }
+
     /// How many commits are not evaluated yet.
     pub(crate) fn behind(&self) -> u64 {
         u64::try_from(self.commits.last() - self.commit.load(Ordering::Relaxed)).unwrap_or(0)

@@ -32,6 +32,7 @@ mod notices;
 mod options;
 mod page;
 mod patience;
+mod plot;
 mod projection;
 mod prometheus;
 mod rebuild;

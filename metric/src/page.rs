@@ -1,5 +1,14 @@
 //! The port for people and programs that want to know how good the model is.
 
+mod assets;
+mod layout;
+mod now;
+mod routes;
+mod symbol;
+#[cfg(test)]
+mod tests;
+pub(crate) mod words;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -9,6 +18,9 @@ use shared::http::{Limits, Listener, Server};
 use tracing::info;
 
 use crate::api::{self, Source};
+
+pub(crate) use layout::word;
+pub(crate) use routes::{is_wanted, page, routes};
 
 /// Where it listens, unless somebody says otherwise.
 const USUAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5000);

@@ -126,9 +126,10 @@ impl LagCurve {
         self.oldest
     }
 
-    /// The curve's corners for a chart: milliseconds, and the share up to there.
+    /// The curve's corners for a chart: milliseconds, and the share up to there. Between two it rises evenly.
     pub fn points(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
-        self.steps.iter().map(|step| (step.to, step.share))
+        let before = std::iter::once(0.0).chain(self.steps.iter().map(|step| step.share));
+        self.steps.iter().zip(before).flat_map(|(step, before)| [(step.from, before), (step.to, step.share)])
     }
 
     /// Whether a version of this age, in milliseconds, is too young for its scores to be more than those of the quick labels: it

@@ -56,14 +56,17 @@ fn the_curve_of_twelve_rows() {
     let curve = LagCurve::exact(&followed(&judged()));
     let expected =
         [(0.5, 0.083333), (1.0, 0.25), (2.0, 0.4375), (3.0, 0.53125), (4.0, 0.648438), (5.0, 0.765625)];
-    for ((at, share), (lag, expected)) in curve.points().zip(expected) {
+    // Both corners of each step; it rises at once.
+    let corners: Vec<(f64, f64)> = curve.points().collect();
+    assert!(corners.chunks(2).all(|step| step[0].0 == step[1].0 && step[0].1 < step[1].1), "{corners:?}");
+    for ((at, share), (lag, expected)) in curve.points().skip(1).step_by(2).zip(expected) {
         assert_eq!(at, lag * 1000.0);
         close(share, expected, 5e-7);
         assert_eq!(curve.share(at), share);
         assert!(curve.share(at - 1.0) < share);
         assert_eq!(curve.share(at + 1.0), share);
     }
-    assert_eq!(curve.points().count(), expected.len());
+    assert_eq!(corners.len(), 2 * expected.len());
     close(curve.reached(), 0.765625, 1e-12);
     assert_eq!(curve.quantile(0.25), Quantile::At(1000.0));
     assert_eq!(curve.quantile(0.26), Quantile::At(2000.0));

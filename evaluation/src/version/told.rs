@@ -154,7 +154,8 @@ impl Version {
             "the model file has no bins of features: where the model is worse than elsewhere is not looked at".into(),
         );
         say(
-            self.slices.is_some() && self.without_vector > 0,
+            // The first rows come before the card does.
+            self.slices.is_some() && self.without_vector.saturating_mul(100) > self.labelled(),
             format!(
                 "{} labelled rows are in no slice: what they were predicted from was not said, or is forgotten",
                 self.without_vector

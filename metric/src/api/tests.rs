@@ -136,6 +136,84 @@ async fn every_path_answers_what_the_commands_say() {
     }
 }
 
+/// The page as a browser asks for it, with the headers that matter.
+async fn browse(address: SocketAddr, path: &str) -> (u16, String, String) {
+    let url = format!("http://{address}{path}");
+    let asked = move || {
+        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let mut answer = agent.get(url).header("accept", "text/html,*/*;q=0.8").call().unwrap();
+        let header = |name: &str| answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+        let headers = [header("content-type"), header("content-security-policy"), header("cache-control")];
+        let headers = headers.into_iter().flatten().collect::<Vec<_>>().join(" | ");
+        (answer.status().as_u16(), headers, answer.body_mut().read_to_string().unwrap())
+    };
+    spawn_blocking(asked).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_gets_a_page_and_hears_of_what_is_new() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mut store = Store::open(folder).unwrap();
+    record(&mut store, &rows("v1", 40));
+    let served = serve(folder, &store).await;
+    let address = served.address;
+    evaluator::tests::report(&served.evaluated, 1).await;
+    let (status, headers, page) = browse(address, "/?score=rmse").await;
+    assert_eq!(status, 200);
+    assert!(
+        headers.starts_with("text/html; charset=utf-8 | default-src 'none'; ")
+            && headers.ends_with("no-store")
+    );
+    assert!(page.contains("RMSE by time of prediction") && page.contains("m@v1"), "{page}");
+    // Whatever is asked for, and by whatever name: the page, and its files for ever.
+    for path in ["/?score=nothing", "/?score=%1b", "/?"] {
+        assert!(browse(address, path).await.2.contains("MAE by time of prediction"), "{path}");
+    }
+    assert_eq!(browse(address, "/?as=text").await.1.split(" | ").next(), Some("text/plain; charset=utf-8"));
+    for (at, kind) in ["./assets/page.css", "./assets/page.js", "./assets/icon.svg"].into_iter().zip([
+        "text/css",
+        "text/javascript",
+        "image/svg+xml",
+    ]) {
+        let begins = page.find(at).unwrap();
+        let path = page[begins + 1..].split('"').next().unwrap();
+        let (status, headers, file) = browse(address, path).await;
+        assert!(
+            status == 200 && headers.starts_with(kind) && headers.ends_with("immutable"),
+            "{path}: {headers}"
+        );
+        assert!(file.len() > 100);
+    }
+    let (told, hears) = std::sync::mpsc::channel();
+    let listener = spawn_blocking(move || {
+        use std::io::{BufRead as _, BufReader};
+        let answer = ureq::get(format!("http://{address}/events")).call().unwrap();
+        assert_eq!(answer.headers()["content-type"], "text/event-stream");
+        for line in BufReader::new(answer.into_body().into_reader()).lines() {
+            let Ok(line) = line else { break };
+            if let Some(commit) = line.strip_prefix("data: ") {
+                told.send(commit.to_owned()).unwrap();
+            }
+        }
+    });
+    let hears = std::sync::Arc::new(std::sync::Mutex::new(hears));
+    let next = async || {
+        let hears = Arc::clone(&hears);
+        let within = std::time::Duration::from_secs(20);
+        spawn_blocking(move || hears.lock().unwrap().recv_timeout(within)).await.unwrap().unwrap()
+    };
+    // What is there at once, and what comes.
+    assert_eq!(next().await, "1");
+    record(&mut store, &rows("v2", 50));
+    evaluator::tests::report(&served.evaluated, 2).await;
+    while next().await != "2" {}
+    assert!(browse(address, "/").await.2.contains("m@v2"));
+    // It ends with the records.
+    drop(store);
+    listener.await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_answered_is_said() {
     let folder = tempfile::tempdir().unwrap();
@@ -152,6 +230,8 @@ async fn what_cannot_be_answered_is_said() {
         let said = "the evaluation stands still, and recording goes on: cannot read ";
         assert!(why.starts_with(said) && why.contains("metric.evaluation: "), "{path}: {why}");
     }
+    let (status, _, page) = browse(served.address, "/").await;
+    assert!(status == 503 && page.contains("stands still, and recording goes on"), "{status}: {page}");
     for (method, path, status, said) in [
         ("GET", "/api/v1/report?model=", 400, "model: "),
         ("GET", "/api/v1/report?model=%1b%5b2J", 400, "model: "),

@@ -5,10 +5,11 @@ mod spread;
 
 use evaluation::number::{Decimals, count, duration, percent};
 use evaluation::report::{
-    AlertReport, ChangeReport, Evidence, LabelReport, LagQuantile, Moment, ReferenceKind, Report, State,
+    AlertReport, ChangeReport, Evidence, LabelReport, LagQuantile, Moment, ReferenceKind, Report,
     VersionReport,
 };
 
+use crate::page::word;
 use crate::status::{aligned, columns};
 use scores::{dominated, estimate, scores};
 use spread::{drift, slices};
@@ -24,12 +25,7 @@ const FINEST_LAG: i64 = 100;
 /// The verdict, then the version that it speaks of, then the others in a line each.
 pub(crate) fn text(report: &Report) -> String {
     let verdict = &report.verdict;
-    let word = match verdict.state {
-        State::Nothing => "Nothing yet",
-        State::Ok => "OK",
-        State::Provisional => "Provisional",
-        State::Look => "Look",
-    };
+    let word = word(verdict.state);
     let mut text = format!("{word}: {}\n{}\n", verdict.sentence, verdict.advice);
     if let Some(gap) = report.gap {
         text += &format!(

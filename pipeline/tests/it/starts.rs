@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::account::Books;
 use crate::broker;
-use crate::processes::{Process, Services, is_root, can_trace};
+use crate::processes::{Process, Services, can_trace, is_root};
 
 const URL: &str = "amqp://somebody:S3cret@127.0.0.1:1/v";
 

@@ -129,3 +129,47 @@ fn of_several_models_the_one_that_is_worst_off_is_told_of() {
     let report = stream.evaluation.report(90_000 * STEP, all);
     assert_eq!(report.verdict.version, Some(1), "{:?}", report.verdict);
 }
+
+/// The four answers, in their order: each a word or number.
+fn answers(report: &Report) -> [&str; 4] {
+    let [good, trust, changed, better] = &report.answers[..] else { panic!("{:?}", report.answers) };
+    [good, trust, changed, better].map(|of| of.answer.as_str())
+}
+
+#[test]
+fn four_questions_are_answered_whatever_is_known() {
+    let mut stream = Stream::new(basis(), 5);
+    assert!(stream.report().answers.is_empty());
+    stream.add(12, 0.0, 1.0);
+    let report = stream.report();
+    assert_eq!(answers(&report)[1..], ["Not yet", "Too early", "Only one so far"]);
+    assert!(report.answers[0].reason.ends_with("all 12 labels so far; no interval before 30 labels"));
+    stream.add(988, 0.0, 1.0);
+    let report = stream.report();
+    assert_eq!(answers(&report)[1..], ["Yes", "Nothing", "Only one so far"]);
+    assert!(report.answers[0].reason.contains("the last 500 labels; 95 % sure: 0."), "{:?}", report.answers);
+    assert_eq!(report.answers[2].reason, "neither the errors nor any of 3 features");
+    stream.add(500, 0.289, 1.6);
+    let report = stream.report();
+    assert_eq!(answers(&report)[1..], ["Yes", "b, prediction, errors", "Only one so far"]);
+    assert!(report.answers[2].reason.starts_with("since about "), "{:?}", report.answers);
+}
+
+#[test]
+fn a_version_stands_beside_the_one_before_it() {
+    let mut evaluation = Evaluation::new(SETTINGS, Vec::new());
+    for (version, error) in [(0, 4.0), (1, 1.0)] {
+        evaluation.know(version, Some("m".into()), Some(format!("v{version}")), Basis::default());
+        for number in 1..=40 {
+            let number = version as i64 * 100 + number;
+            let (at, error) = (number * STEP, error + (number % 3) as f64 / 10.0);
+            evaluation.predicted(version, &prediction(number, error, at));
+            evaluation.labelled(0.0, at);
+            evaluation.scored(version, &row(number, 0.0, error, at, at));
+            evaluation.committed(number, at);
+        }
+    }
+    let report = evaluation.report(200 * STEP, all);
+    assert_eq!(answers(&report)[3], "This one, it seems");
+    assert_eq!(report.answers[3].reason, "−73 % against m@v0, on other rows");
+}

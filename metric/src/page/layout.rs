@@ -1,0 +1,119 @@
+//! What all pages have: head, links to the others, what was seen last, and where the numbers come from.
+
+use evaluation::number::duration;
+use evaluation::report::{Report, State};
+use maud::{DOCTYPE, Markup, html};
+
+use super::assets;
+use super::words::{Zone, ago};
+
+/// The pages, in the order of their links.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    Now,
+}
+
+impl Place {
+    const ALL: [(Self, &str, &str); 1] = [(Self::Now, "./", "Now")];
+}
+
+/// A page with this title, these contents, and the report that it is of, if there is one.
+pub(super) fn page(
+    place: Place,
+    title: &str,
+    report: Option<&Report>,
+    zone: Zone,
+    contents: &Markup,
+) -> String {
+    let html = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                @if report.is_none() { meta http-equiv="refresh" content="2"; }
+                title { (title) }
+                link rel="icon" href=(assets::ICON.path()) type="image/svg+xml";
+                link rel="stylesheet" href=(assets::STYLE.path());
+                script src=(assets::SCRIPT.path()) defer {}
+            }
+            body {
+                a class="skip" href="#main" { "To the answers" }
+                header class="top" {
+                    strong { "pipeline" }
+                    nav aria-label="Pages" {
+                        @for (of, path, name) in Place::ALL {
+                            a href=(path) aria-current=[(of == place).then_some("page")] { (name) }
+                        }
+                    }
+                    p id="seen" class="seen" data-live {
+                        @if let Some(report) = report { (seen(report)) }
+                    }
+                }
+                main id="main" { (contents) }
+                footer {
+                    @if let Some(report) = report { (sources(report, zone)) }
+                }
+                p class="hidden" id="said" role="status" {}
+            }
+        }
+    };
+    html.into_string()
+}
+
+/// When the last label came, or the last prediction where none has.
+fn seen(report: &Report) -> Markup {
+    let versions = || report.versions.iter();
+    let label = versions().filter_map(|version| version.last_labelled).max();
+    let prediction = versions().filter_map(|version| version.last_predicted).max();
+    html! {
+        span class="beat" aria-hidden="true" {}
+        span class="state" {
+            @match (label, prediction) {
+                (Some(label), _) => { "last label " (ago(report.at, label)) }
+                (None, Some(prediction)) => { "last prediction " (ago(report.at, prediction)) ", no label yet" }
+                (None, None) => { "nothing yet" }
+            }
+        }
+    }
+}
+
+fn sources(report: &Report, zone: Zone) -> Markup {
+    html! {
+        p id="sources" data-live {
+            span { "pipeline " (env!("CARGO_PKG_VERSION")) }
+            span { "state of " (zone.whole(report.at)) ", " (zone.name()) }
+            a href="./api/v1/report" { "The numbers as JSON" }
+            a href="./api/v1/openapi.json" { "API" }
+            a href="./?as=text" { "As text" }
+        }
+    }
+}
+
+/// The word of a state, as the verdict has it.
+pub(crate) fn word(state: State) -> &'static str {
+    match state {
+        State::Nothing => "Nothing yet",
+        State::Ok => "OK",
+        State::Provisional => "Provisional",
+        State::Look => "Look",
+    }
+}
+
+/// What is shown while what was recorded earlier is evaluated, or where that stands still.
+pub(super) fn not_yet(behind: u64, trouble: Option<&str>) -> String {
+    let contents = html! {
+        section class="verdict" {
+            h1 { (super::symbol::wait()) " Catching up" }
+            div {
+                @match trouble {
+                    Some(why) => p class="sentence" { "The evaluation stands still, and recording goes on: " (why) },
+                    None => p class="sentence" { "What was recorded earlier is still being evaluated: " (evaluation::number::count(behind)) " commits to go." },
+                }
+                p { "This page looks again every " (duration(2000)) "." }
+            }
+        }
+    };
+    page(Place::Now, "Catching up · pipeline", None, Zone::default(), &contents)
+}

@@ -1,0 +1,153 @@
+//! What changed?
+
+use evaluation::number::{Decimals, count, duration};
+use evaluation::report::{
+    ChangeReport, Evidence, Moment, ReferenceKind, Report, SpreadReport, VersionReport,
+};
+use maud::{Markup, html};
+
+use super::section as part_of_page;
+use crate::page::symbol;
+use crate::page::words::Zone;
+use crate::plot::{evidence, spread};
+
+/// So many features are shown, those that moved most; the others are folded.
+const SHOWN: usize = 5;
+
+pub(super) fn section(report: &Report, version: &VersionReport, zone: Zone) -> Markup {
+    let right = html! {
+        (errors(version, zone))
+        (features(version))
+    };
+    part_of_page("changed", "What changed?", &words(report, version), &right)
+}
+
+fn since(spread: &SpreadReport) -> Option<Moment> {
+    spread.drifts_since.or(spread.stuck_since)
+}
+
+fn words(report: &Report, version: &VersionReport) -> Markup {
+    let spreads = || version.drift.features.iter().chain(&version.drift.prediction);
+    let ago = |at: Moment| duration(report.at.0.saturating_sub(at.0).max(0));
+    let moved: Vec<&SpreadReport> = spreads().filter(|spread| since(spread).is_some()).collect();
+    let ChangeReport { worse, higher, lower, .. } = &version.change;
+    let changes: Vec<(&str, &Evidence)> = [
+        ("Errors have grown", worse),
+        ("Predictions are higher against the labels", higher),
+        ("Predictions are lower against the labels", lower),
+    ]
+    .into_iter()
+    .filter(|(_, evidence)| evidence.holds)
+    .collect();
+    let known =
+        spreads().all(|spread| spread.rows_wanted.is_none()) && version.change.labels_wanted.is_none();
+    html! {
+        @if moved.is_empty() && changes.is_empty() {
+            p { @if known { "Nothing. Neither the errors nor any feature moved more than chance explains." } @else { "Too early to say." } }
+        }
+        @for spread in moved.iter().take(3) {
+            p { strong { (spread.name) } " moved, " @if let Some(at) = since(spread) { "for " (ago(at)) } @if let Some(words) = &spread.words { ": " (words) } "." }
+        }
+        @for (what, evidence) in &changes {
+            p { (what) @if let Some(at) = evidence.since { ", since about " (ago(at)) " ago" } "." }
+        }
+        @if !moved.is_empty() && changes.is_empty() && known {
+            p class="hint" { "Drift alone is no harm: the errors are as before." }
+        }
+        @for missing in &version.missing { p class="hint" { (capital(missing)) "." } }
+    }
+}
+
+/// With a capital letter at its beginning.
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+fn errors(version: &VersionReport, zone: Zone) -> Markup {
+    let change = &version.change;
+    let points = version.charts.as_ref().map(|charts| &charts.evidence[..]).unwrap_or_default();
+    let than = match change.reference {
+        ReferenceKind::ModelFile => "in training",
+        ReferenceKind::FirstRows => "those of its first labels",
+    };
+    html! {
+        div class="figure" {
+            @match change.labels_wanted {
+                Some(wanted) => p class="muted" { "Errors will be compared with " (than) ": " (count(wanted)) " more labels are needed." },
+                None if points.is_empty() => p class="muted" { "Errors are compared with " (than) " from the first label on." },
+                None => {
+                    h3 { "Evidence that errors are larger than " (than) }
+                    p class="hint" { "one step for each label, as they came in; at the dotted line it is an alarm, about once in 100 000 labels by chance" }
+                    (evidence(points, &change.worse, zone))
+                }
+            }
+        }
+    }
+}
+
+fn features(version: &VersionReport) -> Markup {
+    let drift = &version.drift;
+    let all: Vec<&SpreadReport> = drift.features.iter().collect();
+    let learning = all
+        .iter()
+        .chain(&drift.prediction.as_ref())
+        .find_map(|spread| Some((spread.rows, spread.rows_wanted?)));
+    if let Some((rows, wanted)) = learning {
+        return html! {
+            div class="figure" {
+                p class="muted" { (count(rows)) " of " (count(wanted)) " rows. How the features and the prediction are spread appears with the last of them." }
+            }
+        };
+    }
+    let (first, rest) = all.split_at(all.len().min(SHOWN));
+    let moved = rest.iter().filter(|spread| since(spread).is_some()).count();
+    html! {
+        div class="figure" {
+            h3 { "What the model is fed, and what it answers" }
+            p class="hint" { "bars: the last rows; outline: " (reference(version)) "; the bins hold as many rows each there" }
+            (table(&[first, &drift.prediction.iter().collect::<Vec<_>>()].concat(), true))
+            @if !rest.is_empty() {
+                details {
+                    summary { (count(rest.len() as u64)) " more, " @if moved == 0 { "none moved" } @else { (moved) " moved" } }
+                    (table(rest, false))
+                }
+            }
+        }
+    }
+}
+
+fn reference(version: &VersionReport) -> &'static str {
+    let of_file = version.drift.features.iter().all(|spread| spread.reference == ReferenceKind::ModelFile);
+    if of_file { "training" } else { "training, or the version's own first rows" }
+}
+
+fn table(spreads: &[&SpreadReport], with_head: bool) -> Markup {
+    let number =
+        |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| Decimals::fixed(2).plain(value));
+    html! {
+        div class="scroll" {
+            table {
+                thead class=[(!with_head).then_some("hidden")] { tr {
+                    th scope="col" { "Feature" } th scope="col" { "Last rows" }
+                    th scope="col" class="number" { abbr title="population stability index: how far the bars are from the outline" { "PSI" } }
+                    th scope="col" class="number" { "by chance" } th scope="col" { "State" }
+                } }
+                tbody {
+                    @for of in spreads {
+                        @let drifts = since(of).is_some();
+                        tr class=[drifts.then_some("drifts")] {
+                            th scope="row" { (of.name) }
+                            td class="bars" { (spread(&of.name, &of.bins, drifts)) }
+                            td class="number" { (number(of.psi)) }
+                            td class="number muted" { (number(of.psi_noise)) }
+                            td class={ "state" (if drifts { " look" } else { "" }) } {
+                                @if drifts { (symbol::look()) " " (of.words.as_deref().unwrap_or("moved")) } @else { "steady" }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

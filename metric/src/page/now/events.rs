@@ -1,0 +1,98 @@
+//! What happened?
+
+use evaluation::alert::State;
+use evaluation::number::count;
+use evaluation::report::{Moment, Report};
+use maud::{Markup, html};
+
+use super::section as part_of_page;
+use crate::page::symbol;
+use crate::page::words::Zone;
+
+/// So many are shown, the latest ones.
+const SHOWN: usize = 20;
+
+struct Event {
+    at: Moment,
+    symbol: Markup,
+    text: Markup,
+}
+
+pub(super) fn section(report: &Report, zone: Zone) -> Markup {
+    let mut events = swaps(report);
+    events.extend(report.notices.iter().map(|notice| {
+        // What has ended says so.
+        let fires = !notice.text.contains("ended");
+        Event {
+            at: notice.at,
+            symbol: if fires { symbol::look() } else { symbol::over() },
+            text: html! { (notice.text) },
+        }
+    }));
+    events.sort_by_key(|event| std::cmp::Reverse(event.at));
+    events.truncate(SHOWN);
+    let firing = report.alerts.iter().filter(|alert| alert.state == State::Firing).count();
+    let words = html! {
+        p {
+            @match (report.alerts.len(), firing) {
+                (0, _) => "No alert rule is watched.",
+                (_, 0) => "No alert fires.",
+                (_, 1) => "One alert fires.",
+                (_, firing) => { (count(firing as u64)) " alerts fire." },
+            }
+        }
+        @if report.alerts.is_empty() { p class="hint" { "Rules such as " code { "--alert 'mae{window=500} > 60 for 3'" } " are watched while it runs." } }
+    };
+    let mut day = String::new();
+    let mut is_new_day = |at: Moment| {
+        let of = zone.day(at);
+        let is_new = of != day;
+        day = of;
+        is_new
+    };
+    let evidence = html! {
+        @if !report.alerts.is_empty() { (rules(report, zone)) }
+        @if events.is_empty() { p class="muted" { "Nothing yet." } } @else {
+            ul class="events" {
+                @for event in &events {
+                    @if is_new_day(event.at) { li class="day" { (zone.day(event.at)) } }
+                    li { (zone.time(event.at)) (event.symbol) span { (event.text) } }
+                }
+            }
+        }
+    };
+    part_of_page("events", "What happened?", &words, &evidence)
+}
+
+fn swaps(report: &Report) -> Vec<Event> {
+    let mut versions: Vec<_> =
+        report.versions.iter().filter_map(|of| Some((of.first_predicted?, of))).collect();
+    versions.sort_by_key(|(at, _)| *at);
+    let before = |at: usize| at.checked_sub(1).and_then(|before| versions.get(before));
+    let event = |(at, (first, version)): (usize, &(Moment, &evaluation::report::VersionReport))| Event {
+        at: *first,
+        symbol: symbol::swap(),
+        text: html! { code { (version.name()) } " serves" @if let Some((_, before)) = before(at) { ", after " code { (before.name()) } } },
+    };
+    versions.iter().enumerate().map(event).collect()
+}
+
+fn rules(report: &Report, zone: Zone) -> Markup {
+    html! {
+        div class="figure scroll" {
+            table {
+                thead { tr { th scope="col" { "Alert rule" } th scope="col" { "State" } } }
+                tbody {
+                    @for alert in &report.alerts {
+                        tr {
+                            th scope="row" { code { (alert.rule) } }
+                            td class={ "state" (if alert.state == State::Firing { " look" } else { "" }) } {
+                                (alert.state.word()) @if let Some(since) = alert.since { " since " (zone.time(since)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! How good is it?
+
+use evaluation::alert::Rule;
+use evaluation::confidence::Interval;
+use evaluation::number::{Decimals, count, duration, percent};
+use evaluation::report::{PaneReport, Report, VersionReport};
+use evaluation::table::Estimate;
+use maud::{Markup, html};
+
+use super::{Wanted, estimate, section as part_of_page};
+use crate::page::words::Zone;
+use crate::plot::{Line, Score, by_row, dots, dots_axis, scores};
+
+/// With fewer labels each row is shown.
+const FEW: u64 = 30;
+
+pub(super) fn section(report: &Report, at: usize, version: &VersionReport, wanted: Wanted) -> Markup {
+    let evidence = html! {
+        @if version.scores.since_first.rows == 0 {
+            p class="muted" { "No label has come yet: there is nothing to measure. Predictions wait for their labels." }
+        } @else {
+            (over_time(report, at, version, wanted))
+            (beside(version))
+        }
+    };
+    part_of_page("good", "How good is it?", &words(version), &evidence)
+}
+
+fn words(version: &VersionReport) -> Markup {
+    let table = &version.scores.last_rows;
+    let Some(mae) = table.mae else { return html! { p { "Not known yet." } } };
+    let (value, _) = estimate(&mae);
+    let skill = table.skill_to_constant.map(|skill| skill.value).filter(|skill| skill.is_finite());
+    html! {
+        p {
+            "On average a prediction is " strong { (value) } " off."
+            @if let Some(skill) = skill {
+                " That is " (percent(skill.abs())) " "
+                (if skill >= 0.0 { "less" } else { "more" }) " than always guessing the middle label of training."
+            }
+        }
+        @if let Some(bias) = table.bias {
+            p class="hint" { (bias_in_words(&bias)) }
+        }
+        @if table.dominated.absolute {
+            p class="hint" { "One row in a hundred is more than a tenth of all errors, so the mean says little: look at the median." }
+        }
+    }
+}
+
+/// Whether predictions are too high or too low, beyond what chance explains.
+fn bias_in_words(bias: &Estimate) -> String {
+    let ends = bias.interval.as_ref().map(Interval::ends);
+    let size = Decimals::of(bias.value).plain(bias.value.abs());
+    match ends {
+        Some((low, _)) if low > 0.0 => format!("Predictions are too high, by {size} on average."),
+        Some((_, high)) if high < 0.0 => format!("Predictions are too low, by {size} on average."),
+        Some(_) => "Predictions are too high as often as too low, as far as can be seen.".to_owned(),
+        None => String::new(),
+    }
+}
+
+/// What the scores are compared with, the limits of alert rules included.
+fn lines(report: &Report, version: &VersionReport, score: Score) -> Vec<Line> {
+    let limits = report.alerts.iter().filter_map(|alert| alert.rule.parse::<Rule>().ok());
+    let limits = limits.filter(|rule| rule.quantity.metric.name() == score.key());
+    let limit = |rule: Rule| Line {
+        value: rule.limit,
+        class: "limit",
+        text: format!("alert limit {}", score.write(rule.limit)),
+    };
+    let holdout = version.holdout_mae.filter(|_| score == Score::Mae);
+    let zero = (score == Score::Bias).then_some(0.0);
+    let held_out =
+        |value: f64| Line { value, class: "reference", text: format!("held out {}", score.write(value)) };
+    let none = |value: f64| Line { value, class: "reference", text: "none".into() };
+    holdout.map(held_out).into_iter().chain(zero.map(none)).chain(limits.map(limit)).collect()
+}
+
+fn over_time(report: &Report, at: usize, version: &VersionReport, wanted: Wanted) -> Markup {
+    let Wanted { score, zone } = wanted;
+    let last = version.charts.as_ref().map(|charts| &charts.last[..]).unwrap_or_default();
+    if version.scores.since_first.rows < FEW && report.versions.len() == 1 && !last.is_empty() {
+        return html! {
+            div class="figure" {
+                h3 { "Error of each row, by time of prediction" }
+                p class="hint" { "a point for each labelled row; from " (FEW) " labels on there is a curve" }
+                (by_row(last, &lines(report, version, Score::Mae), zone))
+            }
+        };
+    }
+    html! {
+        div class="figure" {
+            div class="head" {
+                h3 { (score.name()) " by time of prediction" }
+                nav class="switch" aria-label="Score" {
+                    @for other in Score::ALL {
+                        a href={ "./?score=" (other.key()) "#good" } aria-current=[(other == score).then_some("true")] { (other.name()) }
+                    }
+                }
+            }
+            p class="hint" { "a point for each " (duration(version.timeline_pane)) "; hollow: labels are still missing; grey: other versions" }
+            (scores(&report.versions, at, score, &lines(report, version, score), report.at, zone))
+            (numbers(version, score, zone))
+        }
+    }
+}
+
+/// The numbers of the chart, for whoever wants to read or to copy them.
+fn numbers(version: &VersionReport, score: Score, zone: Zone) -> Markup {
+    let row = |pane: &PaneReport| {
+        html! {
+            tr {
+                th scope="row" { (zone.range(pane.from, version.timeline_pane)) }
+                td class="number" { (score.of(pane).map_or_else(|| "–".to_owned(), |value| score.write(value))) }
+                td class="number" { (count(pane.labelled)) }
+                td class="number" { (count(pane.predicted)) }
+            }
+        }
+    };
+    html! {
+        details {
+            summary { "Numbers of this chart" }
+            div class="scroll" {
+                table {
+                    thead { tr { th scope="col" { "Predicted" } th scope="col" class="number" { (score.name()) } th scope="col" class="number" { "Labelled" } th scope="col" class="number" { "Rows" } } }
+                    tbody { @for pane in version.timeline.iter().rev() { (row(pane)) } }
+                }
+            }
+        }
+    }
+}
+
+fn beside(version: &VersionReport) -> Markup {
+    let scores = &version.scores;
+    let mut rows: Vec<(String, Estimate, &str)> = Vec::new();
+    if let Some(mae) = scores.last_rows.mae.filter(|_| scores.last_rows.rows < scores.since_first.rows) {
+        rows.push((format!("last {} labels", count(scores.last_rows.rows)), mae, "serving"));
+    }
+    if let Some(mae) = scores.since_first.mae {
+        rows.push((format!("all {} labels", count(scores.since_first.rows)), mae, "serving"));
+    }
+    if let Some(value) = version.holdout_mae {
+        rows.push(("held out in training".to_owned(), Estimate { value, interval: None }, "reference"));
+    }
+    let ends = |of: &Estimate| {
+        of.interval.as_ref().map(Interval::ends).filter(|(low, high)| low.is_finite() && high.is_finite())
+    };
+    let highest = rows.iter().map(|(_, of, _)| ends(of).map_or(of.value, |(_, high)| high.max(of.value)));
+    let axis = (0.0, highest.fold(0.0, f64::max) * 1.15);
+    html! {
+        div class="figure" {
+            h3 { "MAE beside what it should be compared with" }
+            p class="hint" { "in the unit of the label; bar: 95 % interval" }
+            div class="scroll" {
+                table {
+                    tbody {
+                        @for (name, of, class) in &rows {
+                            @let (value, range) = estimate(of);
+                            tr {
+                                th scope="row" { (name) }
+                                td class="figure-cell" { (value) }
+                                td class="muted" { (range.unwrap_or_default()) }
+                                td class="plot-cell" { (dots(of.value, ends(of), axis, class)) }
+                            }
+                        }
+                    }
+                    tfoot { tr { td colspan="3" {} td class="plot-cell" { (dots_axis(axis)) } } }
+                }
+            }
+            (all_scores(version))
+        }
+    }
+}
+
+/// Every score of the last rows and of all.
+fn all_scores(version: &VersionReport) -> Markup {
+    let (last, all) = (&version.scores.last_rows, &version.scores.since_first);
+    let score = |of: Option<Estimate>| {
+        of.map_or_else(
+            || "–".to_owned(),
+            |of| {
+                let (value, range) = estimate(&of);
+                range.map(|range| format!("{value} ({range})")).unwrap_or(value)
+            },
+        )
+    };
+    let share = |of: Option<f64>| of.map_or_else(|| "–".to_owned(), percent);
+    let rows = [
+        ("mean absolute error (MAE)", score(last.mae), score(all.mae)),
+        ("root mean squared error (RMSE)", score(last.rmse), score(all.rmse)),
+        ("bias: prediction minus label", score(last.bias), score(all.bias)),
+        ("R²", score(last.r2), score(all.r2)),
+        ("median error", score(last.median), score(all.median)),
+        ("9 of 10 errors are below", score(last.p90), score(all.p90)),
+        ("99 of 100 errors are below", score(last.p99), score(all.p99)),
+        ("errors, as a share of the labels (WAPE)", share(last.wape), share(all.wape)),
+    ];
+    html! {
+        details {
+            summary { "All scores" }
+            div class="scroll" {
+                table {
+                    thead { tr { th scope="col" { "Score" } th scope="col" class="number" { "last " (count(last.rows)) " labels" } th scope="col" class="number" { "all " (count(all.rows)) " labels" } } }
+                    tbody { @for (name, last, all) in &rows { tr { th scope="row" { (name) } td class="number" { (last) } td class="number" { (all) } } } }
+                }
+            }
+        }
+    }
+}

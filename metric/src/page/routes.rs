@@ -1,0 +1,97 @@
+//! What is served to a browser: the page, the files it is shown with, and the stream that says when there is something new.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Query, Request, State};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, COOKIE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use futures_util::Stream;
+use futures_util::stream::unfold;
+use serde::Deserialize;
+
+use super::assets::{ICON, SCRIPT, STYLE};
+use super::layout::not_yet;
+use super::now::{Wanted, now};
+use super::words::Zone;
+use crate::api::Source;
+use crate::plot::Score;
+
+/// Nothing from elsewhere, and nothing that is not in a file of ours.
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; \
+                      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+/// How often a stream on which nothing happens says that it is still there.
+const ALIVE: Duration = Duration::from_secs(15);
+
+#[derive(Debug, Deserialize)]
+struct Asked {
+    score: Option<String>,
+}
+
+pub(crate) fn routes() -> Router<Source> {
+    Router::new()
+        .route("/events", get(events))
+        .route("/assets/page.css", get(async || STYLE.answer()))
+        .route("/assets/page.js", get(async || SCRIPT.answer()))
+        .route("/assets/icon.svg", get(async || ICON.answer()))
+}
+
+/// Whether a browser asks, and did not ask for text.
+pub(crate) fn is_wanted(request: &Request) -> bool {
+    let accepts = request.headers().get(axum::http::header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let as_text = request.uri().query().is_some_and(|query| query.split('&').any(|part| part == "as=text"));
+    !as_text && accepts.is_some_and(|accept| accept.contains("text/html"))
+}
+
+/// How the model is now.
+pub(crate) async fn page(State(source): State<Source>, request: Request) -> Response {
+    let asked = Query::<Asked>::try_from_uri(request.uri()).ok().and_then(|Query(asked)| asked.score);
+    let score =
+        Score::ALL.into_iter().find(|score| asked.as_deref() == Some(score.key())).unwrap_or_default();
+    let wanted = Wanted { score, zone: zone(request.headers()) };
+    let evaluated = &source.evaluated;
+    match evaluated.report() {
+        Some(report) => html(StatusCode::OK, now(&report, wanted)),
+        None => {
+            html(StatusCode::SERVICE_UNAVAILABLE, not_yet(evaluated.behind(), evaluated.trouble().as_deref()))
+        }
+    }
+}
+
+fn zone(headers: &HeaderMap) -> Zone {
+    let cookies = headers.get(COOKIE).and_then(|cookies| cookies.to_str().ok());
+    Zone::of_cookies(cookies.unwrap_or_default())
+}
+
+fn html(status: StatusCode, text: String) -> Response {
+    let headers = [
+        (CACHE_CONTROL, "no-store"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (REFERRER_POLICY, "no-referrer"),
+    ];
+    (status, headers, Html(text)).into_response()
+}
+
+/// Says the number of the last commit whenever there is a new report. Whoever reads slowly hears of the latest only.
+async fn events(State(source): State<Source>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let mut changes = source.evaluated.changes();
+    changes.mark_changed();
+    let stream = unfold(changes, async |mut changes| {
+        loop {
+            // Nobody makes reports any more: metric stops.
+            changes.changed().await.ok()?;
+            let commit = changes.borrow_and_update().as_ref().map(|report| report.commit);
+            if let Some(commit) = commit {
+                return Some((Ok(Event::default().data(commit.to_string())), changes));
+            }
+        }
+    });
+    Sse::new(stream).keep_alive(KeepAlive::new().interval(ALIVE))
+}

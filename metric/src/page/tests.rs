@@ -1,0 +1,290 @@
+//! What the page says in each state, and what it never says.
+
+use std::collections::BTreeSet;
+
+use evaluation::basis::{Basis, FeatureBasis, Residuals};
+use evaluation::fold::{Evaluation, Prediction, Row, Settings};
+use evaluation::histogram::Histogram;
+use evaluation::report::{Report, State};
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+
+use super::now::{Wanted, now};
+use super::words::Zone;
+use crate::plot::Score;
+
+/// 2026-11-27, 08:00 UTC.
+const START: i64 = 1_795_766_400_000;
+/// Between two rows.
+const STEP: i64 = 1000;
+
+fn uniform(from: f64, to: f64) -> Histogram {
+    let edge = |tenth: i32| from + (to - from) * f64::from(tenth) / 10.0;
+    Histogram { edges: (0..=10).map(edge).collect(), counts: vec![40; 10] }
+}
+
+/// A pipeline whose labels come so many rows later.
+struct Life {
+    evaluation: Evaluation,
+    random: StdRng,
+    rows: i64,
+    version: usize,
+    features: usize,
+    waiting: Vec<(i64, Row)>,
+}
+
+impl Life {
+    fn new(features: usize) -> Self {
+        let settings = Settings { window: 500, period: 86_400_000, horizon: 86_400_000, versions: 20 };
+        let rules = vec!["mae{window=500} > 0.8 for 3".parse().unwrap()];
+        let evaluation = Evaluation::new(settings, rules);
+        Self {
+            evaluation,
+            random: StdRng::seed_from_u64(16),
+            rows: 0,
+            version: 0,
+            features,
+            waiting: Vec::new(),
+        }
+    }
+
+    fn serve(&mut self, model: &str, version: &str, with_card: bool) {
+        self.version += 1;
+        let feature = |number: usize| FeatureBasis {
+            name: format!("f{number}"),
+            histogram: Some(uniform(0.0, 1.0)),
+            commonest: None,
+        };
+        let basis = Basis {
+            features: (0..self.features).map(feature).collect(),
+            prediction: Some(uniform(0.0, 1.0)),
+            label_median: Some(0.5),
+            residuals: Some(Residuals { error: uniform(-1.0, 1.0), absolute_error: uniform(0.0, 1.0) }),
+            holdout_mae: Some(0.5),
+        };
+        let basis = if with_card { basis } else { Basis::default() };
+        self.evaluation.know(self.version, Some(model.to_owned()), Some(version.to_owned()), basis);
+    }
+
+    /// Rows whose first feature is `shift` higher, whose errors are `larger`, and whose labels come `late` rows later.
+    fn live(&mut self, rows: i64, (shift, larger): (f64, f64), late: Option<i64>) {
+        for _ in 0..rows {
+            self.rows += 1;
+            let at = START + self.rows * STEP;
+            let mut vector: Vec<f64> = (0..self.features).map(|_| self.random.random()).collect();
+            if let Some(first) = vector.first_mut() {
+                *first += shift;
+            }
+            let y_pred: f64 = self.random.random();
+            self.evaluation.predicted(
+                self.version,
+                &Prediction {
+                    number: self.rows,
+                    anonymous: false,
+                    value: y_pred,
+                    at,
+                    row_at: None,
+                    received: at,
+                    vector: (!vector.is_empty()).then_some(&vector[..]),
+                },
+            );
+            let y_true = y_pred + larger * self.random.random_range(-1.0..1.0);
+            if let Some(late) = late {
+                let then = at + late * STEP;
+                let row = Row {
+                    prediction: Some(self.rows),
+                    y_true,
+                    y_pred,
+                    predicted_at: at,
+                    labelled_at: then,
+                    received: then,
+                };
+                self.waiting.push((then, row));
+            }
+            let (due, waiting) =
+                std::mem::take(&mut self.waiting).into_iter().partition(|(then, _)| *then <= at);
+            self.waiting = waiting;
+            let due: Vec<(i64, Row)> = due;
+            for (then, row) in due {
+                self.evaluation.labelled(row.y_true, then);
+                self.evaluation.scored(self.version, &row);
+            }
+            self.evaluation.committed(self.rows, at);
+        }
+    }
+
+    fn report(&self) -> Report {
+        self.evaluation.report(START + self.rows * STEP, |_, _| true)
+    }
+}
+
+fn page(report: &Report) -> String {
+    now(report, Wanted::default())
+}
+
+/// What is seen, without the marks of HTML.
+fn seen(html: &str) -> String {
+    let mut text = String::new();
+    let mut inside = true;
+    for letter in html.chars() {
+        match letter {
+            '<' => inside = false,
+            '>' => (inside, text) = (true, text + " "),
+            letter if inside => text.push(letter),
+            _ => {}
+        }
+    }
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    text.replace("&gt;", ">").replace("&lt;", "<").replace("&amp;", "&")
+}
+
+/// What holds in every state.
+fn check(html: &str) {
+    assert_eq!(html.matches("<h1").count(), 1);
+    for never in
+        ["style=", "NaN", "inf", "null", "None", "Some(", "javascript:", "onload", "http://", "https://"]
+    {
+        assert!(!html.contains(never), "{never} in {html}");
+    }
+    let ids: Vec<&str> = html.split(" id=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "{ids:?}");
+    // What an answer leads to, and what names a part, is there.
+    let mut pointers: Vec<&str> = Vec::new();
+    for pointer in ["href=\"#", "aria-labelledby=\""] {
+        pointers
+            .extend(html.split(pointer).skip(1).flat_map(|rest| rest.split('"').next().unwrap().split(' ')));
+    }
+    assert!(pointers.iter().all(|pointer| ids.contains(pointer)), "{pointers:?} {ids:?}");
+    for path in html.split(" d=\"").skip(1) {
+        let points = path.split('"').next().unwrap().matches(['M', 'L', 'H', 'V']).count();
+        assert!(points <= 400, "{points} points");
+    }
+}
+
+#[test]
+fn each_state_has_its_word_its_reason_and_what_to_do() {
+    let nothing = Life::new(3).report();
+    let mut life = Life::new(3);
+    life.serve("model", "aaaabbbbcccc", true);
+    life.live(100, (0.0, 1.0), None);
+    let no_label = life.report();
+    let mut life = Life::new(3);
+    life.serve("model", "aaaabbbbcccc", true);
+    life.live(14, (0.0, 1.0), Some(2));
+    let few = life.report();
+    life.live(1200, (0.0, 1.0), Some(2));
+    let ok = life.report();
+    let mut drift = Life::new(3);
+    drift.serve("model", "aaaabbbbcccc", true);
+    drift.live(1200, (0.0, 1.0), Some(2));
+    drift.live(500, (0.3, 1.0), Some(2));
+    let drift = drift.report();
+    life.live(600, (0.0, 1.8), Some(2));
+    let worse = life.report();
+    let mut foreign = Life::new(0);
+    foreign.serve("onnx", "1", false);
+    foreign.live(1200, (0.0, 1.0), Some(2));
+    let foreign = foreign.report();
+    for (report, state, words) in [
+        (&nothing, State::Nothing, vec!["Nothing yet", "No row has been predicted yet."]),
+        (&no_label, State::Nothing, vec!["100 predictions", "no label", "100 waiting 100 %"]),
+        (
+            &few,
+            State::Provisional,
+            vec!["Provisional", "12 labels", "Error of each row", "interval needs 30"],
+        ),
+        (
+            &ok,
+            State::Ok,
+            vec![
+                "OK",
+                "Nothing to do.",
+                "Can I trust that? Yes",
+                "What changed? Nothing",
+                "MAE by time of prediction",
+                "held out in training",
+                "How late labels come",
+                "Evidence that errors are larger than in training",
+                "f1",
+                "steady",
+                "Only one so far",
+                "Furthest off among the last 500 labels",
+                "No alert fires.",
+                "Every prediction with an id is in one of three places",
+            ],
+        ),
+        (&drift, State::Look, vec!["Look", "f0 moved", "up by", "Drift alone is no harm"]),
+        (
+            &worse,
+            State::Look,
+            vec!["Look", "Errors have grown", "One alert fires.", "mae{window=500} > 0.8 for 3"],
+        ),
+        (&foreign, State::Ok, vec!["OK", "those of its first labels", "drift of features is not watched"]),
+    ] {
+        assert_eq!(report.verdict.state, state, "{:?}", report.verdict);
+        let html = page(report);
+        check(&html);
+        let text = seen(&html);
+        for words in words {
+            assert!(text.contains(words), "{words} in {text}");
+        }
+        // The figures are those of the report.
+        if let Some(version) = report.versions.first() {
+            assert!(text.contains(&format!("{} labelled", evaluation::number::count(version.rows.labelled))));
+            assert!(
+                report.answers.iter().all(|answer| text.contains(&answer.answer)),
+                "{:?}",
+                report.answers
+            );
+        }
+    }
+}
+
+#[test]
+fn every_score_has_a_chart_on_the_clock_of_whoever_looks() {
+    let mut life = Life::new(3);
+    life.serve("model", "aaaabbbbcccc", true);
+    life.live(400, (0.0, 1.0), Some(2));
+    life.serve("model", "ddddeeeeffff", true);
+    life.live(400, (0.0, 1.0), Some(2));
+    let report = life.report();
+    for score in Score::ALL {
+        let html = now(&report, Wanted { score, zone: Zone::of_cookies("zone=330") });
+        check(&html);
+        assert!(html.contains(&format!("{} by time of prediction", score.name())));
+        // 08:00 UTC is 13:30 there.
+        assert!(html.contains("13:3") && !html.contains(">08:0"), "{score:?}");
+        assert!(html.contains("local time (UTC+5:30)"));
+        assert!(html.contains("ddddeeee") && html.contains("serves, after"));
+    }
+}
+
+#[test]
+fn a_hostile_name_is_text() {
+    let mut life = Life::new(1);
+    let hostile = "<script>alert(1)</script>\"'&";
+    life.serve(hostile, hostile, false);
+    life.live(600, (0.0, 1.0), Some(2));
+    life.serve("model", "1", false);
+    life.live(600, (0.0, 1.0), Some(2));
+    let html = page(&life.report());
+    check(&html);
+    assert!(
+        !html.contains("<script>alert") && html.contains("&lt;script&gt;alert(1)&lt;/script&gt;&quot;"),
+        "{html}"
+    );
+}
+
+#[test]
+fn the_largest_page_has_a_bound() {
+    let mut life = Life::new(100);
+    for version in 0..20 {
+        life.serve("model", &format!("{version:012}"), true);
+        life.live(620, (0.0, 1.0), Some(2));
+    }
+    let report = life.report();
+    let html = page(&report);
+    check(&html);
+    assert_eq!(report.versions.len(), 20);
+    assert!(html.len() < 400_000, "{} bytes", html.len());
+}

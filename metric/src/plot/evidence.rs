@@ -1,0 +1,64 @@
+//! The evidence that errors are larger, in the order of the labels.
+
+use evaluation::number::count;
+use evaluation::report::{Evidence, EvidencePoint};
+use maud::{Markup, html};
+
+use super::figure::{Figure, across, below, ends, ground, path, pc, px};
+use super::scale::Scale;
+use crate::page::words::Zone;
+
+const HEIGHT: f64 = 168.0;
+/// How many labels are named below.
+const NAMED: usize = 4;
+
+/// A line on a logarithmic axis, with the limit above which it is an alarm.
+pub(crate) fn evidence(points: &[EvidencePoint], now: &Evidence, zone: Zone) -> Markup {
+    let (Some(first), Some(last)) = (points.first(), points.last()) else { return html! {} };
+    let y = Scale::new(0.0, now.limit_log10 + 1.0);
+    let x = Scale::new(first.label as f64 - 1.0, last.label as f64);
+    let limit = y.down(now.limit_log10, HEIGHT);
+    let line = points.iter().map(|point| (x.place(point.label as f64), y.down(point.log10, HEIGHT)));
+    let named = (1..=NAMED).filter_map(|part| points.get((points.len() * part / NAMED).checked_sub(1)?));
+    let alarms = points.iter().filter(|point| point.alarm);
+    // At most a few more than the limit, of a million or so.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "from 1 on; a cast of a large float saturates"
+    )]
+    let whole = |log10: f64| count(10_f64.powf(log10).round() as u64);
+    let step = last.at.0.saturating_sub(first.at.0) / 4;
+    let texts = vec![
+        (limit, "limit", format!("alarm at {}", whole(now.limit_log10))),
+        (y.down(now.log10, HEIGHT), "serving", format!("now {}", whole(now.log10))),
+    ];
+    let marks = html! {
+        @for tick in [0.0, 2.0, 4.0, 6.0, 8.0].into_iter().filter(|tick| *tick <= now.limit_log10) { (across(y.down(tick, HEIGHT), &whole(tick))) }
+        (ground(HEIGHT))
+        @for point in named {
+            (below(x.percent(point.label as f64), HEIGHT, &zone.tick(point.at, step)))
+        }
+        line class="line limit" x1="0" x2="100%" y1=(px(limit)) y2=(px(limit)) {}
+        (path("line serving", HEIGHT, line))
+        @for point in alarms {
+            circle class="dot look" cx=(pc(x.percent(point.label as f64))) cy=(px(limit)) r="4" {
+                title { "alarm at " (zone.clock(point.at)) ", label " (count(point.label)) }
+            }
+        }
+        (ends(HEIGHT, texts))
+    };
+    let figure = Figure {
+        name: "evidence",
+        title: "Evidence that errors are larger",
+        says: &format!(
+            "after {} labels {}; an alarm above {}",
+            count(last.label),
+            whole(now.log10),
+            whole(now.limit_log10)
+        ),
+        height: HEIGHT,
+        class: "left right below",
+    };
+    figure.with(&marks)
+}
