@@ -48,6 +48,22 @@ impl Histogram {
         counts.push((sorted.len() - from) as u64);
         Self { edges, counts }
     }
+
+    /// The share of the numbers that are below a limit, from 0 to 1, as if each bin were filled evenly. 0 without numbers.
+    #[must_use]
+    pub fn share_below(&self, limit: f64) -> f64 {
+        let all: u64 = self.counts.iter().sum();
+        let part = |(ends, count): (&[f64], &u64)| {
+            let (from, to) = (ends[0], ends[1]);
+            let part = if to > from {
+                ((limit - from) / (to - from)).clamp(0.0, 1.0)
+            } else {
+                f64::from(limit > from)
+            };
+            *count as f64 * part
+        };
+        self.edges.windows(2).zip(&self.counts).map(part).sum::<f64>() / all.max(1) as f64
+    }
 }
 
 /// The number that is there most often, and its share from 0 to 1; none without numbers.

@@ -190,14 +190,23 @@ impl Source {
         self,
         read: impl FnOnce(&PathBuf) -> anyhow::Result<Value> + Send + 'static,
     ) -> Result<Answer, Answer> {
-        let problem = |why: String| Answer::Problem(StatusCode::INTERNAL_SERVER_ERROR, why);
+        let read = self.look(move |folder| read(folder).map(|value| Answer::json(&value))).await;
+        read.map_err(|(status, why)| Answer::Problem(status, why))
+    }
+
+    /// The same, for whatever is made of it; else the status and why there is nothing.
+    pub(crate) async fn look<T: Send + 'static>(
+        self,
+        read: impl FnOnce(&PathBuf) -> anyhow::Result<T> + Send + 'static,
+    ) -> Result<T, (StatusCode, String)> {
+        let problem = |why: String| (StatusCode::INTERNAL_SERVER_ERROR, why);
         let Ok(place) = Arc::clone(&self.readers).try_acquire_owned() else {
             let busy = "others are reading the records; try again in a second";
-            return Err(Answer::Problem(StatusCode::SERVICE_UNAVAILABLE, busy.to_owned()));
+            return Err((StatusCode::SERVICE_UNAVAILABLE, busy.to_owned()));
         };
         // Whoever asked may go away: the place is taken until the records are read.
         let read = move || {
-            let answer = read(&self.folder).map(|value| Answer::json(&value));
+            let answer = read(&self.folder);
             drop(place);
             answer
         };
@@ -212,7 +221,7 @@ impl Source {
 /// The page for a browser, text for everybody else.
 async fn index(state: State<Source>, request: Request) -> Response {
     if page::is_wanted(&request) {
-        return page::page(state, request).await;
+        return page::now_page(state, request).await;
     }
     state.report().map(|report| Answer::Text(views::text(&report))).into_response()
 }

@@ -4,6 +4,7 @@ mod assets;
 mod layout;
 mod now;
 mod routes;
+mod rows;
 mod symbol;
 #[cfg(test)]
 mod tests;
@@ -20,7 +21,7 @@ use tracing::info;
 use crate::api::{self, Source};
 
 pub(crate) use layout::word;
-pub(crate) use routes::{is_wanted, page, routes};
+pub(crate) use routes::{is_wanted, now_page, routes};
 
 /// Where it listens, unless somebody says otherwise.
 const USUAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5000);

@@ -88,7 +88,7 @@ fn bins(errors: &[f64], reference: Option<&Histogram>) -> Vec<BinReport> {
     }
     let reference = reference.filter(|known| Reference::new(&known.edges, &known.counts, None).is_ok());
     let below = |limit: Option<f64>, at_the_end: f64| {
-        reference.map(|known| limit.map_or(at_the_end, |limit| share_below(known, limit)))
+        reference.map(|known| limit.map_or(at_the_end, |limit| known.share_below(limit)))
     };
     let bin = |(at, count): (usize, &u64)| {
         let (from, to) =
@@ -101,21 +101,6 @@ fn bins(errors: &[f64], reference: Option<&Histogram>) -> Vec<BinReport> {
         }
     };
     counts.iter().enumerate().map(bin).collect()
-}
-
-/// The share of a histogram that is below a limit, as if each of its bins were filled evenly.
-fn share_below(histogram: &Histogram, limit: f64) -> f64 {
-    let all: u64 = histogram.counts.iter().sum();
-    let part = |(at, count): (usize, &u64)| {
-        let (from, to) = (histogram.edges[at], histogram.edges[at + 1]);
-        let part = if to > from {
-            ((limit - from) / (to - from)).clamp(0.0, 1.0)
-        } else {
-            f64::from(u8::from(limit > from))
-        };
-        *count as f64 * part
-    };
-    histogram.counts.iter().enumerate().map(part).sum::<f64>() / all.max(1) as f64
 }
 
 #[cfg(test)]

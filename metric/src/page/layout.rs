@@ -4,17 +4,18 @@ use evaluation::number::duration;
 use evaluation::report::{Report, State};
 use maud::{DOCTYPE, Markup, html};
 
-use super::assets;
 use super::words::{Zone, ago};
+use super::{assets, symbol};
 
 /// The pages, in the order of their links.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
     Now,
+    Rows,
 }
 
 impl Place {
-    const ALL: [(Self, &str, &str); 1] = [(Self::Now, "./", "Now")];
+    const ALL: [(Self, &str, &str); 2] = [(Self::Now, "./", "Now"), (Self::Rows, "./rows", "Rows")];
 }
 
 /// A page with this title, these contents, and the report that it is of, if there is one.
@@ -48,7 +49,10 @@ pub(super) fn page(
                         }
                     }
                     p id="seen" class="seen" data-live {
-                        @if let Some(report) = report { (seen(report)) }
+                        @if let Some(report) = report {
+                            @if place != Place::Now { a href="./" { (symbol::state(report.verdict.state)) " " (word(report.verdict.state)) } }
+                            (seen(report))
+                        }
                     }
                 }
                 main id="main" { (contents) }
@@ -99,6 +103,17 @@ pub(crate) fn word(state: State) -> &'static str {
         State::Provisional => "Provisional",
         State::Look => "Look",
     }
+}
+
+/// What is shown where the records cannot be read now.
+pub(super) fn problem(why: &str) -> String {
+    let contents = html! {
+        section class="verdict" {
+            h1 { (symbol::wait()) " Not now" }
+            div { p class="sentence" { (why) } }
+        }
+    };
+    page(Place::Rows, "Not now · pipeline", None, Zone::default(), &contents)
 }
 
 /// What is shown while what was recorded earlier is evaluated, or where that stands still.

@@ -17,8 +17,9 @@ use futures_util::stream::unfold;
 use serde::Deserialize;
 
 use super::assets::{ICON, SCRIPT, STYLE};
-use super::layout::not_yet;
+use super::layout::{not_yet, problem};
 use super::now::{Wanted, now};
+use super::rows;
 use super::words::Zone;
 use crate::api::Source;
 use crate::plot::Score;
@@ -37,6 +38,7 @@ struct Asked {
 pub(crate) fn routes() -> Router<Source> {
     Router::new()
         .route("/events", get(events))
+        .route("/rows", get(rows_page))
         .route("/assets/page.css", get(async || STYLE.answer()))
         .route("/assets/page.js", get(async || SCRIPT.answer()))
         .route("/assets/icon.svg", get(async || ICON.answer()))
@@ -50,7 +52,7 @@ pub(crate) fn is_wanted(request: &Request) -> bool {
 }
 
 /// How the model is now.
-pub(crate) async fn page(State(source): State<Source>, request: Request) -> Response {
+pub(crate) async fn now_page(State(source): State<Source>, request: Request) -> Response {
     let asked = Query::<Asked>::try_from_uri(request.uri()).ok().and_then(|Query(asked)| asked.score);
     let score =
         Score::ALL.into_iter().find(|score| asked.as_deref() == Some(score.key())).unwrap_or_default();
@@ -62,6 +64,33 @@ pub(crate) async fn page(State(source): State<Source>, request: Request) -> Resp
             html(StatusCode::SERVICE_UNAVAILABLE, not_yet(evaluated.behind(), evaluated.trouble().as_deref()))
         }
     }
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct AskedRows {
+    id: Option<String>,
+    show: Option<String>,
+    before: Option<i64>,
+}
+
+/// The rows.
+async fn rows_page(State(source): State<Source>, request: Request) -> Response {
+    let Some(report) = source.evaluated.report() else { return not_yet_page(&source) };
+    let asked = Query::<AskedRows>::try_from_uri(request.uri()).map(|Query(asked)| asked).unwrap_or_default();
+    let AskedRows { id, show, before } = asked;
+    let kind = rows::Kind::read(show.as_deref().unwrap_or_default());
+    let asked = rows::Asked { id, kind, before, zone: zone(request.headers()) };
+    let furthest = rows::furthest(&report);
+    let wanted = asked.clone();
+    match source.look(move |folder| rows::read(folder, &wanted, &furthest)).await {
+        Ok(read) => html(StatusCode::OK, rows::rows(&report, &asked, &read)),
+        Err((status, why)) => html(status, problem(&why)),
+    }
+}
+
+fn not_yet_page(source: &Source) -> Response {
+    let evaluated = &source.evaluated;
+    html(StatusCode::SERVICE_UNAVAILABLE, not_yet(evaluated.behind(), evaluated.trouble().as_deref()))
 }
 
 fn zone(headers: &HeaderMap) -> Zone {

@@ -4,14 +4,14 @@
 //! write a thousand pages. So new halves are collected in memory, where a restart finds them again in the journal, and put
 //! into the table by tens of thousands, in its order: one entry a row, which later halves of the row are added to.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use foldhash::fast::RandomState;
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params};
 use shared::clock::Timestamp;
 use shared::message::{RowId, ShortId};
 
-use super::block::{Block, Damage};
+use super::block::{Block, Damage, StoredEvent};
 use super::journal;
 use super::rows::{Insert, Values};
 use super::state::{State, model_of};
@@ -214,6 +214,31 @@ impl<'a> Finder<'a> {
         let other = |half: &Half| half.seq > seq && half.met && (half.source == 0) != (source == 0);
         Ok(self.halves(id)?.iter().any(other))
     }
+}
+
+/// The halves of a row that are in the table, oldest first.
+pub(super) fn halves_in_table(db: &Connection, id: &RowId) -> rusqlite::Result<Vec<Half>> {
+    let mut find = db.prepare_cached("SELECT data FROM known WHERE id = ?1")?;
+    let found =
+        find.query_row([StoredId(id)], |row| Half::read_all(row.get_ref(0)?.as_blob()?)).optional()?;
+    Ok(found.unwrap_or_default())
+}
+
+/// The halves of these rows that are not in the table yet, oldest first, for somebody who reads beside the writer.
+pub(super) fn halves_of(
+    db: &Connection,
+    state: &State,
+    ids: &HashSet<RowId>,
+) -> rusqlite::Result<Vec<(RowId, Half)>> {
+    let mut halves = Vec::new();
+    journal::events(db, state.known.max(state.first_event - 1), state.last_event, |_, seq, event| {
+        if let Some(id) = event.id.filter(|id| ids.contains(id)) {
+            let StoredEvent { source, value, at, met, .. } = event;
+            halves.push((id, Half { seq, source, value, at, met }));
+        }
+        Ok(true)
+    })?;
+    Ok(halves)
 }
 
 /// Takes the messages of a block out of the table, and leaves the later ones of the same rows. All of it is in the table.

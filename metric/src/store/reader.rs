@@ -55,6 +55,19 @@ impl Reader {
         Ok(Self { db: schema::open_to_read(folder)?, path: schema::path(folder) })
     }
 
+    /// Reads one moment of the database.
+    pub(super) fn moment<T>(
+        &self,
+        read: impl FnOnce(&Connection, &State) -> rusqlite::Result<T>,
+    ) -> anyhow::Result<T> {
+        let read = || {
+            let db = self.db.unchecked_transaction()?;
+            let state = State::load(&db)?;
+            read(&db, &state)
+        };
+        read().map_err(|why| WriteError::with_database(why, &self.path).into_error())
+    }
+
     /// The account as it is committed.
     ///
     /// # Errors

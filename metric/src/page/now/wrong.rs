@@ -46,6 +46,7 @@ pub(super) fn section(version: &VersionReport, zone: Zone) -> Markup {
             h3 { "Furthest off among the last " (count(table.rows)) " labels" }
             (rows(first, zone))
             @if !rest.is_empty() { details { summary { (rest.len()) " more" } (rows(rest, zone)) } }
+            p class="hint" { a href="./rows?show=furthest#list" { "What they were" } }
         }
     };
     part_of_page("wrong", "Where is it wrong?", &words, &evidence)
