@@ -64,6 +64,21 @@ impl Histogram {
         };
         self.edges.windows(2).zip(&self.counts).map(part).sum::<f64>() / all.max(1) as f64
     }
+
+    /// The value below which this share of the numbers is, from 0 to 1, as if each bin were filled evenly. None without numbers.
+    #[must_use]
+    pub fn value_above(&self, share: f64) -> Option<f64> {
+        let wanted = share * self.counts.iter().sum::<u64>() as f64;
+        let mut below = 0.0;
+        for (ends, count) in self.edges.windows(2).zip(&self.counts) {
+            let count = *count as f64;
+            if count > 0.0 && below + count >= wanted {
+                return Some(ends[0] + (ends[1] - ends[0]) * ((wanted - below) / count).clamp(0.0, 1.0));
+            }
+            below += count;
+        }
+        self.edges.last().copied().filter(|_| below > 0.0)
+    }
 }
 
 /// The number that is there most often, and its share from 0 to 1; none without numbers.
@@ -89,6 +104,20 @@ mod tests {
         let near = Histogram::of([1.0, 1.0_f64.next_up()]);
         assert_eq!(near.edges, [1.0, 1.0_f64.next_up(), 1.0_f64.next_up()]);
         assert_eq!(Histogram::of([]), Histogram::default());
+    }
+
+    #[test]
+    fn shares_and_values_are_each_others_inverse() {
+        let histogram = Histogram { edges: vec![0.0, 1.0, 1.0, 5.0], counts: vec![4, 2, 4] };
+        for (value, share) in [(0.0, 0.0), (0.5, 0.2), (3.0, 0.8), (5.0, 1.0)] {
+            assert!((histogram.share_below(value) - share).abs() < 1e-12, "{value}");
+            assert_eq!(histogram.value_above(share), Some(value));
+        }
+        assert_eq!([-1.0, 9.0].map(|value| histogram.share_below(value)), [0.0, 1.0]);
+        // A bin without a width is passed at once.
+        assert_eq!(histogram.value_above(0.5), Some(1.0));
+        let none = Histogram::default();
+        assert_eq!((none.share_below(1.0), none.value_above(0.5)), (0.0, None));
     }
 
     #[test]

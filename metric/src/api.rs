@@ -220,10 +220,12 @@ impl Source {
 
 /// The page for a browser, text for everybody else.
 async fn index(state: State<Source>, request: Request) -> Response {
-    if page::is_wanted(&request) {
-        return page::now_page(state, request).await;
-    }
-    state.report().map(|report| Answer::Text(views::text(&report))).into_response()
+    let view: fn(&Report) -> String = match page::form(&request) {
+        page::Form::Page => return page::now_page(state, request).await,
+        page::Form::Text => views::text,
+        page::Form::Watch => views::watch,
+    };
+    state.report().map(|report| Answer::Text(view(&report))).into_response()
 }
 
 /// Whether the model is well that serves, in a sentence, and what to do.

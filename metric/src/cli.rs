@@ -22,6 +22,7 @@ use crate::models::Models;
 use crate::rebuild::Rebuild;
 use crate::report::ReportCommand;
 use crate::status::Status;
+use crate::terminal::Watch;
 
 /// Joins predictions with labels, records them in the logs folder, and says how good they are.
 #[derive(Parser, Debug)]
@@ -43,6 +44,7 @@ struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     Report(ReportCommand),
+    Watch(Watch),
     Status(Status),
     Alerts(Alerts),
     Export(Export),
@@ -71,6 +73,7 @@ pub fn main() -> ExitCode {
             }
             Err(why) => told(Err(why)),
         },
+        Some(Command::Watch(watch)) => told(watch.run().map(|()| String::new())),
         Some(Command::Status(status)) => told(status.run()),
         Some(Command::Alerts(alerts)) => told(alerts.run(Timestamp::now().0)),
         Some(Command::Export(export)) => told(export.run().map(|()| String::new())),

@@ -41,6 +41,7 @@ mod report;
 mod score_log;
 mod status;
 pub mod store;
+mod terminal;
 mod views;
 mod webhook;
 pub mod write_error;

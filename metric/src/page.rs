@@ -2,6 +2,7 @@
 
 mod assets;
 mod layout;
+mod model;
 mod now;
 mod routes;
 mod rows;
@@ -21,7 +22,7 @@ use tracing::info;
 use crate::api::{self, Source};
 
 pub(crate) use layout::word;
-pub(crate) use routes::{is_wanted, now_page, routes};
+pub(crate) use routes::{Form, form, now_page, routes};
 
 /// Where it listens, unless somebody says otherwise.
 const USUAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5000);

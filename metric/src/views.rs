@@ -2,5 +2,7 @@
 
 pub(crate) mod prometheus;
 mod text;
+mod watch;
 
 pub(crate) use text::text;
+pub(crate) use watch::watch;

@@ -12,10 +12,12 @@ use super::{assets, symbol};
 pub(crate) enum Place {
     Now,
     Rows,
+    Model,
 }
 
 impl Place {
-    const ALL: [(Self, &str, &str); 2] = [(Self::Now, "./", "Now"), (Self::Rows, "./rows", "Rows")];
+    const ALL: [(Self, &str, &str); 3] =
+        [(Self::Now, "./", "Now"), (Self::Rows, "./rows", "Rows"), (Self::Model, "./model", "Model")];
 }
 
 /// A page with this title, these contents, and the report that it is of, if there is one.

@@ -19,9 +19,11 @@ use serde::Deserialize;
 use super::assets::{ICON, SCRIPT, STYLE};
 use super::layout::{not_yet, problem};
 use super::now::{Wanted, now};
-use super::rows;
 use super::words::Zone;
+use super::{model, rows};
 use crate::api::Source;
+use crate::export::parse_model;
+use crate::models;
 use crate::plot::Score;
 
 /// Nothing from elsewhere, and nothing that is not in a file of ours.
@@ -39,16 +41,30 @@ pub(crate) fn routes() -> Router<Source> {
     Router::new()
         .route("/events", get(events))
         .route("/rows", get(rows_page))
+        .route("/model", get(model_page))
         .route("/assets/page.css", get(async || STYLE.answer()))
         .route("/assets/page.js", get(async || SCRIPT.answer()))
         .route("/assets/icon.svg", get(async || ICON.answer()))
 }
 
-/// Whether a browser asks, and did not ask for text.
-pub(crate) fn is_wanted(request: &Request) -> bool {
+/// The forms in which the report is had at `/`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    Page,
+    Text,
+    Watch,
+}
+
+/// Which one is asked for: by name, or else as a browser does or as everybody else.
+pub(crate) fn form(request: &Request) -> Form {
+    let asks =
+        |what: &str| request.uri().query().is_some_and(|query| query.split('&').any(|part| part == what));
     let accepts = request.headers().get(axum::http::header::ACCEPT).and_then(|accept| accept.to_str().ok());
-    let as_text = request.uri().query().is_some_and(|query| query.split('&').any(|part| part == "as=text"));
-    !as_text && accepts.is_some_and(|accept| accept.contains("text/html"))
+    match () {
+        () if asks("as=watch") => Form::Watch,
+        () if !asks("as=text") && accepts.is_some_and(|accept| accept.contains("text/html")) => Form::Page,
+        () => Form::Text,
+    }
 }
 
 /// How the model is now.
@@ -84,6 +100,25 @@ async fn rows_page(State(source): State<Source>, request: Request) -> Response {
     let wanted = asked.clone();
     match source.look(move |folder| rows::read(folder, &wanted, &furthest)).await {
         Ok(read) => html(StatusCode::OK, rows::rows(&report, &asked, &read)),
+        Err((status, why)) => html(status, problem(&why)),
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct AskedModel {
+    model: Option<String>,
+}
+
+/// A model.
+async fn model_page(State(source): State<Source>, request: Request) -> Response {
+    let Some(report) = source.evaluated.report() else { return not_yet_page(&source) };
+    let asked =
+        Query::<AskedModel>::try_from_uri(request.uri()).map(|Query(asked)| asked).unwrap_or_default();
+    // What is no name is that of no model.
+    let wanted = asked.model.and_then(|text| parse_model(&text).ok());
+    let zone = zone(request.headers());
+    match source.look(|folder| models::json(folder, None)).await {
+        Ok(models) => html(StatusCode::OK, model::model(&report, &models, wanted.as_ref(), zone)),
         Err((status, why)) => html(status, problem(&why)),
     }
 }

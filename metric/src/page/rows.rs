@@ -17,6 +17,8 @@ use super::words::Zone;
 use crate::bases::Bases;
 use crate::store::{FoundRow, Reader, Which};
 
+pub(super) use list::encoded;
+
 /// So many rows are listed at once.
 const LISTED: usize = 25;
 /// How many rows that are furthest off are listed: as many as the report tells of.

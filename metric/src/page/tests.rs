@@ -9,6 +9,7 @@ use evaluation::report::{Report, State};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
+use super::model::model;
 use super::now::{Wanted, now};
 use super::words::Zone;
 use crate::plot::Score;
@@ -287,4 +288,67 @@ fn the_largest_page_has_a_bound() {
     check(&html);
     assert_eq!(report.versions.len(), 20);
     assert!(html.len() < 400_000, "{} bytes", html.len());
+}
+
+#[test]
+fn a_terminal_of_80_columns_and_24_lines_is_enough() {
+    let mut life = Life::new(100);
+    assert!(crate::views::watch(&life.report()).starts_with("Nothing yet: No row has been predicted yet.\n"));
+    for version in 0..20 {
+        life.serve(&"model".repeat(9), &format!("{version:012}"), true);
+        life.live(620, (if version == 19 { 0.4 } else { 0.0 }, 1.8), Some(2));
+    }
+    let text = crate::views::watch(&life.report());
+    assert!(text.lines().count() <= 24 && text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    for part in [
+        "Look: ",
+        "How good is it?",
+        "What changed?",
+        "MAE, each ",
+        "█",
+        "620 predicted",
+        "moved: f0, up by",
+        "fires: mae",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+}
+
+#[test]
+fn a_model_shows_its_card_beside_what_it_does_and_what_there_is_none_of() {
+    let mut life = Life::new(3);
+    let none = model(&life.report(), &serde_json::json!({ "models": [] }), None, Zone::default());
+    check(&none);
+    assert!(seen(&none).contains("No model has predicted anything yet."));
+    life.serve("m", "1", true);
+    life.live(600, (0.0, 1.0), Some(2));
+    let card = serde_json::json!({
+        "algorithm": "<b>ols</b>", "rows": 400, "features": ["f0", "f1", "f2"], "holdout": { "mae": 0.5 },
+        "weights": { "coefficients": [1.0, -2.0, 0.5] },
+        "golden": [{ "features": [0.1, 0.2, 0.3], "prediction": 0.4 }],
+    });
+    let models = serde_json::json!({ "models": [
+        { "model": "m", "version": "1", "predictions": { "received": 600, "scored": 598 }, "card": card },
+        { "model": "other", "version": null, "predictions": { "received": 1, "scored": 0 }, "card": null },
+    ] });
+    let report = life.report();
+    let html = model(&report, &models, None, Zone::default());
+    check(&html);
+    let text = seen(&html);
+    for part in
+        ["m@1", "Made by <b>ols</b> of 400 rows", "In use it is", "f1", "−2.00", "Golden rows", "other@-"]
+    {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    assert!(!html.contains("<b>") && html.contains("./model?model=other%40-"));
+    let other = crate::export::parse_model("other@-").ok();
+    assert!(
+        seen(&model(&report, &models, other.as_ref(), Zone::default()))
+            .contains("It has not said how it was made")
+    );
+    let nobody = crate::export::parse_model("nobody@1").ok();
+    assert!(
+        seen(&model(&report, &models, nobody.as_ref(), Zone::default()))
+            .contains("Nothing is known of nobody@1")
+    );
 }

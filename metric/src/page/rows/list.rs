@@ -28,7 +28,7 @@ pub(super) fn section(asked: &Asked, rows: &[FoundRow], next: Option<i64>, now: 
                         }
                     }
                 }
-                @if rows.is_empty() { p class="muted" { "None." } } @else {
+                @if rows.is_empty() { p class="muted" { "No row yet." } } @else {
                     div class="scroll" {
                         table {
                             thead { tr { th scope="col" { "Time" } th scope="col" { "Row" } th scope="col" class="number" { "Prediction" } th scope="col" class="number" { "Label" } th scope="col" class="number" { "Error" } th scope="col" { "State" } } }
