@@ -314,6 +314,7 @@ impl Evaluation {
             alerts: rules.report(),
             notices: rules.notices(),
             gap: self.gap,
+            since: None,
         }
     }
 }

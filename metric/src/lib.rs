@@ -38,6 +38,7 @@ mod rebuild;
 pub mod records;
 mod report;
 mod score_log;
+mod since;
 mod status;
 pub mod store;
 mod views;
