@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::account::Books;
 use crate::broker;
-use crate::processes::{Process, Services, programs, repository};
+use crate::processes::{Process, Services, asked as asked_of, programs, repository};
 
 fn parse(said: &str) -> Value {
     serde_json::from_str(said).unwrap_or_else(|why| panic!("{why}: {said}"))
@@ -249,4 +249,58 @@ async fn a_report_of_the_rows_since_a_time_is_of_these_alone() {
         let why = String::from_utf8_lossy(&output.stderr);
         assert!(why.contains("expected a day or a time in UTC, such as 2026-11-22T10:00:00Z"), "{why}");
     }
+}
+
+/// What alarms in a report of one version, or has alarmed in its errors.
+fn alarms(report: &Value) -> Vec<String> {
+    let version = &report["versions"][0];
+    let drift = &version["drift"];
+    let spreads = drift["features"].as_array().unwrap().iter().chain([&drift["prediction"]]);
+    let moved = spreads.flat_map(|spread| {
+        let name = spread["name"].as_str().unwrap();
+        let since = [("drifts", "drifts_since"), ("is stuck", "stuck_since")];
+        since
+            .into_iter()
+            .filter(|(_, key)| !spread[key].is_null())
+            .map(move |(what, _)| format!("{name} {what}"))
+    });
+    let changed = ["worse", "higher", "lower"].into_iter();
+    let changed = changed.filter(|kind| version["change"][kind]["alarms"] != 0);
+    moved.chain(changed.map(|kind| format!("errors are {kind}"))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "two minutes: scripts/long calm"]
+async fn without_a_disturbance_hardly_any_run_alarms() {
+    const TOGETHER: u64 = 4;
+    let (runs, rows) = (asked_of("CALM_RUNS").unwrap_or(20) as u64, asked_of("CALM_ROWS").unwrap_or(20_000));
+    let (mut at_the_end, mut ever) = (Vec::new(), Vec::new());
+    for first in (1..=runs).step_by(usize::try_from(TOGETHER).unwrap()) {
+        let seeds = first..=runs.min(first + TOGETHER - 1);
+        let calm = seeds.map(async |seed| {
+            let (rows, text) = (rows.to_string(), seed.to_string());
+            let delay = ["--label-delay", "exponential:100ms"];
+            let services = run(&[&["--count", &rows, "--seed", &text][..], &delay].concat()).await;
+            // The rule has seen what came and went.
+            (seed, parse(&services.report(&["--json", "--alert", "drift > 0 for 1 keep 1"])))
+        });
+        for (seed, report) in futures_util::future::join_all(calm).await {
+            assert_eq!(report["versions"][0]["rows"]["labelled"], rows, "seed {seed}");
+            let now = alarms(&report);
+            if !now.is_empty() {
+                at_the_end.push(format!("seed {seed}: {}", now.join(", ")));
+            }
+            let notices = report["notices"].as_array().unwrap();
+            if !now.is_empty() || !notices.is_empty() {
+                ever.push(seed);
+            }
+        }
+    }
+    println!(
+        "held: {runs} runs of {rows} rows without drift or change, {} with an alarm at the end {at_the_end:?}, {} with one at any time {ever:?}",
+        at_the_end.len(),
+        ever.len()
+    );
+    // One of twenty may.
+    assert!(at_the_end.len() as u64 * 20 <= runs, "{at_the_end:?}");
 }
