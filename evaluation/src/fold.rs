@@ -317,6 +317,7 @@ impl Evaluation {
             alerts: rules.report(),
             notices: rules.notices(),
             gap: self.gap,
+            since: None,
         }
     }
 }

@@ -18,6 +18,8 @@ pub mod histogram;
 pub mod lag;
 pub mod lifetime;
 pub mod moments;
+#[cfg(test)]
+mod noise;
 pub mod number;
 pub mod panes;
 pub mod quantile;

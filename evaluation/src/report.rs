@@ -70,6 +70,8 @@ pub struct Report {
     pub notices: Vec<NoticeReport>,
     /// Commits that were forgotten before they were read; what is said is of the rows after them.
     pub gap: Option<Gap>,
+    /// What is said is of the rows that were predicted from this moment on, where somebody asked for these.
+    pub since: Option<Moment>,
 }
 
 impl Report {

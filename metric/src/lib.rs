@@ -39,6 +39,7 @@ mod rebuild;
 pub mod records;
 mod report;
 mod score_log;
+mod since;
 mod status;
 pub mod store;
 mod terminal;

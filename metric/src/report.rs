@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -18,6 +19,7 @@ use crate::evaluator::saved;
 use crate::export::{parse_model, parse_time};
 use crate::follow::Next;
 use crate::join::ModelId;
+use crate::since::Since;
 use crate::store::History;
 use crate::{evaluate, views};
 
@@ -50,6 +52,10 @@ pub(crate) struct ReportCommand {
     /// As it was at this time: 2026-11-22, or 2026-11-22T10:00:00Z. Commits made later count for nothing. [default: now]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     at: Option<Timestamp>,
+
+    /// Only rows predicted at this time or later: 2026-11-22, or 2026-11-22T10:00:00Z. Reads all of the records.
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    since: Option<Timestamp>,
 
     /// The label horizon that metric runs with. [default: that of the metric which recorded last, or 24h]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
@@ -95,9 +101,9 @@ impl ReportCommand {
         }
         let anew = |settings| Evaluation::new(settings, rules.clone());
         let begin = saved.filter(|saved| {
-            // What came after the moment that is asked for cannot be taken out again.
+            // What came after the moment that is asked for, or is of rows before another, cannot be taken out again.
             let is_before = self.at.is_none_or(|at| saved.committed_at().is_some_and(|last| last <= at.0));
-            is_before && saved.settings() == settings && saved.rules().eq(&rules)
+            is_before && self.since.is_none() && saved.settings() == settings && saved.rules().eq(&rules)
         });
         let report = self.evaluate(begin.unwrap_or_else(|| anew(settings)), now)?;
         let Some(model) = &self.model else { return Ok(report) };
@@ -109,10 +115,10 @@ impl ReportCommand {
             0 => report,
             _ => self.evaluate(anew(Settings { versions: ALL, ..settings }), now)?,
         };
-        anyhow::ensure!(
-            !report.versions.is_empty(),
-            "model {model} has predicted nothing; `metric status` shows all that have"
-        );
+        if report.versions.is_empty() {
+            let since = self.since.map(|since| format!(" since {since}")).unwrap_or_default();
+            anyhow::bail!("model {model} has predicted nothing{since}; `metric status` shows all that have");
+        }
         Ok(report)
     }
 
@@ -120,6 +126,7 @@ impl ReportCommand {
     fn evaluate(&self, mut evaluation: Evaluation, now: Timestamp) -> anyhow::Result<Report> {
         let mut bases = Bases::open(&self.logs)?;
         let mut history = History::open(&self.logs)?;
+        let mut since = self.since.map(Since::new);
         // A clock that was ahead for a moment must not hide what came since.
         let mut latest = evaluation.committed_at().map_or(now, |at| now.max(Timestamp(at)));
         'all: loop {
@@ -127,12 +134,15 @@ impl ReportCommand {
             if page.is_empty() {
                 break;
             }
-            for next in page {
-                if let Next::Commit(commit) = &next {
+            for mut next in page {
+                if let Next::Commit(commit) = &mut next {
                     if self.at.is_some_and(|at| commit.received > at) {
                         break 'all;
                     }
                     latest = latest.max(commit.received);
+                    if let Some(since) = &mut since {
+                        since.keep(Arc::make_mut(commit));
+                    }
                 }
                 evaluate::tell(&mut evaluation, &next, &mut bases)?;
             }
@@ -144,6 +154,10 @@ impl ReportCommand {
         if let (Some(at), true) = (self.at, evaluation.is_all_forgotten()) {
             anyhow::bail!("the records of {at} are forgotten (see --retain of metric); ask for a later time");
         }
-        Ok(evaluation.report(self.at.unwrap_or(latest).0, wanted))
+        let mut report = evaluation.report(self.at.unwrap_or(latest).0, wanted);
+        if let Some(since) = since {
+            since.say(&mut report);
+        }
+        Ok(report)
     }
 }

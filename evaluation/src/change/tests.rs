@@ -5,12 +5,7 @@ use rand::{RngExt as _, SeedableRng as _};
 
 use super::*;
 use crate::drift::Reference;
-
-/// A normal number, by Box and Muller.
-fn normal(random: &mut StdRng) -> f64 {
-    let radius = (-2.0 * (1.0 - random.random::<f64>()).ln()).sqrt();
-    radius * (std::f64::consts::TAU * random.random::<f64>()).cos()
-}
+use crate::noise::normal;
 
 fn watch(random: &mut StdRng, rows: u32) -> Watch {
     let errors: Vec<f64> = (0..rows).map(|_| normal(random)).collect();

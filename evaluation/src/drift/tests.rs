@@ -5,18 +5,13 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use super::*;
+use crate::noise::normal;
 
 const WINDOW: usize = 500;
 const FEATURES: usize = 10;
 
 /// What is done to a number.
 type Change = fn(f64) -> f64;
-
-/// A normal number, by Box and Muller.
-fn normal(random: &mut StdRng) -> f64 {
-    let radius = (-2.0 * (1.0 - random.random::<f64>()).ln()).sqrt();
-    radius * (std::f64::consts::TAU * random.random::<f64>()).cos()
-}
 
 fn detector(random: &mut StdRng, rows: usize, mut number: impl FnMut(&mut StdRng) -> f64) -> Detector {
     let numbers: Vec<f64> = (0..rows).map(|_| number(random)).collect();

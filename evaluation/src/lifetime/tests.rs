@@ -1,10 +1,11 @@
 //! Tests of a version's lifetime.
 
+use rand::SeedableRng as _;
 use rand::rngs::StdRng;
-use rand::{RngExt as _, SeedableRng as _};
 
 use super::*;
 use crate::confidence::Interval;
+use crate::noise::normal;
 use crate::sample;
 use crate::table::Estimate;
 
@@ -111,9 +112,7 @@ fn normal_errors_are_ever_outside_in_few_of_many_lives() {
         let mut lifetime = Lifetime::default();
         let mut ever = false;
         for row in 1..=5000_u32 {
-            // Box and Muller's way to a normal number.
-            let radius = (-2.0 * (1.0 - random.random::<f64>()).ln()).sqrt();
-            lifetime.add(0.0, radius * (std::f64::consts::TAU * random.random::<f64>()).cos(), None, None);
+            lifetime.add(0.0, normal(&mut random), None, None);
             // An interval hardly moves from one of many rows to the next.
             if !ever && row >= 30 && (row < 300 || row % 10 == 0) {
                 let half = lifetime.absolute_sd().unwrap() * since_the_swap(row.into()).unwrap();

@@ -4,12 +4,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use super::*;
-
-/// A normal number, by Box and Muller.
-fn normal(random: &mut StdRng) -> f64 {
-    let radius = (-2.0 * (1.0 - random.random::<f64>()).ln()).sqrt();
-    radius * (std::f64::consts::TAU * random.random::<f64>()).cos()
-}
+use crate::noise::normal;
 
 fn tenths() -> Vec<f64> {
     (1..10).map(|tenth| f64::from(tenth) / 10.0).collect()

@@ -27,6 +27,9 @@ pub(crate) fn text(report: &Report) -> String {
     let verdict = &report.verdict;
     let word = word(verdict.state);
     let mut text = format!("{word}: {}\n{}\n", verdict.sentence, verdict.advice);
+    if let Some(since) = report.since {
+        text += &format!("\nThis is of the rows predicted since {since}; those before are left out.\n");
+    }
     if let Some(gap) = report.gap {
         text += &format!(
             "\nCommits {} to {} are forgotten (see --retain): this is of what came later.\n",

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::account::Books;
 use crate::broker;
-use crate::processes::{Process, Services, programs, repository};
+use crate::processes::{Process, Services, asked as asked_of, programs, repository};
 
 fn parse(said: &str) -> Value {
     serde_json::from_str(said).unwrap_or_else(|why| panic!("{why}: {said}"))
@@ -115,6 +115,13 @@ async fn a_report_says_what_the_records_say_also_after_a_kill_and_of_a_copy() {
     assert_eq!(String::from_utf8_lossy(&output.stdout), before);
 }
 
+/// When each row was predicted, as metric_log.csv has it, and its absolute error.
+fn predicted(books: &Books) -> Vec<(String, f64)> {
+    let text = String::from_utf8(books.text("metric_log.csv")).unwrap();
+    let cells = text.lines().skip(1).map(|line| line.split(',').collect::<Vec<_>>());
+    cells.map(|cells| (cells[6].to_owned(), cells[3].parse().unwrap())).collect()
+}
+
 /// Runs the pipeline in one process on the sample data, once, and returns its records.
 async fn run(arguments: &[&str]) -> Services {
     let services = Services { url: String::new(), books: Books::new() };
@@ -127,7 +134,6 @@ async fn run(arguments: &[&str]) -> Services {
         ["--admin-addr", "127.0.0.1:0"],
         // Slowly enough that a commit has few rows: rules are looked at from commit to commit.
         ["--interval", "1ms"],
-        ["--seed", "7"],
     ];
     let arguments = [&fixed.concat()[..], arguments].concat();
     let mut pipeline = Process::start(&services.books, "pipeline", &arguments);
@@ -149,7 +155,9 @@ fn asked(services: &Services, flags: &[&str]) -> (Option<i32>, String) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_made_worse_on_purpose_is_found_and_nothing_else() {
-    let services = run(&["--count", "4000", "--drift", "bmi:+0.05@1500", "--label-shift", "*1.5@3000"]).await;
+    let services =
+        run(&["--count", "4000", "--seed", "7", "--drift", "bmi:+0.05@1500", "--label-shift", "*1.5@3000"])
+            .await;
     let report = parse(&services.report(&["--json"]));
     let version = &report["versions"][0];
     let drifting: Vec<&str> = version["drift"]["features"]
@@ -188,7 +196,7 @@ async fn what_was_made_worse_on_purpose_is_found_and_nothing_else() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_disturbance_all_is_well_and_before_there_are_labels_nothing_is_said() {
-    let services = run(&["--count", "4000"]).await;
+    let services = run(&["--count", "4000", "--seed", "7"]).await;
     let (code, said) = asked(&services, &["--fail-on-alert"]);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.starts_with("OK: model@"), "{said}");
@@ -197,4 +205,102 @@ async fn without_a_disturbance_all_is_well_and_before_there_are_labels_nothing_i
     let (code, said) = asked(&services, &["--fail-on-alert", "--at", "2020-01-01"]);
     assert_eq!(code, Some(3), "{said}");
     assert!(said.starts_with("Nothing yet: No row has been predicted yet."), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_of_the_rows_since_a_time_is_of_these_alone() {
+    let services = run(&["--count", "2000", "--seed", "7", "--label-shift", "*1.5@1000"]).await;
+    let mut rows = predicted(&services.books);
+    rows.sort_by(|a, b| a.0.cmp(&b.0));
+    // The row in the middle, and those that were predicted in its millisecond or later.
+    let since = rows[1000].0.clone();
+    let errors: Vec<f64> = rows.iter().filter(|(at, _)| *at >= since).map(|(_, error)| *error).collect();
+    let whole = parse(&services.report(&["--json"]));
+    assert_eq!((&whole["since"], &whole["versions"][0]["rows"]["labelled"]), (&Value::Null, &2000.into()));
+    let report = parse(&services.report(&["--json", "--since", &since]));
+    let version = &report["versions"][0];
+    assert_eq!(
+        (&report["since"], &version["first_predicted"]),
+        (&since.as_str().into(), &since.as_str().into())
+    );
+    assert_eq!(version["rows"]["predicted"], errors.len());
+    assert_eq!(version["scores"]["since_first"]["rows"], errors.len());
+    let mean = errors.iter().sum::<f64>() / errors.len() as f64;
+    close(&version["scores"]["since_first"]["mae"]["value"], mean);
+    let (code, said) = asked(&services, &["--since", &since]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.contains(&format!(
+            "\nThis is of the rows predicted since {since}; those before are left out.\n"
+        )),
+        "{said}"
+    );
+    let (code, said) = asked(&services, &["--since", "2100-01-01", "--fail-on-alert"]);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(
+        said.starts_with("Nothing yet: No row has been predicted since 2100-01-01T00:00:00.000Z."),
+        "{said}"
+    );
+    assert_eq!(asked(&services, &["--since", "2100-01-01", "--model", "model"]).0, Some(1));
+    for flag in ["--at", "--since"] {
+        let output =
+            Command::new(programs().join("metric")).args(["report", flag, "yesterday"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        let why = String::from_utf8_lossy(&output.stderr);
+        assert!(why.contains("expected a day or a time in UTC, such as 2026-11-22T10:00:00Z"), "{why}");
+    }
+}
+
+/// What alarms in a report of one version, or has alarmed in its errors.
+fn alarms(report: &Value) -> Vec<String> {
+    let version = &report["versions"][0];
+    let drift = &version["drift"];
+    let spreads = drift["features"].as_array().unwrap().iter().chain([&drift["prediction"]]);
+    let moved = spreads.flat_map(|spread| {
+        let name = spread["name"].as_str().unwrap();
+        let since = [("drifts", "drifts_since"), ("is stuck", "stuck_since")];
+        since
+            .into_iter()
+            .filter(|(_, key)| !spread[key].is_null())
+            .map(move |(what, _)| format!("{name} {what}"))
+    });
+    let changed = ["worse", "higher", "lower"].into_iter();
+    let changed = changed.filter(|kind| version["change"][kind]["alarms"] != 0);
+    moved.chain(changed.map(|kind| format!("errors are {kind}"))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "two minutes: scripts/long calm"]
+async fn without_a_disturbance_hardly_any_run_alarms() {
+    const TOGETHER: u64 = 4;
+    let (runs, rows) = (asked_of("CALM_RUNS").unwrap_or(20) as u64, asked_of("CALM_ROWS").unwrap_or(20_000));
+    let (mut at_the_end, mut ever) = (Vec::new(), Vec::new());
+    for first in (1..=runs).step_by(usize::try_from(TOGETHER).unwrap()) {
+        let seeds = first..=runs.min(first + TOGETHER - 1);
+        let calm = seeds.map(async |seed| {
+            let (rows, text) = (rows.to_string(), seed.to_string());
+            let delay = ["--label-delay", "exponential:100ms"];
+            let services = run(&[&["--count", &rows, "--seed", &text][..], &delay].concat()).await;
+            // The rule has seen what came and went.
+            (seed, parse(&services.report(&["--json", "--alert", "drift > 0 for 1 keep 1"])))
+        });
+        for (seed, report) in futures_util::future::join_all(calm).await {
+            assert_eq!(report["versions"][0]["rows"]["labelled"], rows, "seed {seed}");
+            let now = alarms(&report);
+            if !now.is_empty() {
+                at_the_end.push(format!("seed {seed}: {}", now.join(", ")));
+            }
+            let notices = report["notices"].as_array().unwrap();
+            if !now.is_empty() || !notices.is_empty() {
+                ever.push(seed);
+            }
+        }
+    }
+    println!(
+        "held: {runs} runs of {rows} rows without drift or change, {} with an alarm at the end {at_the_end:?}, {} with one at any time {ever:?}",
+        at_the_end.len(),
+        ever.len()
+    );
+    // One of twenty may.
+    assert!(at_the_end.len() as u64 * 20 <= runs, "{at_the_end:?}");
 }
