@@ -4,6 +4,7 @@ mod assets;
 mod layout;
 mod model;
 mod now;
+mod packed;
 mod routes;
 mod rows;
 mod symbol;

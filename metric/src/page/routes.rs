@@ -6,11 +6,12 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{Query, Request, State};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, COOKIE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, REFERRER_POLICY, VARY,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use futures_util::Stream;
 use futures_util::stream::unfold;
@@ -20,7 +21,7 @@ use super::assets::{ICON, SCRIPT, STYLE};
 use super::layout::{not_yet, problem};
 use super::now::{Wanted, now};
 use super::words::Zone;
-use super::{model, rows};
+use super::{model, packed, rows};
 use crate::api::Source;
 use crate::export::parse_model;
 use crate::models;
@@ -75,10 +76,12 @@ pub(crate) async fn now_page(State(source): State<Source>, request: Request) -> 
     let wanted = Wanted { score, zone: zone(request.headers()) };
     let evaluated = &source.evaluated;
     match evaluated.report() {
-        Some(report) => html(StatusCode::OK, now(&report, wanted)),
-        None => {
-            html(StatusCode::SERVICE_UNAVAILABLE, not_yet(evaluated.behind(), evaluated.trouble().as_deref()))
-        }
+        Some(report) => html(request.headers(), StatusCode::OK, now(&report, wanted)),
+        None => html(
+            request.headers(),
+            StatusCode::SERVICE_UNAVAILABLE,
+            not_yet(evaluated.behind(), evaluated.trouble().as_deref()),
+        ),
     }
 }
 
@@ -91,7 +94,7 @@ struct AskedRows {
 
 /// The rows.
 async fn rows_page(State(source): State<Source>, request: Request) -> Response {
-    let Some(report) = source.evaluated.report() else { return not_yet_page(&source) };
+    let Some(report) = source.evaluated.report() else { return not_yet_page(request.headers(), &source) };
     let asked = Query::<AskedRows>::try_from_uri(request.uri()).map(|Query(asked)| asked).unwrap_or_default();
     let AskedRows { id, show, before } = asked;
     let kind = rows::Kind::read(show.as_deref().unwrap_or_default());
@@ -99,8 +102,8 @@ async fn rows_page(State(source): State<Source>, request: Request) -> Response {
     let furthest = rows::furthest(&report);
     let wanted = asked.clone();
     match source.look(move |folder| rows::read(folder, &wanted, &furthest)).await {
-        Ok(read) => html(StatusCode::OK, rows::rows(&report, &asked, &read)),
-        Err((status, why)) => html(status, problem(&why)),
+        Ok(read) => html(request.headers(), StatusCode::OK, rows::rows(&report, &asked, &read)),
+        Err((status, why)) => html(request.headers(), status, problem(&why)),
     }
 }
 
@@ -111,21 +114,27 @@ struct AskedModel {
 
 /// A model.
 async fn model_page(State(source): State<Source>, request: Request) -> Response {
-    let Some(report) = source.evaluated.report() else { return not_yet_page(&source) };
+    let Some(report) = source.evaluated.report() else { return not_yet_page(request.headers(), &source) };
     let asked =
         Query::<AskedModel>::try_from_uri(request.uri()).map(|Query(asked)| asked).unwrap_or_default();
     // What is no name is that of no model.
     let wanted = asked.model.and_then(|text| parse_model(&text).ok());
     let zone = zone(request.headers());
     match source.look(|folder| models::json(folder, None)).await {
-        Ok(models) => html(StatusCode::OK, model::model(&report, &models, wanted.as_ref(), zone)),
-        Err((status, why)) => html(status, problem(&why)),
+        Ok(models) => {
+            html(request.headers(), StatusCode::OK, model::model(&report, &models, wanted.as_ref(), zone))
+        }
+        Err((status, why)) => html(request.headers(), status, problem(&why)),
     }
 }
 
-fn not_yet_page(source: &Source) -> Response {
+fn not_yet_page(request: &HeaderMap, source: &Source) -> Response {
     let evaluated = &source.evaluated;
-    html(StatusCode::SERVICE_UNAVAILABLE, not_yet(evaluated.behind(), evaluated.trouble().as_deref()))
+    html(
+        request,
+        StatusCode::SERVICE_UNAVAILABLE,
+        not_yet(evaluated.behind(), evaluated.trouble().as_deref()),
+    )
 }
 
 fn zone(headers: &HeaderMap) -> Zone {
@@ -133,14 +142,19 @@ fn zone(headers: &HeaderMap) -> Zone {
     Zone::of_cookies(cookies.unwrap_or_default())
 }
 
-fn html(status: StatusCode, text: String) -> Response {
+fn html(request: &HeaderMap, status: StatusCode, text: String) -> Response {
     let headers = [
         (CACHE_CONTROL, "no-store"),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (CONTENT_SECURITY_POLICY, POLICY),
         (REFERRER_POLICY, "no-referrer"),
+        (CONTENT_TYPE, "text/html; charset=utf-8"),
+        (VARY, "accept, accept-encoding, cookie"),
     ];
-    (status, headers, Html(text)).into_response()
+    match packed::is_taken(request).then(|| packed::pack(&text)).flatten() {
+        Some(packed) => (status, headers, [(CONTENT_ENCODING, "gzip")], packed).into_response(),
+        None => (status, headers, text).into_response(),
+    }
 }
 
 /// Says the number of the last commit whenever there is a new report. Whoever reads slowly hears of the latest only.

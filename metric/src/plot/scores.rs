@@ -125,7 +125,8 @@ pub(crate) fn scores(
             (line_of(version, at == told, score, x, y))
         }
         (ends(HEIGHT, texts))
-        @for version in versions {
+        // Of the others a page of twenty versions has no room.
+        @if let Some(version) = versions.get(told) {
             @for pane in version.timeline.iter().filter(|pane| score.of(pane).is_some()) {
                 rect class="hit" x=(pc(x.percent(pane.from.0 as f64))) y="0" height=(HEIGHT)
                     width=(pc((x.percent((pane.from.0 + version.timeline_pane) as f64) - x.percent(pane.from.0 as f64)).max(0.3))) {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use evaluation::report::BinReport;
 use maud::{Markup, html};
 
-use super::figure::{WIDE, pc, px, stretched};
+use super::figure::{WIDE, pc, px};
 use super::scale::Scale;
 
 /// Of the bars, in pixels.
@@ -30,11 +30,9 @@ pub(crate) fn spread(name: &str, bins: &[BinReport], drifts: bool) -> Markup {
         _ = write!(outline, "{}{then}H{}", if at == 0 { "M0 " } else { "V" }, px(to));
     }
     html! {
-        svg class="spread" width="100%" height=(HEIGHT) role="img" aria-label={ "how " (name) " is spread" } {
-            (stretched(HEIGHT, &html! {
-                path class=(if drifts { "bar look" } else { "bar quiet" }) d=(bars) {}
-                path class="outline" d=(outline) {}
-            }))
+        svg class="spread" viewBox={ "0 0 " (WIDE) " " (HEIGHT) } preserveAspectRatio="none" width="100%" height=(HEIGHT) role="img" aria-label={ "how " (name) " is spread" } {
+            path class=(if drifts { "bar look" } else { "bar quiet" }) d=(bars) {}
+            path class="outline" d=(outline) {}
         }
     }
 }

@@ -13,6 +13,8 @@ use crate::plot::{evidence, spread};
 
 /// So many features are shown, those that moved most; the others are folded.
 const SHOWN: usize = 5;
+/// So many more are folded.
+const FOLDED: usize = 25;
 
 pub(super) fn section(report: &Report, version: &VersionReport, zone: Zone) -> Markup {
     let right = html! {
@@ -102,6 +104,7 @@ fn features(version: &VersionReport) -> Markup {
     }
     let (first, rest) = all.split_at(all.len().min(SHOWN));
     let moved = rest.iter().filter(|spread| since(spread).is_some()).count();
+    let (folded, last) = rest.split_at(rest.len().min(FOLDED));
     html! {
         div class="figure" {
             h3 { "What the model is fed, and what it answers" }
@@ -110,7 +113,8 @@ fn features(version: &VersionReport) -> Markup {
             @if !rest.is_empty() {
                 details {
                     summary { (count(rest.len() as u64)) " more, " @if moved == 0 { "none moved" } @else { (moved) " moved" } }
-                    (table(rest, false))
+                    (table(folded, false))
+                    @if !last.is_empty() { p class="hint" { (count(last.len() as u64)) " more, which moved less: see " a href="./model" { "Model" } "." } }
                 }
             }
         }
