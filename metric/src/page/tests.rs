@@ -287,14 +287,7 @@ fn the_largest_page_has_a_bound() {
     let html = page(&report);
     check(&html);
     assert_eq!(report.versions.len(), 20);
-    let start = std::time::Instant::now();
-    for _ in 0..20 {
-        page(&report);
-    }
-    eprintln!("XX {} bytes {:?}", html.len(), start.elapsed() / 20);
-    for s in html.split("<section").skip(1) {
-        eprintln!("XX {} {}", s.len(), &s[..40]);
-    }
+    assert!(html.len() < 150_000, "{} bytes", html.len());
 }
 
 #[test]
