@@ -20,6 +20,9 @@ impl Incoming for Body<'_> {
     fn correlation_id(&self) -> Option<&str> {
         None
     }
+    fn reply_to(&self) -> Option<&str> {
+        None
+    }
     fn content_type(&self) -> Option<&str> {
         None
     }

@@ -161,7 +161,13 @@ fn message(app: &'static str, card: &Card) -> SideMessage {
     if let About::Model(version) = &card.about {
         headers.push(("model_version", version.to_string()));
     }
-    SideMessage { app, published_at: Timestamp::now(), headers, body: card.json.as_bytes().into() }
+    SideMessage {
+        app,
+        published_at: Timestamp::now(),
+        headers,
+        body: card.json.as_bytes().into(),
+        asking: None,
+    }
 }
 
 /// Of what a card is, for people.

@@ -8,15 +8,18 @@
 //! - `maker`: what other libraries save by themselves; `advice`: the lines that make files for us of what is not read.
 //! - [`swap`]: looks after the file and replaces the model that serves.
 //! - [`card`]: what is told of a model to whoever keeps records; [`announce`] publishes it.
-//! - [`serve`]: takes rows from their queue in micro-batches and publishes predictions.
+//! - [`serve`]: takes rows from their queue in micro-batches and publishes predictions; `answer` is what it says of them, and
+//!   `doors` are other ways to ask.
 //! - [`cli`]: the command line; [`command`]: what its commands do.
 
 mod advice;
 pub mod announce;
+mod answer;
 pub mod card;
 pub mod cli;
 pub mod command;
 pub mod content;
+mod doors;
 pub mod encode;
 pub mod file;
 pub mod inputs;

@@ -1,18 +1,19 @@
 //! Takes rows from their queue in micro-batches and publishes a prediction for each.
 
-use std::sync::Once;
-
 use anyhow::Context as _;
 use futures_util::StreamExt as _;
 use futures_util::stream::{FuturesOrdered, FuturesUnordered};
 use shared::clock::Timestamp;
-use shared::message::{Bundle, Key, MOST_VECTORS, Outgoing, Prediction, Rejection, Role, Row};
+use shared::message::{Asking, Outgoing, Prediction, Rejection, Reply, Role};
 use shared::metrics::Counter;
 use shared::service;
-use shared::transport::{Batch, Burial, DeadLetter, Delivery, Error, Publisher};
+use shared::transport::{Batch, Burial, DeadLetter, Delivery, Error, Publisher, Replier, SideQueue};
 use tokio::task::{self, JoinSet};
-use tracing::{Instrument as _, Span, debug, warn};
+use tracing::{Instrument as _, Span, debug};
 
+use crate::answer::{Refused, Told, answer};
+use crate::doors::ask::Asks;
+use crate::inputs::Outside;
 use crate::load::Loader;
 use crate::options::{AnswerOptions, ServeOptions};
 use crate::predictor::Predictor;
@@ -26,8 +27,6 @@ const BATCH: usize = 256;
 const DEPTH: usize = 3;
 /// How many messages are held unacknowledged at the most: those under way and as many waiting.
 const PREFETCH: u16 = 1536;
-/// How many rows are predicted at once at the most. Where that fails, each is tried alone.
-const AT_ONCE: usize = 256;
 
 /// The models that are shown are as many as `metric` shows.
 static PREDICTIONS: Counter<2> =
@@ -75,7 +74,16 @@ pub async fn run(context: service::Context, options: ServeOptions) -> anyhow::Re
     let rows = transport.subscription(Role::Features);
     let mut consumer = transport.consumer(APP, rows, PREFETCH, &stop, &readiness);
     has_place.set(true);
-    let server = Server { serving, options: options.answers, publisher };
+    let replier = publisher.replier();
+    // Beside the rows, so that no question waits behind them.
+    let asks = Asks {
+        app: APP,
+        serving: serving.clone(),
+        options: options.answers.clone(),
+        replier: replier.clone(),
+    };
+    keeping.spawn(asks.answer(consumer.aside(SideQueue::Asks)));
+    let server = Server { serving, options: options.answers, publisher, replier };
 
     let mut flight = FuturesOrdered::new();
     // Dead letters wait for their confirms on the side: one that is not taken must not hold up what is good.
@@ -112,6 +120,7 @@ pub async fn run(context: service::Context, options: ServeOptions) -> anyhow::Re
     };
     drop((flight, letters));
     consumer.close().await;
+    server.replier.finish().await;
     server.publisher.close().await;
     Ok(result?)
 }
@@ -120,6 +129,7 @@ struct Server {
     serving: Serving,
     options: AnswerOptions,
     publisher: Publisher,
+    replier: Replier,
 }
 
 /// A batch whose predictions are safe, and what of it cannot be used, by its message's place in the batch.
@@ -136,7 +146,7 @@ impl Server {
             unreachable!("nothing is taken before there is a model, and a model is only ever replaced")
         };
         let now = Timestamp::now();
-        let (Answers { predictions, rejected }, batch) = if predictor.is_slow() {
+        let (Answers { predictions, rejected, replies }, batch) = if predictor.is_slow() {
             let options = self.options.clone();
             let span = Span::current();
             let stepped = task::spawn_blocking(move || {
@@ -155,6 +165,7 @@ impl Server {
             (step(&predictor, &self.options, &batch.deliveries, now), batch)
         };
         self.publisher.publish(predictions).await?;
+        replies.into_iter().for_each(|reply| self.replier.send(reply));
         Ok(Answered { batch, rejected })
     }
 }
@@ -167,22 +178,8 @@ pub struct Answers {
     pub predictions: Vec<Outgoing>,
     /// The rows that cannot be used, each as a letter, by the index of their message in the batch, in ascending order.
     pub rejected: Vec<(usize, Vec<DeadLetter>)>,
-}
-
-/// A row that can be predicted.
-struct Question {
-    /// Its message's place in the batch, and its own in the message.
-    message: usize,
-    index: usize,
-    key: Key,
-    published_at: Option<Timestamp>,
-}
-
-/// What is known of a message of the batch.
-struct Asked {
-    together: bool,
-    rejected: Vec<(usize, Rejection)>,
-    answers: Vec<Prediction>,
+    /// What goes to whoever asked, besides.
+    pub replies: Vec<Reply>,
 }
 
 /// One micro-batch: a prediction for every row that can be used, a dead letter for every other one.
@@ -193,99 +190,37 @@ pub fn step(
     deliveries: &[Delivery],
     now: Timestamp,
 ) -> Answers {
-    let (mut questions, mut vectors) =
-        (Vec::with_capacity(deliveries.len()), Vec::with_capacity(deliveries.len()));
-    let mut messages = Vec::with_capacity(deliveries.len());
-    let mut dead: Vec<(usize, Vec<DeadLetter>)> = Vec::new();
-    for (message, delivery) in deliveries.iter().enumerate() {
-        let mut asked = Asked { together: false, rejected: Vec::new(), answers: Vec::new() };
-        match rows(predictor, delivery) {
-            Ok(Bundle { together, items }) => {
-                asked.together = together;
-                for (index, row) in items.into_iter().enumerate() {
-                    match row.and_then(|row| vector(predictor, options, row)) {
-                        Ok((key, published_at, vector)) => {
-                            questions.push(Question { message, index, key, published_at });
-                            vectors.push(vector);
-                        }
-                        Err(why) => asked.rejected.push((index, why)),
-                    }
-                }
-            }
-            Err(why) => dead.push((message, vec![delivery.reject(why, APP)])),
-        }
-        messages.push(asked);
-    }
-    let asked: Vec<&[f64]> = vectors.iter().map(Vec::as_slice).collect();
-    let values: Vec<_> = asked.chunks(AT_ONCE).flat_map(|rows| predictor.predict_each(rows)).collect();
+    let count_outside = |outside: &Outside| {
+        debug!("predicting outside the trained range: {outside}");
+        let (model, version) = (options.model_name.as_str(), predictor.version().as_str());
+        OUT_OF_RANGE.add([model, version, &outside.name], 1);
+    };
+    let told = answer(predictor, options, deliveries, now, survivable, count_outside);
+    let mut answers = Answers { predictions: Vec::with_capacity(deliveries.len()), ..Answers::default() };
     let mut predicted = 0;
-    for ((question, value), vector) in questions.into_iter().zip(values).zip(vectors) {
-        let Question { message, index, key, published_at } = question;
-        match value {
-            Ok(value) => {
-                predicted += 1;
-                messages[message].answers.push(Prediction {
-                    key: key.under(&options.predictions_key),
-                    value,
-                    model: Some(options.model_name.clone()),
-                    model_version: Some(predictor.version().clone()),
-                    published_at: Some(now),
-                    features_published_at: published_at,
-                    vector: options.keeps_features().then(|| vector.into_boxed_slice()),
-                });
-            }
-            Err(why) => messages[message].rejected.push((index, why)),
+    for (message, (delivery, told)) in deliveries.iter().zip(told).enumerate() {
+        if let Some(asking) = Asking::of(delivery) {
+            answers.replies.extend(told.replies(&asking, delivery, APP, now));
         }
-    }
-    let mut predictions = Vec::with_capacity(deliveries.len());
-    for (message, Asked { together, mut rejected, answers }) in messages.into_iter().enumerate() {
-        if together && !answers.is_empty() {
-            predictions.extend(Prediction::encode_together(&answers, APP, now));
+        let Told { together, predictions, refused } = told;
+        predicted += predictions.len() as u64;
+        if together && !predictions.is_empty() {
+            answers.predictions.extend(Prediction::encode_together(&predictions, APP, now));
         } else {
-            predictions.extend(answers.iter().map(|answer| answer.encode(APP, now)));
+            answers.predictions.extend(predictions.iter().map(|answer| answer.encode(APP, now)));
         }
-        if !rejected.is_empty() {
-            rejected.sort_unstable_by_key(|(index, _)| *index);
-            dead.push((message, deliveries[message].reject_items(rejected, APP)));
+        match refused {
+            Refused::Rows(rows) if rows.is_empty() => {}
+            Refused::Rows(rows) => {
+                let rows = rows.into_iter().map(|row| (row.index, row.why)).collect();
+                answers.rejected.push((message, delivery.reject_items(rows, APP)));
+            }
+            Refused::All(why) => answers.rejected.push((message, vec![delivery.reject(why, APP)])),
         }
     }
-    dead.sort_unstable_by_key(|(message, _)| *message);
     PREDICTIONS.add([options.model_name.as_str(), predictor.version().as_str()], predicted);
     debug!("predicted {predicted} rows of {} messages", deliveries.len());
-    Answers { predictions, rejected: dead }
-}
-
-/// The rows of a message.
-fn rows(predictor: &Predictor, delivery: &Delivery) -> Result<Bundle<Row>, Rejection> {
-    let inputs = predictor.inputs();
-    let rows = match inputs.encoding().filter(|encoding| encoding.textual().is_some()) {
-        Some(encoding) => Row::decode_by_name(delivery, encoding.features()),
-        None => Row::decode(delivery, inputs.names()),
-    }?;
-    survivable(delivery)?;
-    Ok(rows)
-}
-
-/// What an answer repeats of a row, and the vector to predict from.
-fn vector(
-    predictor: &Predictor,
-    options: &AnswerOptions,
-    row: Row,
-) -> Result<(Key, Option<Timestamp>, Vec<f64>), Rejection> {
-    let Row { key, features, names, published_at } = row;
-    let vector = predictor.vector(features, names.as_deref())?;
-    if options.keeps_features() && size_of_val(&*vector) > MOST_VECTORS {
-        static TOLD: Once = Once::new();
-        TOLD.call_once(|| {
-            warn!(
-                "a row has {} features; predictions carry {} at the most, so metric does not keep these",
-                vector.len(),
-                MOST_VECTORS / size_of::<f64>()
-            );
-        });
-    }
-    check_ranges(predictor, options, &vector)?;
-    Ok((key, published_at, vector))
+    answers
 }
 
 /// Refuses what was handed out again and again, lately with no other, and that nobody was done with.
@@ -293,19 +228,6 @@ fn survivable(delivery: &Delivery) -> Result<(), Rejection> {
     if delivery.is_deadly() {
         let detail = "delivered ten times and never finished, the last times alone";
         return Err(Rejection::new(Rejection::CRASHES, detail));
-    }
-    Ok(())
-}
-
-/// Counts the features that are beyond what the model was trained on, or refuses the row where that is wanted.
-fn check_ranges(predictor: &Predictor, options: &AnswerOptions, features: &[f64]) -> Result<(), Rejection> {
-    for outside in predictor.inputs().outside(features) {
-        if options.strict {
-            return Err(Rejection::new(Rejection::RANGE, outside));
-        }
-        debug!("predicting outside the trained range: {outside}");
-        let (model, version) = (options.model_name.as_str(), predictor.version().as_str());
-        OUT_OF_RANGE.add([model, version, &outside.name], 1);
     }
     Ok(())
 }

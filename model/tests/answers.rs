@@ -75,7 +75,7 @@ async fn answered(question: &str, no_features: bool) -> (Vec<Outgoing>, Vec<Stri
     let batch = questions::batch(&[question]).await;
     let (model_name, predictions_key) = (Name::parse("m").unwrap(), "y_pred".parse().unwrap());
     let options = AnswerOptions { model_name, strict: false, no_features, predictions_key };
-    let Answers { predictions, rejected } = step(&houses(), &options, &batch.deliveries, Timestamp(0));
+    let Answers { predictions, rejected, .. } = step(&houses(), &options, &batch.deliveries, Timestamp(0));
     let said = rejected.into_iter().flat_map(|(_, letters)| letters);
     (predictions, said.map(|letter| letter.rejection().to_string()).collect())
 }

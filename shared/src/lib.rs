@@ -1,6 +1,7 @@
 //! What every service needs, and nothing that only one of them needs.
 //!
 //! - [`message`]: what travels between the services, and its form on the wire.
+//! - [`ask`]: asks a model for one prediction, without a trace.
 //! - [`card`]: what a model says of itself, for whoever keeps it.
 //! - [`transport`]: moves messages, on RabbitMQ or in memory, under one set of rules.
 //! - [`cli`]: reads the flags of a program and their variables.
@@ -11,6 +12,7 @@
 //! - [`table`]: reads tables, as people have them.
 
 pub mod admin;
+pub mod ask;
 pub mod card;
 pub mod cli;
 pub mod clock;

@@ -13,6 +13,7 @@ mod id;
 mod name;
 mod outgoing;
 mod reject;
+mod reply;
 mod wire;
 
 use std::sync::Arc;
@@ -27,6 +28,7 @@ pub use name::Name;
 pub(crate) use outgoing::PART;
 pub use outgoing::{HeaderValue, Outgoing};
 pub use reject::Rejection;
+pub use reply::{Answer, Asking, Refused, Reply};
 pub(crate) use wire::VECTORS;
 pub use wire::{Incoming, MAX_BODY, MOST_VECTORS};
 
@@ -170,6 +172,22 @@ pub struct Prediction {
     pub features_published_at: Option<Timestamp>,
     /// What it was predicted from, as the model weighs it, if the model says so.
     pub vector: Option<Box<[f64]>>,
+}
+
+impl Prediction {
+    /// The same without what it was predicted from.
+    fn without_vector(&self) -> Self {
+        let Self { key, value, model, model_version, published_at, features_published_at, vector: _ } = self;
+        Self {
+            key: key.clone(),
+            value: *value,
+            model: model.clone(),
+            model_version: model_version.clone(),
+            published_at: *published_at,
+            features_published_at: *features_published_at,
+            vector: None,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -8,11 +8,13 @@
 //!   what was left out said.
 
 mod amqp;
+mod ask;
 mod batch;
 mod delivery;
 pub mod lookout;
 pub mod memory;
 pub mod queues;
+mod reply;
 mod said;
 pub mod side;
 
@@ -36,10 +38,12 @@ use crate::stop::Stop;
 
 pub use amqp::administration;
 pub use amqp::{AmqpOptions, Endpoint};
+pub use ask::{AskChannel, ReplyDelivery};
 pub use batch::{Aside, Batch};
 pub use delivery::{DeadLetter, Delivery};
 pub use lookout::{Look, Lookout, Seen, Waiting};
 pub use queues::{QueueKind, QueueName, QueueOptions, Queues, Subscription};
+pub use reply::Replier;
 pub use side::{Sent, SideDelivery, SideMessage, SideQueue, SideReceiver};
 
 use batch::{Receipt, partition};

@@ -16,6 +16,7 @@ pub(crate) async fn batch(bodies: &[&str]) -> Batch {
         timestamp: 0,
         headers: Vec::new(),
         body: body.as_bytes().to_vec(),
+        asking: None,
     };
     let publisher = transport.publisher("test", &stop, &readiness);
     publisher.publish(bodies.iter().map(question).collect()).await.unwrap();

@@ -12,6 +12,11 @@ use shared::transport::{
 };
 use tokio::time::timeout;
 
+use crate::ask::contract::{
+    a_question_gets_its_own_reply_and_the_three_queues_know_nothing_of_it,
+    a_reply_to_somebody_who_has_gone_disturbs_nobody, a_row_that_wants_a_reply_is_delivered_with_who_asks,
+    no_reply_goes_to_a_queue_of_ours,
+};
 use crate::broker::{self, Broker};
 
 /// Long enough for a delivery that is on its way; what has not come by then is not coming.
@@ -80,7 +85,7 @@ pub async fn take(consumer: &mut Consumer, limit: usize) -> Batch {
     timeout(PATIENCE, consumer.take(limit)).await.expect("take hangs").unwrap()
 }
 
-async fn nothing_comes(consumer: &mut Consumer) {
+pub async fn nothing_comes(consumer: &mut Consumer) {
     if let Ok(batch) = timeout(NOTHING_COMES, consumer.take(100)).await {
         panic!("delivered: {:?}", ids(&batch.unwrap()));
     }
@@ -314,6 +319,7 @@ fn aside(number: i64) -> SideMessage {
         published_at: Timestamp(number),
         headers,
         body: number.to_string().into_bytes().into(),
+        asking: None,
     }
 }
 
@@ -402,6 +408,10 @@ contract! {
     publishing_ends_when_the_process_must,
     a_side_queue_gives_what_was_sent_once_it_is_acknowledged_no_more,
     a_side_queue_loses_its_oldest_and_never_refuses,
+    a_question_gets_its_own_reply_and_the_three_queues_know_nothing_of_it,
+    a_reply_to_somebody_who_has_gone_disturbs_nobody,
+    no_reply_goes_to_a_queue_of_ours,
+    a_row_that_wants_a_reply_is_delivered_with_who_asks,
 }
 
 /// Whatever publishes goes on beside it.

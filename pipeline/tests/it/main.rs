@@ -8,6 +8,7 @@
 
 mod account;
 mod alone;
+mod ask;
 mod bodies;
 mod broker;
 mod by_hand;

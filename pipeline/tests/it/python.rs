@@ -1,5 +1,7 @@
 //! The exercise's own Python services beside ours on the same broker, each of the three exchanged in turn.
 
+mod ask;
+
 use std::fs;
 use std::time::Duration;
 

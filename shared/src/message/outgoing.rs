@@ -1,7 +1,7 @@
 //! A message of ours as it leaves: body, properties and headers, before any transport has seen it.
 
 use super::wire::VECTORS;
-use super::{Alone, Incoming, Role};
+use super::{Alone, Asking, Incoming, Role};
 
 /// Which item of its message a dead letter is.
 pub(crate) const PART: &str = "x-part";
@@ -34,6 +34,8 @@ pub struct Outgoing {
     pub headers: Vec<(&'static str, HeaderValue)>,
     /// The body: JSON.
     pub body: Vec<u8>,
+    /// Who wants a reply, if anybody does: the properties `reply_to` and `correlation_id`.
+    pub asking: Option<Asking>,
 }
 
 impl Outgoing {
@@ -49,7 +51,7 @@ impl Outgoing {
             .collect();
         headers.extend(vector.map(|vector| (VECTORS, HeaderValue::Bytes(vector))));
         headers.push((PART, HeaderValue::Text(format!("{} of {of}", index + 1).into())));
-        Self { message_id: None, headers, body, ..*self }
+        Self { message_id: None, headers, body, asking: None, ..*self }
     }
 }
 
@@ -61,7 +63,10 @@ impl Incoming for Outgoing {
         self.message_id.as_deref()
     }
     fn correlation_id(&self) -> Option<&str> {
-        None
+        self.asking.as_ref()?.correlation_id.as_deref()
+    }
+    fn reply_to(&self) -> Option<&str> {
+        self.asking.as_ref().map(|asking| &*asking.reply_to)
     }
     fn content_encoding(&self) -> Option<&str> {
         // Ours have none.
@@ -108,6 +113,7 @@ mod tests {
             timestamp: 1_795_194_245,
             headers: vec![("x-count", HeaderValue::Int(-5)), ("x-model", HeaderValue::Text("m".into()))],
             body: b"151".to_vec(),
+            asking: None,
         };
         assert_eq!(message.body(), b"151");
         assert_eq!((message.message_id(), message.correlation_id()), (Some("order:17"), None));

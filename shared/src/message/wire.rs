@@ -37,6 +37,8 @@ pub trait Incoming {
     fn message_id(&self) -> Option<&str>;
     /// The property `correlation_id`.
     fn correlation_id(&self) -> Option<&str>;
+    /// The property `reply_to`.
+    fn reply_to(&self) -> Option<&str>;
     /// The property `content_type`.
     fn content_type(&self) -> Option<&str>;
     /// The property `content_encoding`.
@@ -52,6 +54,43 @@ pub trait Incoming {
     /// What was found wrong with it before anybody could read it.
     fn finding(&self) -> Option<Rejection> {
         None
+    }
+}
+
+/// So that what reads a message need not know who brought it.
+impl Incoming for &dyn Incoming {
+    fn body(&self) -> &[u8] {
+        (**self).body()
+    }
+    fn message_id(&self) -> Option<&str> {
+        (**self).message_id()
+    }
+    fn correlation_id(&self) -> Option<&str> {
+        (**self).correlation_id()
+    }
+    fn reply_to(&self) -> Option<&str> {
+        (**self).reply_to()
+    }
+    fn content_type(&self) -> Option<&str> {
+        (**self).content_type()
+    }
+    fn content_encoding(&self) -> Option<&str> {
+        (**self).content_encoding()
+    }
+    fn int_header(&self, name: &str) -> Option<i64> {
+        (**self).int_header(name)
+    }
+    fn text_header(&self, name: &str) -> Option<&str> {
+        (**self).text_header(name)
+    }
+    fn list_header(&self, name: &str) -> Option<Vec<&str>> {
+        (**self).list_header(name)
+    }
+    fn bytes_header(&self, name: &str) -> Option<&[u8]> {
+        (**self).bytes_header(name)
+    }
+    fn finding(&self) -> Option<Rejection> {
+        (**self).finding()
     }
 }
 
@@ -173,9 +212,11 @@ fn name_header(message: &impl Incoming, header: &str) -> Result<Option<Name>, Re
     message.text_header(header).map(parse).transpose()
 }
 
-/// The key of a body that has none in it.
+/// The key of a body that has none in it. Who asks counts its questions in `correlation_id`, from 1 in each process: with
+/// `reply_to` it is no row's id.
 fn key_beside(message: &impl Incoming) -> Result<Key, Rejection> {
-    match message.message_id().or(message.correlation_id()) {
+    let asks = message.reply_to().is_some_and(|queue| !queue.is_empty());
+    match message.message_id().or(message.correlation_id().filter(|_| !asks)) {
         Some(text) => {
             let id = RowId::parse(text).map_err(|why| Rejection::new(Rejection::ID, why))?;
             Ok(Key::Property(id))

@@ -7,6 +7,7 @@
 
 mod address;
 pub mod administration;
+mod ask;
 mod attempts;
 mod book;
 mod consumer;
@@ -22,6 +23,7 @@ mod lookout;
 mod publisher;
 mod receipt;
 mod refusal;
+mod replies;
 mod side;
 mod sole;
 mod stand_in;
@@ -31,10 +33,12 @@ mod topology;
 mod undertaker;
 mod unread;
 
+pub(super) use ask::AskChannel;
 pub(super) use consumer::Consumer;
 pub(super) use content::Content;
 pub use endpoint::{AmqpOptions, Endpoint};
 pub(super) use lookout::Lookout;
 pub(super) use publisher::Publisher;
 pub(super) use receipt::Receipt;
+pub(super) use replies::Replies;
 pub(super) use side::{SideDelivery, SideReceiver, send_aside};

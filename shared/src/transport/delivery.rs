@@ -81,7 +81,7 @@ impl Delivery {
 }
 
 impl Content {
-    fn incoming(&self) -> &dyn Incoming {
+    pub(super) fn incoming(&self) -> &dyn Incoming {
         match self {
             Self::Amqp(content) => &**content,
             Self::Memory(message) => &**message,
@@ -106,6 +106,9 @@ impl Incoming for Delivery {
     }
     fn correlation_id(&self) -> Option<&str> {
         self.content().correlation_id()
+    }
+    fn reply_to(&self) -> Option<&str> {
+        self.content().reply_to()
     }
     fn content_type(&self) -> Option<&str> {
         self.content().content_type()

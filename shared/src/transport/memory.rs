@@ -4,6 +4,7 @@
 //!
 //! It is for one-process runs, tests and embedding. It does not outlive its process.
 
+mod ask;
 mod side;
 
 use std::collections::VecDeque;
@@ -37,6 +38,7 @@ struct Shared {
     names: Queues,
     queues: Mutex<Vec<Arc<Queue>>>,
     asides: side::Asides,
+    askers: ask::Askers,
 }
 
 /// One queue.
@@ -79,8 +81,8 @@ impl Default for Broker {
     /// With the three queues of the pipeline, under their usual names.
     fn default() -> Self {
         let names = Queues::default();
-        let broker =
-            Self(Arc::new(Shared { queues: Mutex::default(), asides: side::Asides::default(), names }));
+        let (queues, asides, askers) = Default::default();
+        let broker = Self(Arc::new(Shared { names, queues, asides, askers }));
         for role in Role::ALL {
             FORGOTTEN.add([role.name()], 0);
             broker.queue(&broker.subscription(role));
@@ -95,6 +97,10 @@ impl Broker {
     #[must_use]
     pub fn dead_letters(&self, role: Role) -> Vec<Dead> {
         self.queue(&self.subscription(role)).lock().dead.iter().cloned().collect()
+    }
+
+    pub(super) fn names(&self) -> &Queues {
+        &self.0.names
     }
 
     pub(super) fn subscription(&self, role: Role) -> Subscription {

@@ -326,6 +326,15 @@ impl Queues {
         self.name(queue.beside()).with(queue.suffix())
     }
 
+    /// Whether a queue of this name is one of ours, or one of those that belong to them.
+    #[must_use]
+    pub fn own(&self, queue: &str) -> bool {
+        Role::ALL.into_iter().any(|role| {
+            let rest = queue.strip_prefix(self.name(role).as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        })
+    }
+
     /// The queue that one `metric` alone can hold: whoever has it records this stream.
     #[must_use]
     pub fn lock(&self) -> QueueName {
@@ -370,8 +379,31 @@ mod tests {
     }
 
     #[test]
+    fn a_queue_of_ours_is_known_by_its_name() {
+        let queues = Queues::default();
+        for (queue, is_ours) in [
+            ("Features", true),
+            ("y_true", true),
+            ("y_predict", true),
+            ("y_true.dead", true),
+            ("y_predict.metric", true),
+            ("Features.ask", true),
+            ("Features.control.m", true),
+            ("y_true2", false),
+            ("replies.y_true", false),
+            ("amq.rabbitmq.reply-to.g1h2AA", false),
+            ("amq.gen-JzTY20BRgKO", false),
+            ("", false),
+        ] {
+            assert_eq!(queues.own(queue), is_ours, "{queue}");
+        }
+    }
+
+    #[test]
     fn a_name_serves_once() {
-        for (labels, predictions) in [("a", "a"), ("a", "a.dead"), ("b.metric", "b"), ("b.cards", "b")] {
+        for (labels, predictions) in
+            [("a", "a"), ("a", "a.dead"), ("b.metric", "b"), ("b.cards", "b"), ("Features.ask", "b")]
+        {
             let options = QueueOptions {
                 labels_queue: Some(labels.to_owned()),
                 predictions_queue: Some(predictions.to_owned()),

@@ -5,11 +5,12 @@
 //! messages go when it is full. A message is sent once; whoever sends says when it is worth another try.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::queues::{Argument, Arguments, QueueKind, QueueName};
 use super::{Consumer, Error, Publisher, amqp, memory};
 use crate::clock::Timestamp;
-use crate::message::{Incoming as _, Rejection, Role};
+use crate::message::{Asking, Incoming, Rejection, Role};
 
 /// How often a message is handed out before its queue drops it: somebody seems to die of it, and rows are worth more.
 const DELIVERY_LIMIT: i64 = 20;
@@ -22,17 +23,20 @@ pub(super) const PUBLISHED_AT: &str = "published_at_ms";
 pub enum SideQueue {
     /// What models say of themselves, from `model` to `metric`.
     Cards,
+    /// Rows that somebody wants to know the prediction of and nothing else, from anybody to `model`.
+    Asks,
 }
 
 impl SideQueue {
     /// Every side queue.
-    pub const ALL: [Self; 1] = [Self::Cards];
+    pub const ALL: [Self; 2] = [Self::Cards, Self::Asks];
 
     /// What its name has behind the name of the queue that it stands beside.
     #[must_use]
     pub const fn suffix(self) -> &'static str {
         match self {
             Self::Cards => "cards",
+            Self::Asks => "ask",
         }
     }
 
@@ -41,6 +45,7 @@ impl SideQueue {
     pub const fn beside(self) -> Role {
         match self {
             Self::Cards => Role::Prediction,
+            Self::Asks => Role::Features,
         }
     }
 
@@ -48,6 +53,23 @@ impl SideQueue {
     pub(super) const fn most(self) -> (i64, i64) {
         match self {
             Self::Cards => (256, 64 << 20),
+            Self::Asks => (1024, 8 << 20),
+        }
+    }
+
+    /// How long a message waits at the most. Whoever asks has given up by then, and others wait behind.
+    pub(super) const fn longest_wait(self) -> Option<Duration> {
+        match self {
+            Self::Cards => None,
+            Self::Asks => Some(Duration::from_secs(5)),
+        }
+    }
+
+    /// How many messages its consumer holds at the most, of the share of bytes that all of a connection's deliveries have.
+    pub(super) const fn prefetch(self) -> u16 {
+        match self {
+            Self::Cards => 8,
+            Self::Asks => 64,
         }
     }
 
@@ -67,6 +89,9 @@ impl SideQueue {
             ("x-max-length-bytes", Argument::Int(bytes)),
             ("x-overflow", Argument::Text("drop-head")),
         ]);
+        if let Some(time) = self.longest_wait() {
+            list.push(("x-message-ttl", Argument::Int(i64::try_from(time.as_millis()).unwrap_or(i64::MAX))));
+        }
         Arguments { durable: kind != QueueKind::Transient, list }
     }
 }
@@ -82,6 +107,41 @@ pub struct SideMessage {
     pub headers: Vec<(&'static str, String)>,
     /// The body.
     pub body: Arc<[u8]>,
+    /// Who wants a reply, if anybody does.
+    pub asking: Option<Asking>,
+}
+
+impl Incoming for SideMessage {
+    fn body(&self) -> &[u8] {
+        &self.body
+    }
+    fn message_id(&self) -> Option<&str> {
+        None
+    }
+    fn correlation_id(&self) -> Option<&str> {
+        self.asking.as_ref()?.correlation_id.as_deref()
+    }
+    fn reply_to(&self) -> Option<&str> {
+        self.asking.as_ref().map(|asking| &*asking.reply_to)
+    }
+    fn content_type(&self) -> Option<&str> {
+        Some("application/json")
+    }
+    fn content_encoding(&self) -> Option<&str> {
+        None
+    }
+    fn int_header(&self, name: &str) -> Option<i64> {
+        (name == PUBLISHED_AT).then_some(self.published_at.0)
+    }
+    fn text_header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find_map(|(key, text)| (*key == name).then_some(&**text))
+    }
+    fn list_header(&self, _: &str) -> Option<Vec<&str>> {
+        None
+    }
+    fn bytes_header(&self, _: &str) -> Option<&[u8]> {
+        None
+    }
 }
 
 /// What became of a message that was sent.
@@ -165,31 +225,31 @@ pub enum SideDelivery {
 }
 
 impl SideDelivery {
+    /// Everything that is in it.
+    #[must_use]
+    pub fn content(&self) -> &dyn Incoming {
+        match self {
+            Self::Amqp(delivery) => &delivery.content,
+            Self::Memory(delivery) => delivery.message(),
+        }
+    }
+
     /// The body.
     #[must_use]
     pub fn body(&self) -> &[u8] {
-        match self {
-            Self::Amqp(delivery) => delivery.content.body(),
-            Self::Memory(delivery) => &delivery.message().body,
-        }
+        self.content().body()
     }
 
     /// When it was published, if its sender said.
     #[must_use]
     pub fn published_at(&self) -> Option<Timestamp> {
-        match self {
-            Self::Amqp(delivery) => delivery.content.int_header(PUBLISHED_AT).map(Timestamp),
-            Self::Memory(delivery) => Some(delivery.message().published_at),
-        }
+        self.content().int_header(PUBLISHED_AT).map(Timestamp)
     }
 
     /// Why it cannot be used, whatever is in it: too large, or properties that cannot be read.
     #[must_use]
     pub fn finding(&self) -> Option<Rejection> {
-        match self {
-            Self::Amqp(delivery) => delivery.content.finding(),
-            Self::Memory(_) => None,
-        }
+        self.content().finding()
     }
 
     /// Takes it out of its queue. Where its connection was lost, it comes again.
@@ -208,11 +268,17 @@ mod tests {
     #[test]
     fn every_kind_of_side_queue_is_bounded_and_drops_its_oldest() {
         for kind in [QueueKind::Quorum, QueueKind::Classic, QueueKind::Durable, QueueKind::Transient] {
-            let arguments = SideQueue::Cards.arguments(kind);
-            assert!(arguments.drops_its_oldest(), "{kind}");
-            assert_eq!(arguments.max_length(), Some(256), "{kind}");
-            assert!(arguments.list.contains(&("x-max-length-bytes", Argument::Int(64 << 20))), "{kind}");
-            assert_eq!(arguments.durable, kind != QueueKind::Transient);
+            for (side, length, bytes) in [(SideQueue::Cards, 256, 64 << 20), (SideQueue::Asks, 1024, 8 << 20)]
+            {
+                let arguments = side.arguments(kind);
+                assert!(arguments.drops_its_oldest(), "{kind}");
+                assert_eq!(arguments.max_length(), Some(length), "{kind}");
+                assert!(arguments.list.contains(&("x-max-length-bytes", Argument::Int(bytes))), "{kind}");
+                assert_eq!(arguments.durable, kind != QueueKind::Transient);
+            }
+            let stale = ("x-message-ttl", Argument::Int(5000));
+            assert!(SideQueue::Asks.arguments(kind).list.contains(&stale), "{kind}");
+            assert!(!SideQueue::Cards.arguments(kind).list.contains(&stale), "{kind}");
         }
     }
 }

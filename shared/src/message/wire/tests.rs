@@ -10,6 +10,7 @@ struct Fake<'a> {
     body: Vec<u8>,
     message_id: Option<&'a str>,
     correlation_id: Option<&'a str>,
+    reply_to: Option<&'a str>,
     content_type: Option<&'a str>,
     content_encoding: Option<&'a str>,
     model: Option<&'a str>,
@@ -25,6 +26,9 @@ impl Incoming for Fake<'_> {
     }
     fn correlation_id(&self) -> Option<&str> {
         self.correlation_id
+    }
+    fn reply_to(&self) -> Option<&str> {
+        self.reply_to
     }
     fn content_type(&self) -> Option<&str> {
         self.content_type
@@ -91,6 +95,24 @@ fn ids_stand_beside_the_body_or_in_it_or_nowhere() {
 
     let correlated = Fake { body: b"7".into(), correlation_id: Some("c"), ..Fake::default() };
     assert_eq!(label(&correlated).unwrap().key, Key::Property(id("c")));
+
+    // Whoever asks counts its questions there.
+    for (message_id, reply_to, want) in [
+        (None, "amq.gen-1", Key::Anonymous),
+        (Some("r1"), "amq.gen-1", Key::Property(id("r1"))),
+        (None, "", Key::Property(id("1"))),
+    ] {
+        let asks = |json: &str| Fake {
+            body: json.into(),
+            message_id,
+            correlation_id: Some("1"),
+            reply_to: Some(reply_to),
+            ..Fake::default()
+        };
+        assert_eq!(row(&asks("[1, 2]")).unwrap().key, want, "{reply_to}");
+        assert_eq!(row(&asks(r#"{"id": "w", "x": [1, 2]}"#)).unwrap().key.id(), Some(&id("w")));
+        assert_eq!(row(&asks("[[1, 2]]")).unwrap().key, want, "{reply_to}");
+    }
 
     for (json, want) in [
         (r#""a-1""#, "a-1"),

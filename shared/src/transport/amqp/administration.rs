@@ -292,7 +292,7 @@ mod tests {
     #[test]
     fn what_is_made_is_said() {
         let lines: Vec<String> = items(&Queues::default()).iter().map(ToString::to_string).collect();
-        assert_eq!(lines.len(), 9);
+        assert_eq!(lines.len(), 10);
         assert_eq!(lines[0], "exchange pipeline: direct, durable");
         assert!(lines[3].starts_with("queue Features: durable, x-queue-type=quorum"), "{}", lines[3]);
         assert!(lines[3].ends_with("; bound to pipeline with the key Features"), "{}", lines[3]);
@@ -300,5 +300,7 @@ mod tests {
             "queue y_predict.cards: durable, x-queue-type=quorum, x-delivery-limit=20, x-max-length=256";
         assert!(lines[8].starts_with(cards), "{}", lines[8]);
         assert!(lines[8].ends_with("; bound to pipeline with the key y_predict.cards"), "{}", lines[8]);
+        assert!(lines[9].starts_with("queue Features.ask: durable, "), "{}", lines[9]);
+        assert!(lines[9].contains("x-message-ttl=5000"), "{}", lines[9]);
     }
 }

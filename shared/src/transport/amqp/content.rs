@@ -7,7 +7,7 @@ use lapin::types::{AMQPValue, ByteArray, FieldTable, LongString};
 use tokio_util::sync::CancellationToken;
 
 use super::guard::watch::{Charge, Finding, FindingKind, Note};
-use crate::message::{Alone, HeaderValue, Incoming, Outgoing, Rejection};
+use crate::message::{Alone, Asking, HeaderValue, Incoming, Outgoing, Rejection, Reply};
 
 /// Body and properties as they came, as far as they could be read.
 #[derive(Debug)]
@@ -94,6 +94,10 @@ impl Incoming for Content {
         let id = self.properties.correlation_id().as_ref().filter(|_| !self.is_of_many());
         id.map(lapin::types::ShortString::as_str)
     }
+    fn reply_to(&self) -> Option<&str> {
+        let queue = self.properties.reply_to().as_ref().filter(|_| !self.is_of_many());
+        queue.map(lapin::types::ShortString::as_str)
+    }
     fn content_type(&self) -> Option<&str> {
         self.properties.content_type().as_ref().map(lapin::types::ShortString::as_str)
     }
@@ -157,6 +161,8 @@ pub(super) struct Parcel<'a> {
     pub(super) routing_key: &'a str,
     pub(super) body: &'a [u8],
     pub(super) properties: BasicProperties,
+    /// Whether the broker gives it back where no queue takes it.
+    pub(super) mandatory: bool,
 }
 
 impl Parcel<'_> {
@@ -190,8 +196,31 @@ pub(super) fn properties(message: &Outgoing) -> BasicProperties {
         Some(content_type) => properties.with_content_type(content_type.into()),
         None => properties,
     };
-    match &message.message_id {
+    let properties = match &message.message_id {
         Some(id) => properties.with_message_id((**id).into()),
+        None => properties,
+    };
+    match &message.asking {
+        Some(asking) => asked_by(asking, properties),
+        None => properties,
+    }
+}
+
+/// With the properties of a message that wants a reply.
+pub(super) fn asked_by(asking: &Asking, properties: BasicProperties) -> BasicProperties {
+    let properties = properties.with_reply_to((*asking.reply_to).into());
+    match &asking.correlation_id {
+        Some(id) => properties.with_correlation_id((**id).into()),
+        None => properties,
+    }
+}
+
+/// The properties of a reply. Like whoever waits for it, it does not outlive the broker.
+pub(super) fn reply_properties(reply: &Reply) -> BasicProperties {
+    let properties = properties(&reply.message).with_delivery_mode(1);
+    let properties = if reply.is_error { properties.with_type("error".into()) } else { properties };
+    match &reply.asking.correlation_id {
+        Some(id) => properties.with_correlation_id((**id).into()),
         None => properties,
     }
 }

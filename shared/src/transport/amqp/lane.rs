@@ -49,9 +49,14 @@ pub(super) enum Fate {
 pub(super) struct Lane(Mutex<Option<Channel>>);
 
 impl Lane {
+    /// A lane on a channel that waits for confirms.
+    pub(super) fn on(channel: Channel) -> Self {
+        Self(Mutex::new(Some(channel)))
+    }
+
     /// A lane whose channel is open.
     pub(super) async fn open(connection: &Connection) -> Result<Self, Failure> {
-        Ok(Self(Mutex::new(Some(confirming_channel(connection).await?))))
+        Ok(Self::on(confirming_channel(connection).await?))
     }
 
     /// Opens the channel where there is none, without harm to anything else where that fails.
@@ -172,7 +177,7 @@ fn fates(parcels: &[Parcel<'_>], confirms: Vec<Option<lapin::Result<Confirmation
 }
 
 async fn publish(channel: &Channel, parcel: &Parcel<'_>) -> lapin::Result<Confirmation> {
-    let options = BasicPublishOptions { mandatory: true, ..Default::default() };
+    let options = BasicPublishOptions { mandatory: parcel.mandatory, ..Default::default() };
     let properties = parcel.properties.clone();
     channel
         .basic_publish(parcel.exchange.into(), parcel.routing_key.into(), options, parcel.body, properties)
@@ -181,7 +186,7 @@ async fn publish(channel: &Channel, parcel: &Parcel<'_>) -> lapin::Result<Confir
 }
 
 /// Opens a channel that waits for confirms.
-async fn confirming_channel(connection: &Connection) -> Result<Channel, Failure> {
+pub(super) async fn confirming_channel(connection: &Connection) -> Result<Channel, Failure> {
     let channel = in_time("opening a channel", connection.create_channel()).await?;
     in_time("asking for confirms", channel.confirm_select(ConfirmSelectOptions::default())).await?;
     Ok(channel)

@@ -87,6 +87,7 @@ impl DeadLetter {
             routing_key: self.subscription.queue.as_str(),
             body: &content.body[..self.body_len(form)],
             properties: self.properties(form),
+            mandatory: true,
         }
     }
 

@@ -16,6 +16,7 @@ use super::endpoint::Endpoint;
 use super::lane::{self, Fate, Lane};
 use super::link::{Backoff, Link, Session};
 use super::refusal::{Kind, Operation};
+use super::replies::Replies;
 use super::stand_in::StandIn;
 use super::topology::{self, Answer, Failure};
 use super::undertaker::{self, Grave, MOST_PARKED};
@@ -23,7 +24,7 @@ use super::unread::{Published, Unread};
 use crate::message::{Outgoing, Role};
 use crate::readiness::Readiness;
 use crate::stop::Stop;
-use crate::transport::queues::{EXCHANGE, owner};
+use crate::transport::queues::{EXCHANGE, Queues, owner};
 use crate::transport::{Burial, DeadLetter, Error};
 
 /// How many batches can be under way at once.
@@ -70,6 +71,8 @@ pub(super) struct Lanes {
     pub(super) letters: Lane,
     /// For what may fail without harm.
     pub(super) aside: Lane,
+    /// For replies, whose askers may be gone.
+    pub(super) replies: Lane,
     next: AtomicUsize,
     _unread: Unread,
 }
@@ -219,6 +222,7 @@ impl Publisher {
             routing_key: self.0.endpoint.queues().name(message.role).as_str(),
             body: &message.body,
             properties: properties(message),
+            mandatory: true,
         }
     }
 
@@ -338,6 +342,14 @@ impl Publisher {
         }
     }
 
+    pub(in crate::transport) fn replies(&self) -> Replies {
+        Replies::start(Arc::clone(&self.0.link), self.0.endpoint.clone())
+    }
+
+    pub(in crate::transport) fn queues(&self) -> &Queues {
+        self.0.endpoint.queues()
+    }
+
     pub(super) fn endpoint(&self) -> &Endpoint {
         &self.0.endpoint
     }
@@ -373,7 +385,7 @@ async fn open_lanes(
     for _ in 0..LANES {
         lanes.push(Lane::open(&connection).await?);
     }
-    let (letters, aside) = (Lane::default(), Lane::default());
+    let (letters, aside, replies) = (Lane::default(), Lane::default(), Lane::default());
     let unread = Unread::watch(Arc::clone(&connection), endpoint, published);
-    Ok(Lanes { connection, lanes, letters, aside, next: AtomicUsize::new(0), _unread: unread })
+    Ok(Lanes { connection, lanes, letters, aside, replies, next: AtomicUsize::new(0), _unread: unread })
 }

@@ -8,14 +8,14 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use lapin::options::BasicAckOptions;
 use lapin::types::{AMQPValue, FieldTable, LongString};
-use lapin::{Acker, BasicProperties};
+use lapin::{Acker, BasicProperties, Connection};
 use tracing::info;
 
-use super::content::{Content, Parcel};
+use super::content::{Content, Parcel, asked_by};
 use super::endpoint::Endpoint;
-use super::lane::Fate;
+use super::lane::{Fate, Lane};
 use super::link::{Backoff, Link, Session, in_time};
-use super::publisher::Publisher;
+use super::publisher::{Lanes, Publisher};
 use super::refusal::Operation;
 use super::subscribe::{Stream, Subscribed};
 use super::topology::{self, Answer, Failure, Route};
@@ -25,8 +25,6 @@ use crate::transport::side::{PUBLISHED_AT, Sent, SideMessage, SideQueue};
 
 /// How long a confirm is waited for, and as long besides as the body takes. Less than after which a session counts as lost.
 const AT_MOST: Duration = Duration::from_secs(5);
-/// How many messages are held at the most, of the share of bytes that all of a connection's deliveries have.
-const PREFETCH: u16 = 8;
 /// The waits before a queue that could not be consumed is tried again.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -38,22 +36,37 @@ pub(in crate::transport) async fn send_aside(
     message: &SideMessage,
 ) -> Result<Sent, Error> {
     let session = publisher.session().await?;
-    let (endpoint, connection) = (publisher.endpoint(), &session.role.connection);
+    let Lanes { connection, aside, .. } = &session.role;
+    // Where it takes nothing, nothing more is asked of it.
+    if !session.status.blocked()
+        && let Err(why) = aside.make_ready(connection).await
+    {
+        return Ok(Sent::failed(why));
+    }
+    Ok(send(&session, connection, aside, publisher.endpoint(), side, message).await)
+}
+
+/// Sends a message once, on a lane that is ready.
+pub(super) async fn send<S>(
+    session: &Session<S>,
+    connection: &Connection,
+    lane: &Lane,
+    endpoint: &Endpoint,
+    side: SideQueue,
+    message: &SideMessage,
+) -> Sent {
     let queue = endpoint.queues().side(side);
     // First by our exchange, then after it was bound to that, or by its name.
     let (mut exchange, mut was_bound) = (EXCHANGE, false);
     loop {
         // It would be written behind everything that the broker does not read, and be known of by nobody.
         if session.status.blocked() {
-            return Ok(Sent::failed("RabbitMQ takes no messages now, for want of memory or disk"));
-        }
-        if let Err(why) = session.role.aside.make_ready(connection).await {
-            return Ok(Sent::failed(why));
+            return Sent::failed("RabbitMQ takes no messages now, for want of memory or disk");
         }
         let (routing_key, body) = (queue.as_str(), &*message.body);
-        let parcel = Parcel { exchange, routing_key, body, properties: properties(message) };
-        let fates = session.role.aside.publish(&session, connection, &[parcel], Some(AT_MOST)).await;
-        return Ok(match fates.into_iter().next() {
+        let parcel = Parcel { exchange, routing_key, body, properties: properties(message), mandatory: true };
+        let fates = lane.publish(session, connection, &[parcel], Some(AT_MOST)).await;
+        return match fates.into_iter().next() {
             Some(Fate::Confirmed) => Sent::Confirmed,
             Some(Fate::Returned) if exchange.is_empty() => Sent::early(&queue),
             Some(Fate::Returned) => match topology::route(connection, endpoint, &queue).await {
@@ -73,7 +86,7 @@ pub(in crate::transport) async fn send_aside(
                 endpoint.refused(&Operation::Publish { exchange }, &Answer { code, text }).sentence,
             ),
             Some(Fate::Lost) | None => Sent::failed(format!("no confirm from {queue}")),
-        });
+        };
     }
 }
 
@@ -83,12 +96,17 @@ fn properties(message: &SideMessage) -> BasicProperties {
         headers.insert((*name).into(), AMQPValue::LongString(LongString::from(&**text)));
     }
     headers.insert(PUBLISHED_AT.into(), AMQPValue::LongLongInt(message.published_at.0));
-    BasicProperties::default()
+    let properties = BasicProperties::default()
         .with_content_type("application/json".into())
-        .with_delivery_mode(2)
+        // What is asked for is of no use after a restart.
+        .with_delivery_mode(if message.asking.is_some() { 1 } else { 2 })
         .with_timestamp(u64::try_from(message.published_at.seconds()).unwrap_or(0))
         .with_app_id(message.app.into())
-        .with_headers(headers)
+        .with_headers(headers);
+    match &message.asking {
+        Some(asking) => asked_by(asking, properties),
+        None => properties,
+    }
 }
 
 /// Takes from a side queue by the connection of a consumer.
@@ -174,7 +192,7 @@ impl SideReceiver {
             if let Err(why) = topology::bind(connection, endpoint, queue, EXCHANGE, queue).await? {
                 tracing::debug!("{queue} cannot be bound to {EXCHANGE}: {why}");
             }
-            Stream::open(connection, &session.watch, endpoint, queue, PREFETCH).await
+            Stream::open(connection, &session.watch, endpoint, queue, self.side.prefetch()).await
         };
         subscribe.await.map_err(|why: Failure| why.to_string())
     }

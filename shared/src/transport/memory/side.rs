@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::{Broker, lock};
 use crate::transport::side::{Sent, SideMessage, SideQueue};
@@ -21,8 +22,15 @@ struct Aside {
 
 #[derive(Debug, Default)]
 struct State {
-    ready: VecDeque<Arc<SideMessage>>,
+    ready: VecDeque<Waiting>,
     bytes: usize,
+}
+
+#[derive(Debug, Clone)]
+struct Waiting {
+    message: Arc<SideMessage>,
+    /// When nobody wants it any more.
+    stale: Option<Instant>,
 }
 
 impl Asides {
@@ -37,11 +45,12 @@ impl Broker {
         let aside = self.0.asides.of(queue);
         let mut state = aside.lock();
         state.bytes += message.body.len();
-        state.ready.push_back(Arc::new(message));
+        let stale = queue.longest_wait().map(|time| Instant::now() + time);
+        state.ready.push_back(Waiting { message: Arc::new(message), stale });
         let (most, most_bytes) = queue.most();
         while state.ready.len() as i64 > most || state.bytes as i64 > most_bytes {
             let Some(oldest) = state.ready.pop_front() else { break };
-            state.bytes -= oldest.body.len();
+            state.bytes -= oldest.message.body.len();
         }
         drop(state);
         aside.changed.notify_waiters();
@@ -70,9 +79,9 @@ impl SideReceiver {
             tokio::pin!(changed);
             // Registered before the look, so that a change in between is not missed.
             changed.as_mut().enable();
-            let next = self.0.lock().next();
-            if let Some(message) = next {
-                let delivery = SideDelivery { aside: Arc::clone(&self.0), message, is_done: false };
+            let next = self.0.lock().next(Instant::now());
+            if let Some(waiting) = next {
+                let delivery = SideDelivery { aside: Arc::clone(&self.0), waiting, is_done: false };
                 return crate::transport::SideDelivery::Memory(delivery);
             }
             changed.await;
@@ -81,10 +90,15 @@ impl SideReceiver {
 }
 
 impl State {
-    fn next(&mut self) -> Option<Arc<SideMessage>> {
-        let next = self.ready.pop_front()?;
-        self.bytes -= next.body.len();
-        Some(next)
+    /// The oldest that is not stale.
+    fn next(&mut self, now: Instant) -> Option<Waiting> {
+        loop {
+            let next = self.ready.pop_front()?;
+            self.bytes -= next.message.body.len();
+            if next.stale.is_none_or(|stale| now < stale) {
+                return Some(next);
+            }
+        }
     }
 }
 
@@ -92,13 +106,13 @@ impl State {
 #[derive(Debug)]
 pub struct SideDelivery {
     aside: Arc<Aside>,
-    message: Arc<SideMessage>,
+    waiting: Waiting,
     is_done: bool,
 }
 
 impl SideDelivery {
     pub(in crate::transport) fn message(&self) -> &SideMessage {
-        &self.message
+        &self.waiting.message
     }
 
     pub(in crate::transport) fn ack(mut self) {
@@ -110,8 +124,8 @@ impl Drop for SideDelivery {
     fn drop(&mut self) {
         if !self.is_done {
             let mut state = self.aside.lock();
-            state.bytes += self.message.body.len();
-            state.ready.push_front(Arc::clone(&self.message));
+            state.bytes += self.waiting.message.body.len();
+            state.ready.push_front(self.waiting.clone());
             drop(state);
             self.aside.changed.notify_waiters();
         }
@@ -133,7 +147,8 @@ mod tests {
                 let mut body = vec![b' '; length];
                 body[0] = u8::try_from(number % 256).unwrap();
                 let (app, published_at) = ("test", Timestamp(number));
-                let message = SideMessage { app, published_at, headers: Vec::new(), body: body.into() };
+                let message =
+                    SideMessage { app, published_at, headers: Vec::new(), body: body.into(), asking: None };
                 assert_eq!(broker.send_aside(SideQueue::Cards, message), Sent::Confirmed);
             }
             for number in sent - left..sent {
@@ -144,5 +159,23 @@ mod tests {
             let state = receiver.0.lock();
             assert_eq!((state.bytes, state.ready.len()), (0, 0));
         }
+    }
+
+    #[tokio::test]
+    async fn a_question_that_nobody_waits_for_any_more_is_not_handed_out() {
+        let broker = Broker::default();
+        let asides = &broker.0.asides;
+        for side in SideQueue::ALL {
+            let (app, published_at, body) = ("test", Timestamp(1), b"1".as_slice().into());
+            let message = SideMessage { app, published_at, headers: Vec::new(), body, asking: None };
+            broker.send_aside(side, message);
+        }
+        // Given back, it is as old as it was.
+        drop(broker.aside(SideQueue::Asks).take().await);
+        let later = Instant::now() + SideQueue::Asks.longest_wait().unwrap();
+        let mut asks = asides.of(SideQueue::Asks).lock();
+        assert!(asks.next(later).is_none());
+        assert_eq!(asks.bytes, 0);
+        assert!(asides.of(SideQueue::Cards).lock().next(later).is_some());
     }
 }
