@@ -18,6 +18,7 @@ use evaluation::report::{AlertReport, Moment, NoticeReport, Report, Verdict};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use shared::ask::Asker;
 use shared::printable::lines;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
@@ -32,6 +33,8 @@ use crate::{models, page, status, views};
 pub(crate) struct Source {
     pub(crate) folder: PathBuf,
     pub(crate) evaluated: Evaluated,
+    /// Who asks the model that runs, where there is a way to it.
+    pub(crate) asker: Option<Asker>,
     /// How many may read the database at once: each takes files and memory of the process that records.
     pub(crate) readers: Arc<Semaphore>,
 }

@@ -53,6 +53,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use shared::ask::Asker;
 use shared::clock::Clock;
 use shared::message::Role;
 use shared::service::Context;
@@ -101,6 +102,7 @@ pub async fn run(
     let Some(mut writer) = Writer::open(&folder, before, texts, limits, clock, rows, &context).await? else {
         return Ok(());
     };
+    let asker = Asker::new(&context.transport, APP, &context.stop);
     let page = if options.no_evaluation {
         None
     } else {
@@ -109,7 +111,12 @@ pub async fn run(
         views::prometheus::publish(evaluated.clone());
         page::serve(
             options.page_addr,
-            Source { folder, evaluated, readers: Arc::new(Semaphore::new(api::READERS)) },
+            Source {
+                folder,
+                evaluated,
+                asker: Some(asker.clone()),
+                readers: Arc::new(Semaphore::new(api::READERS)),
+            },
         )
         .await?
     };
@@ -184,6 +191,7 @@ pub async fn run(
     let page = async {
         if let Some(page) = page {
             page.stop(PAGE_ENDS).await;
+            asker.close().await;
         }
     };
     tokio::join!(labels.close(), predictions.close(), publisher.close(), page);

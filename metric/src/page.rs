@@ -1,6 +1,7 @@
 //! The port for people and programs that want to know how good the model is.
 
 mod assets;
+mod attempt;
 mod layout;
 mod model;
 mod now;

@@ -36,8 +36,12 @@ async fn serve(folder: &Path, store: &Store) -> Served {
     let listener = Listener::bind("the page", local, limits).await.unwrap();
     let address = listener.address().unwrap();
     let readers = Arc::new(Semaphore::new(READERS));
-    let source =
-        Source { folder: folder.to_owned(), evaluated: evaluated.clone(), readers: Arc::clone(&readers) };
+    let source = Source {
+        folder: folder.to_owned(),
+        evaluated: evaluated.clone(),
+        asker: None,
+        readers: Arc::clone(&readers),
+    };
     let server = listener.serve(for_this_machine(routes(source))).unwrap();
     Served { address, evaluated, readers, _server: server, _task: task }
 }

@@ -13,11 +13,16 @@ pub(crate) enum Place {
     Now,
     Rows,
     Model,
+    Try,
 }
 
 impl Place {
-    const ALL: [(Self, &str, &str); 3] =
-        [(Self::Now, "./", "Now"), (Self::Rows, "./rows", "Rows"), (Self::Model, "./model", "Model")];
+    const ALL: [(Self, &str, &str); 4] = [
+        (Self::Now, "./", "Now"),
+        (Self::Rows, "./rows", "Rows"),
+        (Self::Try, "./try", "Try"),
+        (Self::Model, "./model", "Model"),
+    ];
 }
 
 /// A page with this title, these contents, and the report that it is of, if there is one.

@@ -12,7 +12,7 @@ use super::layout::{Place, page};
 use super::words::Zone;
 use crate::join::ModelId;
 use crate::plot::spread;
-use card::{Card, Column};
+pub(super) use card::{Card, Column};
 
 /// The longest text of a card that is shown, in characters.
 const LONGEST: usize = 80;

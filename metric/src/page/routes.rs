@@ -18,14 +18,17 @@ use futures_util::stream::unfold;
 use serde::Deserialize;
 
 use super::assets::{ICON, SCRIPT, STYLE};
+use super::attempt::{Fields, Row};
 use super::layout::{not_yet, problem};
 use super::now::{Wanted, now};
 use super::words::Zone;
-use super::{model, packed, rows};
+use super::{attempt, model, packed, rows};
 use crate::api::Source;
 use crate::export::parse_model;
+use crate::join::ModelId;
 use crate::models;
 use crate::plot::Score;
+use crate::store::Reader;
 
 /// Nothing from elsewhere, and nothing that is not in a file of ours.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; \
@@ -43,6 +46,7 @@ pub(crate) fn routes() -> Router<Source> {
         .route("/events", get(events))
         .route("/rows", get(rows_page))
         .route("/model", get(model_page))
+        .route("/try", get(try_page))
         .route("/assets/page.css", get(async || STYLE.answer()))
         .route("/assets/page.js", get(async || SCRIPT.answer()))
         .route("/assets/icon.svg", get(async || ICON.answer()))
@@ -126,6 +130,46 @@ async fn model_page(State(source): State<Source>, request: Request) -> Response 
         }
         Err((status, why)) => html(request.headers(), status, problem(&why)),
     }
+}
+
+/// Asks the model that runs: as a page, or as JSON for programs.
+async fn try_page(State(source): State<Source>, request: Request) -> Response {
+    let Some(report) = source.evaluated.report() else { return not_yet_page(request.headers(), &source) };
+    let pairs = Query::<Vec<(String, String)>>::try_from_uri(request.uri())
+        .map(|Query(pairs)| pairs)
+        .unwrap_or_default();
+    let (is_page, zone, asker) =
+        (form(&request) == Form::Page, zone(request.headers()), source.asker.clone());
+    let told = report.verdict.version.and_then(|at| report.versions.get(at));
+    let id = told.map(|version| ModelId::recorded(version.model.as_deref(), version.version.as_deref()));
+    let card = source.look(move |folder| match id {
+        Some(id) => Ok(Reader::open(folder)?.card(&id)?.map(|card| card.json)),
+        None => Ok(None),
+    });
+    let card = match card.await {
+        Ok(json) => json.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default(),
+        Err((status, why)) => return html(request.headers(), status, problem(&why)),
+    };
+    let fields = Fields::of(&card);
+    let row = Row::of(&pairs, fields.begin());
+    let answer = match &asker {
+        Some(asker) if !fields.begin().is_empty() => Some(asker.ask(row.body(), attempt::PATIENCE).await),
+        _ => None,
+    };
+    if is_page {
+        return html(
+            request.headers(),
+            StatusCode::OK,
+            attempt::attempt(&report, &fields, &row, answer.as_ref(), zone),
+        );
+    }
+    let (status, text) = attempt::as_json(answer);
+    let headers = [
+        (CACHE_CONTROL, "no-store"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (CONTENT_TYPE, "application/json"),
+    ];
+    (status, headers, text).into_response()
 }
 
 fn not_yet_page(request: &HeaderMap, source: &Source) -> Response {

@@ -86,6 +86,18 @@
     point(hits[Math.min(Math.max(to, 0), hits.length - 1)]);
   });
 
+  // The answer follows what is typed, and the address keeps it.
+  let typing = 0;
+  document.addEventListener("input", (event) => {
+    const form = event.target.closest?.("form[data-try]");
+    if (!form) return;
+    clearTimeout(typing);
+    typing = setTimeout(() => {
+      history.replaceState(null, "", `?${new URLSearchParams(new FormData(form))}`);
+      show();
+    }, 150);
+  });
+
   document.addEventListener("click", async (event) => {
     const button = event.target.closest?.("button[data-copy]");
     if (!button) return;

@@ -13,41 +13,44 @@ const LONGEST: usize = 60;
 
 /// How good it was on rows held out.
 #[derive(Debug, Default, PartialEq, Deserialize)]
-pub(super) struct Holdout {
-    pub(super) rows: Option<u64>,
-    pub(super) mae: Option<f64>,
-    pub(super) rmse: Option<f64>,
-    pub(super) r2: Option<f64>,
+pub(crate) struct Holdout {
+    pub(crate) rows: Option<u64>,
+    pub(crate) mae: Option<f64>,
+    pub(crate) rmse: Option<f64>,
+    pub(crate) r2: Option<f64>,
 }
 
 /// A feature, as the model weighs it.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Column {
-    pub(super) name: String,
+pub(crate) struct Column {
+    pub(crate) name: String,
+    /// Of the training rows.
+    pub(crate) least: Option<f64>,
+    pub(crate) most: Option<f64>,
     /// A tenth, half and nine tenths of the training rows are lower.
-    pub(super) low: Option<f64>,
-    pub(super) middle: Option<f64>,
-    pub(super) high: Option<f64>,
+    pub(crate) low: Option<f64>,
+    pub(crate) middle: Option<f64>,
+    pub(crate) high: Option<f64>,
     /// By how much the prediction grows with one more of the feature.
-    pub(super) weight: Option<f64>,
+    pub(crate) weight: Option<f64>,
     /// The same from `low` to `high`.
-    pub(super) effect: Option<f64>,
+    pub(crate) effect: Option<f64>,
 }
 
 /// A card.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Card {
-    pub(super) algorithm: Option<String>,
-    pub(super) file: Option<String>,
-    pub(super) data: Option<String>,
-    pub(super) target: Option<String>,
-    pub(super) made_at: Option<String>,
-    pub(super) rows: Option<u64>,
-    pub(super) holdout: Holdout,
-    pub(super) intercept: Option<f64>,
-    pub(super) columns: Vec<Column>,
+pub(crate) struct Card {
+    pub(crate) algorithm: Option<String>,
+    pub(crate) file: Option<String>,
+    pub(crate) data: Option<String>,
+    pub(crate) target: Option<String>,
+    pub(crate) made_at: Option<String>,
+    pub(crate) rows: Option<u64>,
+    pub(crate) holdout: Holdout,
+    pub(crate) intercept: Option<f64>,
+    pub(crate) columns: Vec<Column>,
     /// Rows and what must be predicted from them.
-    pub(super) golden: Vec<(Vec<f64>, f64)>,
+    pub(crate) golden: Vec<(Vec<f64>, f64)>,
 }
 
 #[derive(Deserialize)]
@@ -58,7 +61,7 @@ struct Golden {
 
 impl Card {
     /// Reads a card. What is missing, or is not as it should be, is not known, and takes nothing else along.
-    pub(super) fn read(card: &Value) -> Self {
+    pub(crate) fn read(card: &Value) -> Self {
         let golden: Vec<Golden> = part(card, "/golden").unwrap_or_default();
         let columns = columns(card);
         Self {
@@ -104,7 +107,9 @@ fn columns(card: &Value) -> Vec<Column> {
         let (low, high) = (value(0.1), value(0.9));
         let span = low.zip(high).map(|(low, high)| high - low);
         let effect = weight.zip(span).map(|(weight, span)| weight * span);
-        Column { name: within(name, LONGEST), low, middle: value(0.5), high, weight, effect }
+        let range: Option<(f64, f64)> = part(card, &format!("/ranges/{at}"));
+        let (least, most) = range.unzip();
+        Column { name: within(name, LONGEST), least, most, low, middle: value(0.5), high, weight, effect }
     };
     names.iter().enumerate().take(MOST).map(column).collect()
 }
