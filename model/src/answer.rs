@@ -103,13 +103,14 @@ pub(crate) fn answer<M: Incoming>(
             Ok(Bundle { together, items }) => {
                 told.together = together;
                 for (index, row) in items.into_iter().enumerate() {
-                    let row = row.map_err(|why| (None, why));
-                    match row.and_then(|row| vector(predictor, options, row, &mut outside)) {
-                        Ok((key, published_at, vector)) => {
-                            questions.push(Question { message: place, index, key, published_at });
+                    let row = row.map_err(|why| RefusedRow { index, id: None, why });
+                    match row.and_then(|row| question(predictor, options, (place, index), row, &mut outside))
+                    {
+                        Ok((question, vector)) => {
+                            questions.push(question);
                             vectors.push(vector);
                         }
-                        Err((id, why)) => told.refused(RefusedRow { index, id, why }),
+                        Err(refused) => told.refused(refused),
                     }
                 }
             }
@@ -151,13 +152,14 @@ fn rows(predictor: &Predictor, message: &impl Incoming) -> Result<Bundle<Row>, R
     }
 }
 
-/// What an answer repeats of a row, and the vector to predict from; or whose row it is, and what is wrong with it.
-fn vector(
+/// What an answer repeats of a row, and the vector to predict from.
+fn question(
     predictor: &Predictor,
     options: &AnswerOptions,
+    (message, index): (usize, usize),
     row: Row,
     outside: &mut impl FnMut(&Outside),
-) -> Result<(Key, Option<Timestamp>, Vec<f64>), (Option<RowId>, Rejection)> {
+) -> Result<(Question, Vec<f64>), RefusedRow> {
     let Row { key, features, names, published_at } = row;
     let vector = predictor.vector(features, names.as_deref()).and_then(|vector| {
         check_ranges(predictor, options, &vector, outside)?;
@@ -165,7 +167,7 @@ fn vector(
     });
     let vector = match vector {
         Ok(vector) => vector,
-        Err(why) => return Err((key.into_id(), why)),
+        Err(why) => return Err(RefusedRow { index, id: key.into_id(), why }),
     };
     if options.keeps_features() && size_of_val(&*vector) > MOST_VECTORS {
         static TOLD: Once = Once::new();
@@ -177,7 +179,7 @@ fn vector(
             );
         });
     }
-    Ok((key, published_at, vector))
+    Ok((Question { message, index, key, published_at }, vector))
 }
 
 /// Tells of the features that are beyond what the model was trained on, or refuses the row where that is wanted.
@@ -237,7 +239,7 @@ mod tests {
 
     #[test]
     fn a_question_gets_its_prediction_or_the_reason_with_the_row_s_own_id() {
-        let length = r#""error":"3 numbers; expected 2 features (area, rooms)","reason":"wrong_length""#;
+        let length = r#""error":"3 features, the model expects 2","reason":"wrong_length""#;
         for (id, body, of, want) in [
             (Some("a"), "[50, 3]", Some("a"), "81.0".to_owned()),
             (None, "[50, 3]", None, "81.0".to_owned()),

@@ -108,7 +108,8 @@ async fn an_asker_that_has_gone_disturbs_nobody() {
             channel.basic_consume(direct.into(), "".into(), options, FieldTable::default()).await.unwrap();
         for number in 0..20 {
             let reply_to = if number % 2 == 0 { direct } else { &queue };
-            let to = BasicProperties::default().with_reply_to(reply_to.into());
+            let id = format!("gone-{round}-{number}");
+            let to = BasicProperties::default().with_reply_to(reply_to.into()).with_message_id(id.into());
             send(&channel, if round % 2 == 0 { ASK } else { "Features" }, ROW, to).await;
         }
         connection.close(200, "gone".into()).await.unwrap();
