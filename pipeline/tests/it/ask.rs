@@ -60,7 +60,7 @@ async fn answer(asker: &Asker, row: &[u8]) -> Answer {
 }
 
 /// Rows of the table of the repository, and what `model predict` says of them.
-fn predicted() -> Vec<(Vec<u8>, f64)> {
+pub fn predicted() -> Vec<(Vec<u8>, f64)> {
     let table = std::fs::read_to_string(repository("data/diabetes.csv")).unwrap();
     let mut predict = Command::new(programs().join("model"));
     predict.args(["predict", "data/model.json"]).current_dir(repository(".")).env_clear();

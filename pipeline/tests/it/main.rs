@@ -30,6 +30,7 @@ mod links;
 mod metrics;
 mod monitoring;
 mod one_process;
+mod page;
 mod parked;
 mod poison;
 mod processes;

@@ -250,6 +250,12 @@ impl Process {
 
     /// What its page answers as JSON, with the status.
     pub async fn page(&self, path: &str) -> (u16, serde_json::Value) {
+        let (status, body) = self.page_text(path).await;
+        (status, serde_json::from_str(&body).unwrap_or_else(|why| panic!("{why}: {body}")))
+    }
+
+    /// The same as text.
+    pub async fn page_text(&self, path: &str) -> (u16, String) {
         self.says("for programs http://").await;
         let log = self.log();
         let rest = log.rsplit("for programs http://").next().unwrap();
@@ -258,7 +264,7 @@ impl Process {
             fetch(&address, path).await.unwrap_or_else(|why| panic!("{path} of {address}: {why}\n{log}"));
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{answer}"));
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, serde_json::from_str(body).unwrap_or_else(|why| panic!("{why}: {body}")))
+        (status, body.to_owned())
     }
 
     /// Waits until its page has evaluated all that is committed, and returns the report.
