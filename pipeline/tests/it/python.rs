@@ -13,12 +13,16 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// What makes our queues the exercise's.
 const TRANSIENT: [&str; 2] = ["--queue-kind", "transient"];
 
+/// The Python that has pika beside it.
+fn interpreter() -> String {
+    std::env::var("TEST_PYTHON").unwrap_or_else(|_| {
+        panic!("TEST_PYTHON is not set: run scripts/test, which installs pika beside a python3")
+    })
+}
+
 /// The exercise's `features`, `model` or `metric`.
 async fn python(services: &Services, service: &str, form: &str, count: usize, more: &[&str]) -> Process {
-    let python = std::env::var("TEST_PYTHON").unwrap_or_else(|_| {
-        panic!("TEST_PYTHON is not set: run scripts/test, which installs pika beside a python3")
-    });
-    let mut command = tokio::process::Command::new(python);
+    let mut command = tokio::process::Command::new(interpreter());
     command.arg(repository("pipeline/tests/python/exercise.py"));
     command.args([service, "--url", &services.url, "--form", form, "--count", &count.to_string()]).args(more);
     let process = Process::spawn(&services.books, &format!("{service}.py"), command);

@@ -5,13 +5,11 @@ use std::path::Path;
 
 use crate::processes::{Process, Services, repository};
 
-use super::{PATIENCE, setup};
+use super::{PATIENCE, interpreter, setup};
 
 /// The client, which asks for the rows of a file.
 fn client(services: &Services, queue: &str, rows: &Path, more: &[&str]) -> Process {
-    let python =
-        std::env::var("TEST_PYTHON").unwrap_or_else(|_| panic!("TEST_PYTHON is not set: see scripts/test"));
-    let mut command = tokio::process::Command::new(python);
+    let mut command = tokio::process::Command::new(interpreter());
     command.arg(repository("pipeline/tests/python/ask.py")).args([&services.url, queue]).arg(rows).args(more);
     Process::spawn(&services.books, "ask.py", command)
 }
