@@ -11,6 +11,7 @@ mod scale;
 mod scatter;
 mod scores;
 mod spread;
+mod swaps;
 
 pub(crate) use errors::errors;
 pub(crate) use evidence::evidence;

@@ -257,6 +257,11 @@ fn every_score_has_a_chart_on_the_clock_of_whoever_looks() {
         assert!(html.contains("13:3") && !html.contains(">08:0"), "{score:?}");
         assert!(html.contains("local time (UTC+5:30)"));
         assert!(html.contains("ddddeeee") && html.contains("serves, after"));
+        // The first version took over from nobody. Whoever has no pointer has the arrow keys, and a line to read.
+        assert_eq!(html.matches("class=\"swap\"").count(), 1);
+        assert!(
+            html.contains("tabindex=\"0\"") && html.contains("<p class=\"readout\" aria-live=\"polite\">")
+        );
     }
 }
 

@@ -35,7 +35,7 @@ pub(crate) fn errors(bins: &[BinReport]) -> Markup {
         }
         @if !corners.is_empty() { (path("outline", HEIGHT, corners)) }
         (ground(HEIGHT))
-        @for tick in x.ticks() { (below(x.percent(tick), HEIGHT, &x.decimals().signed(tick))) }
+        (below(HEIGHT, x.ticks().into_iter().map(|tick| (x.percent(tick), x.decimals().signed(tick)))))
         text class="note" x="0" y="-8" { "← too low" }
         text class="note" x="100%" y="-8" text-anchor="end" { "too high →" }
     };
@@ -47,6 +47,7 @@ pub(crate) fn errors(bins: &[BinReport]) -> Markup {
         says: &says.unwrap_or_default(),
         height: HEIGHT,
         class: "left below above",
+        readout: None,
     };
     figure.with(&marks)
 }

@@ -10,7 +10,7 @@ use crate::page::words::Zone;
 
 const HEIGHT: f64 = 168.0;
 /// How many labels are named below.
-const NAMED: usize = 4;
+const NAMED: u64 = 4;
 
 /// A line on a logarithmic axis, with the limit above which it is an alarm.
 pub(crate) fn evidence(points: &[EvidencePoint], now: &Evidence, zone: Zone) -> Markup {
@@ -19,7 +19,11 @@ pub(crate) fn evidence(points: &[EvidencePoint], now: &Evidence, zone: Zone) -> 
     let x = Scale::new(first.label as f64 - 1.0, last.label as f64);
     let limit = y.down(now.limit_log10, HEIGHT);
     let line = points.iter().map(|point| (x.place(point.label as f64), y.down(point.log10, HEIGHT)));
-    let named = (1..=NAMED).filter_map(|part| points.get((points.len() * part / NAMED).checked_sub(1)?));
+    // By their place, for the points are not evenly apart. Few points may be the first at several places.
+    let at_part = |part: u64| first.label + (last.label - first.label) * part / NAMED;
+    let mut named: Vec<&EvidencePoint> =
+        (1..=NAMED).filter_map(|part| points.iter().find(|point| point.label >= at_part(part))).collect();
+    named.dedup_by_key(|point| point.label);
     let alarms = points.iter().filter(|point| point.alarm);
     // At most a few more than the limit, of a million or so.
     #[expect(
@@ -36,9 +40,7 @@ pub(crate) fn evidence(points: &[EvidencePoint], now: &Evidence, zone: Zone) -> 
     let marks = html! {
         @for tick in [0.0, 2.0, 4.0, 6.0, 8.0].into_iter().filter(|tick| *tick <= now.limit_log10) { (across(y.down(tick, HEIGHT), &whole(tick))) }
         (ground(HEIGHT))
-        @for point in named {
-            (below(x.percent(point.label as f64), HEIGHT, &zone.tick(point.at, step)))
-        }
+        (below(HEIGHT, named.iter().map(|point| (x.percent(point.label as f64), zone.tick(point.at, step)))))
         line class="line limit" x1="0" x2="100%" y1=(px(limit)) y2=(px(limit)) {}
         (path("line serving", HEIGHT, line))
         @for point in alarms {
@@ -59,6 +61,7 @@ pub(crate) fn evidence(points: &[EvidencePoint], now: &Evidence, zone: Zone) -> 
         ),
         height: HEIGHT,
         class: "left right below",
+        readout: None,
     };
     figure.with(&marks)
 }

@@ -19,18 +19,23 @@ pub(super) struct Figure<'a> {
     pub(super) height: f64,
     /// More classes of the frame: where it leaves room.
     pub(super) class: &'a str,
+    /// What the line beneath says before somebody points: of a chart that says something at each place (`.hit`). Such a chart can
+    /// be focused, and the arrow keys point.
+    pub(super) readout: Option<&'a str>,
 }
 
 impl Figure<'_> {
     pub(super) fn with(self, marks: &Markup) -> Markup {
-        let Self { name, title, says, height, class } = self;
+        let Self { name, title, says, height, class, readout } = self;
         html! {
             div class={ "frame " (class) } {
-                svg class="plot" width="100%" height=(height) role="img" aria-labelledby={ (name) "-t " (name) "-d" } {
+                svg class="plot" width="100%" height=(height) role="img" aria-labelledby={ (name) "-t " (name) "-d" }
+                    tabindex=[readout.map(|_| 0)] {
                     title id={ (name) "-t" } { (title) }
                     desc id={ (name) "-d" } { (says) }
                     (marks)
                 }
+                @if let Some(readout) = readout { p class="readout" aria-live="polite" { (readout) } }
             }
         }
     }
@@ -57,8 +62,15 @@ pub(super) fn across(down: f64, text: &str) -> Markup {
     }
 }
 
-/// What is written below, at a place in percent; at the ends it is turned inwards.
-pub(super) fn below(percent: f64, height: f64, text: &str) -> Markup {
+/// What is written below, at places in percent. Where a chart is narrow every second text is left out (`odd`).
+pub(super) fn below(height: f64, texts: impl IntoIterator<Item = (f64, String)>) -> Markup {
+    html! {
+        @for (at, (percent, text)) in texts.into_iter().enumerate() { (mark(percent, height, &text, at % 2 == 1)) }
+    }
+}
+
+/// A text below; at the ends it is turned inwards.
+fn mark(percent: f64, height: f64, text: &str, is_odd: bool) -> Markup {
     let anchor = match percent {
         percent if percent < 4.0 => "start",
         percent if percent > 96.0 => "end",
@@ -66,7 +78,7 @@ pub(super) fn below(percent: f64, height: f64, text: &str) -> Markup {
     };
     html! {
         line class="axis" x1=(pc(percent)) x2=(pc(percent)) y1=(px(height)) y2=(px(height + 4.0)) {}
-        text class="tick" x=(pc(percent)) y=(px(height)) dy="18" text-anchor=(anchor) { (text) }
+        text class={ "tick" @if is_odd { " odd" } } x=(pc(percent)) y=(px(height)) dy="18" text-anchor=(anchor) { (text) }
     }
 }
 

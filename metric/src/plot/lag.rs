@@ -56,7 +56,7 @@ pub(crate) fn lag(points: &[LagPoint], labels: &LabelReport) -> Markup {
     let marks = html! {
         (grid(y, HEIGHT, percent))
         (ground(HEIGHT))
-        @for tick in ticks { (below(x.percent(log(tick as f64)), HEIGHT, &duration(tick))) }
+        (below(HEIGHT, ticks.map(|tick| (x.percent(log(tick as f64)), duration(tick)))))
         (path("line serving", HEIGHT, corners))
         @for (lag, share, words) in marked {
             @if let Some(ms) = known(lag) {
@@ -74,6 +74,7 @@ pub(crate) fn lag(points: &[LagPoint], labels: &LabelReport) -> Markup {
         says: &says.join(", "),
         height: HEIGHT,
         class: "left below",
+        readout: None,
     };
     figure.with(&marks)
 }

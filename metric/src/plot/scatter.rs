@@ -18,7 +18,7 @@ pub(crate) fn scatter(rows: &[RowReport]) -> Markup {
     let marks = html! {
         (numbered(scale, HEIGHT))
         (ground(HEIGHT))
-        @for tick in scale.ticks() { (below(scale.percent(tick), HEIGHT, &scale.decimals().plain(tick))) }
+        (below(HEIGHT, scale.ticks().into_iter().map(|tick| (scale.percent(tick), scale.decimals().plain(tick)))))
         (path("line reference", HEIGHT, [(0.0, HEIGHT), (1.0, 0.0)]))
         @for row in rows.iter().filter(|row| row.y_true.is_finite() && row.y_pred.is_finite()) {
             circle class="point" cx=(pc(scale.percent(row.y_true))) cy=(px(scale.down(row.y_pred, HEIGHT))) r="2" {}
@@ -30,6 +30,7 @@ pub(crate) fn scatter(rows: &[RowReport]) -> Markup {
         says: &format!("the last {} labelled rows", rows.len()),
         height: HEIGHT,
         class: "left below above",
+        readout: None,
     };
     figure.with(&marks)
 }

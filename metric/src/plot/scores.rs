@@ -6,6 +6,7 @@ use maud::{Markup, html};
 
 use super::figure::{Figure, below, ends, ground, numbered, path, pc, px};
 use super::scale::{Scale, times};
+use super::swaps::swaps;
 use crate::page::words::Zone;
 
 const HEIGHT: f64 = 236.0;
@@ -99,10 +100,14 @@ pub(crate) fn scores(
     let x = Scale::new(first as f64, last as f64);
     let (ticks, step) = times(first, last, zone.ahead(), TIMES);
     let name = score.name();
-    let says = versions.get(told).map(|version| {
-        let mature = version.timeline.iter().rev().find(|pane| pane.mature && score.of(pane).is_some());
-        mature.map(|pane| title(pane, version, score, zone)).unwrap_or_default()
-    });
+    let newest_mature = |version: &VersionReport| {
+        let pane = version.timeline.iter().rev().find(|pane| pane.mature && score.of(pane).is_some());
+        pane.map(|pane| title(pane, version, score, zone))
+    };
+    let says = versions
+        .get(told)
+        .and_then(newest_mature)
+        .unwrap_or_else(|| "No point has all of its labels yet.".to_owned());
     let mut texts: Vec<(f64, &str, String)> =
         lines.iter().map(|line| (y.down(line.value, HEIGHT), line.class, line.text.clone())).collect();
     if let Some(value) =
@@ -113,17 +118,15 @@ pub(crate) fn scores(
     let marks = html! {
         (numbered(y, HEIGHT))
         (ground(HEIGHT))
-        @for tick in ticks {
-            (below(x.percent(tick as f64), HEIGHT, &zone.tick(Moment(tick), step)))
-        }
+        (below(HEIGHT, ticks.into_iter().map(|tick| (x.percent(tick as f64), zone.tick(Moment(tick), step)))))
         @for line in lines {
             @let at = px(y.down(line.value, HEIGHT));
             line class={ "line " (line.class) } x1="0" x2="100%" y1=(at) y2=(at) {}
         }
         @for (at, version) in versions.iter().enumerate() {
-            (swap(version, at == told, first, x))
             (line_of(version, at == told, score, x, y))
         }
+        (swaps(versions, told, first, x, HEIGHT))
         (ends(HEIGHT, texts))
         // Of the others a page of twenty versions has no room.
         @if let Some(version) = versions.get(told) {
@@ -138,9 +141,10 @@ pub(crate) fn scores(
     let figure = Figure {
         name: "scores",
         title: &format!("{name} by time of prediction"),
-        says: &says.unwrap_or_default(),
+        says: &says,
         height: HEIGHT,
         class: "left right below above",
+        readout: Some(&says),
     };
     figure.with(&marks)
 }
@@ -159,26 +163,6 @@ fn height_of(values: &[f64], score: Score) -> Scale {
         _ if largest == 0.0 && smallest == 0.0 => Scale::new(0.0, 1.0),
         _ => Scale::new(smallest * 1.15, largest * 1.15),
     }
-}
-
-/// A rule where a version took over, with the end of its name.
-fn swap(version: &VersionReport, is_told: bool, first: i64, x: Scale) -> Markup {
-    let Some(began) = version.first_predicted.filter(|began| began.0 > first) else { return html! {} };
-    let at = pc(x.percent(began.0 as f64));
-    let class = if is_told { "serving" } else { "former" };
-    let name = version.version.as_deref().unwrap_or("unnamed");
-    let anchor = if x.percent(began.0 as f64) > 80.0 { "end" } else { "start" };
-    html! {
-        line class="swap" x1=(at) x2=(at) y1="-14" y2=(HEIGHT) {}
-        text class={ "hash " (class) } x=(at) dx=(if anchor == "end" { "-4" } else { "4" }) y="-6" text-anchor=(anchor) {
-            (short(name))
-        }
-    }
-}
-
-/// The first eight characters: two versions of a model differ there.
-fn short(name: &str) -> String {
-    name.chars().take(8).collect()
 }
 
 fn line_of(version: &VersionReport, is_told: bool, score: Score, x: Scale, y: Scale) -> Markup {
@@ -227,7 +211,7 @@ pub(crate) fn by_row(rows: &[RowReport], lines: &[Line], zone: Zone) -> Markup {
     let marks = html! {
         (numbered(y, HEIGHT))
         (ground(HEIGHT))
-        @for tick in ticks { (below(x.percent(tick as f64), HEIGHT, &zone.tick(Moment(tick), step))) }
+        (below(HEIGHT, ticks.into_iter().map(|tick| (x.percent(tick as f64), zone.tick(Moment(tick), step)))))
         @for line in lines {
             @let at = px(y.down(line.value, HEIGHT));
             line class={ "line " (line.class) } x1="0" x2="100%" y1=(at) y2=(at) {}
@@ -249,6 +233,7 @@ pub(crate) fn by_row(rows: &[RowReport], lines: &[Line], zone: Zone) -> Markup {
         says: &format!("{} rows", rows.len()),
         height: HEIGHT,
         class: "left right below",
+        readout: None,
     };
     figure.with(&marks)
 }

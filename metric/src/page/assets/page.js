@@ -57,12 +57,17 @@
     const time = new Date().toTimeString().slice(0, 5);
     if (!is) seen.querySelector(".state").textContent = `not connected since ${time}, trying again`;
   };
-  if (document.querySelector("[data-live]")) {
+  const listen = () => {
     const stream = new EventSource("./events");
     stream.onmessage = later;
     stream.onopen = () => { connected(true); later(); };
-    stream.onerror = () => connected(false);
-  }
+    stream.onerror = () => {
+      connected(false);
+      // A browser tries again by itself where nobody answers, and gives up where a proxy does in place of metric.
+      if (stream.readyState === EventSource.CLOSED) setTimeout(listen, PACE);
+    };
+  };
+  if (document.querySelector("[data-live]")) listen();
 
   // A rule at what one points at, and what it says in the line beneath.
   const point = (hit) => {

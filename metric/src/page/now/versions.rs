@@ -48,7 +48,7 @@ fn table(report: &Report, versions: &[(usize, &VersionReport)], told: usize) -> 
             p class="hint" { "bar: 95 % interval that holds at every moment" }
             div class="scroll" {
                 table {
-                    thead { tr { th scope="col" { "Version" } th scope="col" class="number" { "Labels" } th scope="col" class="number" { "MAE" } th scope="col" { "" } th scope="col" { "Last predicted" } } }
+                    thead { tr { th scope="col" { "Version" } th scope="col" class="number" { "Labels" } th scope="col" class="number" { "MAE" } td {} th scope="col" { "Last predicted" } } }
                     tbody {
                         @for (at, version) in versions {
                             @let of = mae(version);
