@@ -8,12 +8,13 @@ use crate::reference::programs;
 use crate::{Document, repository};
 
 /// Flags of other programs that the documents show, and whose they are.
-const OTHERS: [(&str, &str); 10] = [
+const OTHERS: [(&str, &str); 11] = [
     ("--build", "docker compose up"),
     ("--profile", "docker compose"),
     ("--features", "cargo; model convert has it too"),
     ("--live", "scripts/check-monitoring"),
     ("--peers", "scripts/test"),
+    ("--pictures", "pipeline/tests/python/page.py"),
     ("--release", "cargo"),
     ("--rounds", "bench"),
     ("--test", "cargo test"),

@@ -1,11 +1,12 @@
-//! The exercise's own Python services beside ours on the same broker, each of the three exchanged in turn.
+//! The exercise's own Python services beside ours on the same broker, each of the three exchanged in turn; and what the page and
+//! its API say, held to others' tools.
 
 use std::fs;
 use std::time::Duration;
 
-use crate::account::wait_for;
+use crate::account::{Books, wait_for};
 use crate::broker::{self, Broker};
-use crate::processes::{Process, Services, repository};
+use crate::processes::{Process, Services, programs, repository};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// What makes our queues the exercise's.
@@ -337,5 +338,24 @@ async fn what_the_api_says_is_described_and_is_what_pandas_finds_in_the_records(
     command.arg(repository("pipeline/tests/python/api.py")).arg(page).arg(services.books.logs());
     let mut script = Process::spawn(&services.books, "api.py", command);
     assert_eq!(script.exit(long).await, Some(0), "{}", script.log());
+    println!("{}", script.log());
+}
+
+/// What the page of `pipeline` shows and how it behaves in a browser: see `page.py`.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_in_a_browser() {
+    const LONG: Duration = Duration::from_secs(600);
+    let there =
+        ["/usr/bin/chromium", "/usr/bin/chromedriver"].map(std::path::Path::new).map(std::path::Path::exists);
+    if there.contains(&false) {
+        println!("left out: chromium and chromium-driver are missing");
+        return;
+    }
+    let python = std::env::var("TEST_PYTHON").expect("run scripts/test --peers");
+    let books = Books::new();
+    let mut command = tokio::process::Command::new(python);
+    command.arg(repository("pipeline/tests/python/page.py")).arg(programs());
+    let mut script = Process::spawn(&books, "page.py", command);
+    assert_eq!(script.exit(LONG).await, Some(0), "{}", script.log());
     println!("{}", script.log());
 }
