@@ -77,7 +77,8 @@ mod tests {
                 trace.add(label as i64 * 10, if label == 7 { 4.5 } else { 1.0 }, label == labels / 2 + 1);
             }
             let points = trace.points();
-            assert!(points.len() <= MOST && points.len() >= (MOST / 2).min(labels as usize), "{labels}");
+            let fewest = (MOST as u64 / 2).min(labels);
+            assert!(points.len() <= MOST && points.len() as u64 >= fewest, "{labels}");
             assert!(points.is_sorted_by(|one, next| one.label < next.label && one.at < next.at));
             assert_eq!(points.last().map(|last| (last.label, last.at)), Some((labels, labels as i64 * 10)));
             assert_eq!(points.iter().filter(|point| point.alarm).count(), 1);

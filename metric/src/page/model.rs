@@ -137,7 +137,7 @@ fn columns(card: &Card, live: Option<&VersionReport>) -> Markup {
                 p class="hint" { "effect: how much the prediction changes from low to high, where all else stays" }
                 p class="hint" { "bars: the last rows; outline: training" }
             }
-            div class="figure scroll" {
+            div class="figure scroll" tabindex="0" role="region" aria-label="Features" {
                 table {
                     thead { tr {
                         th scope="col" { "Feature" } th scope="col" class="number" { "Low" } th scope="col" class="number" { "Middle" } th scope="col" class="number" { "High" }
@@ -162,7 +162,7 @@ fn golden(card: &Card) -> Markup {
     html! {
         section {
             div class="words" { h2 { "Golden rows" } p class="hint" { "Each file predicts them before it serves, and is refused where a prediction is another one." } }
-            div class="figure scroll" {
+            div class="figure scroll" tabindex="0" role="region" aria-label="Golden rows" {
                 table {
                     thead { tr { @for column in &card.columns { th scope="col" class="number" { (column.name) } } th scope="col" class="number" { "Prediction" } } }
                     tbody { @for (features, prediction) in &card.golden {

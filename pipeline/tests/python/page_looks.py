@@ -1,5 +1,8 @@
 """How the page looks in each state: nothing is cut off, no text lies over another, and axe finds nothing."""
 
+import re
+import urllib.request
+
 from browser import AXE
 
 # Those of a bare Debian: the second is wider than what most people have.
@@ -41,7 +44,7 @@ def looks(browser, widths):
         browser.js("document.body.style.fontFamily = JSON.stringify(arguments[0])", font)
         wide.add(browser.js("""
             const range = document.createRange();
-            range.selectNodeContents(document.querySelector('.sentence'));
+            range.selectNodeContents(document.querySelector('h2'));
             return range.getClientRects()[0].width"""))
         for width in widths:
             browser.look(width)
@@ -50,12 +53,17 @@ def looks(browser, widths):
 
 
 def pages(states):
-    """Every state, scores on both sides of 0, and several versions."""
+    """Every state, scores on both sides of 0, several versions, and the other pages."""
     for state, pipeline in states.quiet.items():
         yield state, pipeline.url
     for score in ["bias", "r2"]:
         yield score, states.quiet["look"].url + "?score=" + score
     yield "versions", states.live.url
+    ok = states.quiet["ok"].url
+    for place in ["rows", "rows?show=furthest", "rows?id=nobody", "try", "try?x2=wood", "model"]:
+        yield place, ok + place
+    with urllib.request.urlopen(ok + "rows?show=furthest") as page:
+        yield "a row", ok + re.search(r"rows\?id=[^\"#]+", page.read().decode())[0]
 
 
 def the_page_is_never_wider_than_the_window(browser, states):

@@ -74,7 +74,7 @@ fn versions(row: &FoundRow) -> Markup {
                 p class="hint" { "dot: prediction" @if let Some(label) = row.label { "; bar: from there to the label, " (number(label.value)) } }
                 div class="scroll" {
                     table {
-                        thead { tr { th scope="col" { "Version" } th scope="col" class="number" { "Prediction" } th scope="col" class="number" { "Error" } th scope="col" { "" } } }
+                        thead { tr { th scope="col" { "Version" } th scope="col" class="number" { "Prediction" } th scope="col" class="number" { "Error" } td {} } }
                         tbody {
                             @for (prediction, met) in &row.predictions {
                                 @let label = row.label.filter(|_| *met).map(|label| label.value);
