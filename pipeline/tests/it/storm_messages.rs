@@ -373,7 +373,10 @@ fn harmless(dice: &mut StdRng, draft: &mut Draft) {
     for bit in [REPLY_TO, TYPE, APP_ID, CLUSTER_ID] {
         if dice.random_bool(0.15) {
             let text = text(dice);
-            draft.text(bit, text.as_bytes());
+            // Who wants a reply to a row counts its questions there, and it is no id.
+            if bit != REPLY_TO || draft.queue != FEATURES || !draft.fields.contains_key(&CORRELATION_ID) {
+                draft.text(bit, text.as_bytes());
+            }
         }
     }
     for field in 0..dice.random_range(0..6) {

@@ -126,7 +126,7 @@ impl Row {
             }
             Ok(Bundle::of_one(match Object::of(json, wanted)? {
                 Some(object) => features::of_object(message, &object, known, wanted)?,
-                None => (key_beside(message)?, Features::Vector(value::vector(json, wanted)?)),
+                None => (key_beside(message, wanted)?, Features::Vector(value::vector(json, wanted)?)),
             }))
         })?;
         let listed = || Some(serde_json::Value::from(message.list_header(FEATURE_NAMES)?).to_string().into());
@@ -212,10 +212,11 @@ fn name_header(message: &impl Incoming, header: &str) -> Result<Option<Name>, Re
     message.text_header(header).map(parse).transpose()
 }
 
-/// The key of a body that has none in it. Who asks counts its questions in `correlation_id`, from 1 in each process: with
-/// `reply_to` it is no row's id.
-fn key_beside(message: &impl Incoming) -> Result<Key, Rejection> {
-    let asks = message.reply_to().is_some_and(|queue| !queue.is_empty());
+/// The key of a body that has none in it. Whoever asks for a row's prediction counts its questions in `correlation_id`, from 1 in
+/// each process: with `reply_to` that is no row's id. Labels and predictions ask for nothing.
+fn key_beside(message: &impl Incoming, wanted: Form) -> Result<Key, Rejection> {
+    let is_row = !matches!(wanted, Form::Number);
+    let asks = is_row && message.reply_to().is_some_and(|queue| !queue.is_empty());
     match message.message_id().or(message.correlation_id().filter(|_| !asks)) {
         Some(text) => {
             let id = RowId::parse(text).map_err(|why| Rejection::new(Rejection::ID, why))?;
@@ -236,7 +237,7 @@ fn scored(message: &impl Incoming, what: &str) -> Result<Bundle<(Key, f64)>, Rej
         }
         let (key, json) = match Object::of(json, Form::Number)? {
             Some(object) => object.id_and_value(Form::Number)?,
-            None => (key_beside(message)?, json),
+            None => (key_beside(message, Form::Number)?, json),
         };
         Ok(Bundle::of_one((key, scorable(what, value::number(json, what)?)?)))
     })

@@ -20,7 +20,7 @@ pub(super) fn of_object(
     if !names.is_empty() && names.iter().all(|name| object.has(name)) {
         let features = object.cells(names)?;
         let id = if names.iter().any(|name| name == ID) { None } else { object.key()? };
-        return Ok((id.map_or_else(|| key_beside(message), Ok)?, features));
+        return Ok((id.map_or_else(|| key_beside(message, wanted), Ok)?, features));
     }
     // Whoever has sent some of the features has forgotten the others.
     let or_forgotten = |why: Rejection| match names.iter().any(|name| object.has(name)) {

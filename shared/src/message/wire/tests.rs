@@ -112,6 +112,9 @@ fn ids_stand_beside_the_body_or_in_it_or_nowhere() {
         assert_eq!(row(&asks("[1, 2]")).unwrap().key, want, "{reply_to}");
         assert_eq!(row(&asks(r#"{"id": "w", "x": [1, 2]}"#)).unwrap().key.id(), Some(&id("w")));
         assert_eq!(row(&asks("[[1, 2]]")).unwrap().key, want, "{reply_to}");
+        // A label asks for nothing: a reply_to that somebody left there takes no id away.
+        let key = label(&asks("7")).unwrap().key;
+        assert_eq!(key.id(), Some(&id(message_id.unwrap_or("1"))), "{reply_to}");
     }
 
     for (json, want) in [

@@ -37,7 +37,7 @@ pub(super) fn items<V: DeserializeOwned, T>(
         Some(ManyForm::Object) => None,
     };
     if let Some(Quick { ids, values }) = at_once {
-        let keys = keys(message, ids.as_deref(), values.len())?;
+        let keys = keys(message, wanted, ids.as_deref(), values.len())?;
         return Ok(Some(keys.zip(values).map(|(key, value)| Ok((key?, quick(value)?))).collect()));
     }
     match one_by_one(message, json, wanted, &slow) {
@@ -54,7 +54,7 @@ fn one_by_one<T>(
 ) -> Result<Option<Vec<Item<T>>>, Rejection> {
     let Some(Raw { ids, values, .. }) = Raw::of(json, wanted)? else { return Ok(None) };
     let place = if ids.is_some() { Place::BesideIds } else { Place::InArray };
-    let keys = keys(message, ids.as_deref(), values.len())?;
+    let keys = keys(message, wanted, ids.as_deref(), values.len())?;
     let item =
         |(key, value): (Result<Key, Rejection>, &RawValue)| Ok((key?, slow(value.get().as_bytes(), place)?));
     Ok(Some(keys.zip(values).map(item).collect()))
@@ -119,6 +119,7 @@ fn form(json: &[u8], wanted: Form) -> Option<ManyForm> {
 /// The keys of as many items.
 fn keys<'a>(
     message: &impl Incoming,
+    wanted: Form,
     ids: Option<&'a [&'a RawValue]>,
     count: usize,
 ) -> Result<impl Iterator<Item = Result<Key, Rejection>> + 'a, Rejection> {
@@ -134,7 +135,7 @@ fn keys<'a>(
         return Err(Rejection::new(Rejection::SHAPE, r#"there are no rows beside "ids""#));
     }
     // The id of one row may stand beside it, that of many rows is nobody's.
-    let beside = if ids.is_none() && count == 1 { key_beside(message) } else { Ok(Key::Anonymous) };
+    let beside = if ids.is_none() && count == 1 { key_beside(message, wanted) } else { Ok(Key::Anonymous) };
     Ok((0..count).map(move |index| match ids {
         Some(ids) => body_key(ids[index]),
         None => beside.clone(),
