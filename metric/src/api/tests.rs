@@ -170,6 +170,12 @@ async fn a_browser_gets_a_page_and_hears_of_what_is_new() {
             && headers.ends_with("no-store")
     );
     assert!(page.contains("RMSE by time of prediction") && page.contains("m@v1"), "{page}");
+    // Those that stand still have their news in a frame.
+    assert!(!page.contains("data-news"));
+    let (status, _, frame) = browse(address, "/frame?of=Model").await;
+    assert!(
+        status == 200 && frame.contains("data-news=\"./frame?of=Model\"") && frame.contains("id=\"seen\"")
+    );
     // Whatever is asked for, and by whatever name: the page, and its files for ever.
     for path in ["/?score=nothing", "/?score=%1b", "/?"] {
         assert!(browse(address, path).await.2.contains("MAE by time of prediction"), "{path}");

@@ -147,7 +147,7 @@ pub(super) fn attempt(
             }
         }
     };
-    page(Place::Try, "Try · pipeline", Some(report), zone, &contents)
+    page(Place::Try, &Place::Try.title(), Some(report), zone, &contents)
 }
 
 fn number(value: f64) -> String {

@@ -23,6 +23,26 @@ impl Place {
         (Self::Try, "./try", "Try"),
         (Self::Model, "./model", "Model"),
     ];
+
+    /// What it is called.
+    fn name(self) -> &'static str {
+        Self::ALL.into_iter().find(|(of, ..)| *of == self).map_or("", |(.., name)| name)
+    }
+
+    /// By its name.
+    pub(super) fn read(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|(.., of)| *of == name).map(|(of, ..)| of)
+    }
+
+    /// The title of its window, where nothing of it is news.
+    pub(super) fn title(self) -> String {
+        format!("{} · pipeline", self.name())
+    }
+
+    /// Where that is had of it which changes, if that is not all of it.
+    fn news(self) -> Option<String> {
+        (self != Self::Now).then(|| format!("./frame?of={}", self.name()))
+    }
 }
 
 /// A page with this title, these contents, and the report that it is of, if there is one.
@@ -62,7 +82,7 @@ pub(super) fn page(
                         }
                     }
                 }
-                main id="main" { (contents) }
+                main id="main" data-news=[place.news()] { (contents) }
                 footer {
                     @if let Some(report) = report { (sources(report, zone)) }
                 }

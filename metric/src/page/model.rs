@@ -51,7 +51,7 @@ pub(super) fn model(report: &Report, models: &Value, wanted: Option<&ModelId>, z
         }
         (others(all, id.as_ref()))
     };
-    page(Place::Model, "Model · pipeline", Some(report), zone, &contents)
+    page(Place::Model, &Place::Model.title(), Some(report), zone, &contents)
 }
 
 fn id_of(version: &VersionReport) -> ModelId {

@@ -19,7 +19,7 @@ use serde::Deserialize;
 
 use super::assets::{ICON, SCRIPT, STYLE};
 use super::attempt::{Fields, Row};
-use super::layout::{not_yet, problem};
+use super::layout::{Place, not_yet, page, problem};
 use super::now::{Wanted, now};
 use super::words::Zone;
 use super::{attempt, model, packed, rows};
@@ -44,6 +44,7 @@ struct Asked {
 pub(crate) fn routes() -> Router<Source> {
     Router::new()
         .route("/events", get(events))
+        .route("/frame", get(frame))
         .route("/rows", get(rows_page))
         .route("/model", get(model_page))
         .route("/try", get(try_page))
@@ -87,6 +88,22 @@ pub(crate) async fn now_page(State(source): State<Source>, request: Request) -> 
             not_yet(evaluated.behind(), evaluated.trouble().as_deref()),
         ),
     }
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct AskedFrame {
+    of: String,
+}
+
+/// What all pages have, of one whose contents stand still: a page that is open would else ask the database, or the model, again and
+/// again.
+async fn frame(State(source): State<Source>, request: Request) -> Response {
+    let Some(report) = source.evaluated.report() else { return not_yet_page(request.headers(), &source) };
+    let asked =
+        Query::<AskedFrame>::try_from_uri(request.uri()).map(|Query(asked)| asked).unwrap_or_default();
+    let place = Place::read(&asked.of).unwrap_or(Place::Rows);
+    let frame = page(place, &place.title(), Some(&report), zone(request.headers()), &maud::html! {});
+    html(request.headers(), StatusCode::OK, frame)
 }
 
 #[derive(Debug, Default, Deserialize)]

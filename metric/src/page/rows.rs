@@ -134,7 +134,7 @@ pub(super) fn rows(report: &Report, asked: &Asked, read: &Read) -> String {
         }
         (list::section(asked, &read.listed, read.next, now))
     };
-    page(Place::Rows, "Rows · pipeline", Some(report), asked.zone, &contents)
+    page(Place::Rows, &Place::Rows.title(), Some(report), asked.zone, &contents)
 }
 
 fn not_found(id: &str) -> Markup {

@@ -1,5 +1,7 @@
 """Whether everybody can use the page: by keyboard, without script, and under a policy that lets nothing in from elsewhere."""
 
+import json
+
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -129,3 +131,32 @@ def the_policy_lets_nothing_in(browser, states):
     assert all("Content Security Policy" in line for line in refused), refused
     browser.requests()
     return policy
+
+
+def the_answer_follows_what_is_typed(browser, states):
+    url = states.quiet["ok"].url
+    browser.get(url + "try")
+    before = until("an answer", lambda: browser.text(".prediction"))
+    field = browser.find_element(By.ID, "x2")
+    field.clear()
+    field.send_keys("0.1")
+    after = until("another answer", lambda: (now := browser.text(".prediction")) != before and now)
+    assert "x2=0.1" in browser.current_url, browser.current_url
+    with states.quiet["ok"].ask("try?" + browser.current_url.partition("?")[2]) as answer:
+        said = json.load(answer)["prediction"]
+    assert abs(said - float(after)) < 1, (said, after)
+    field.send_keys("x")
+    until("the refusal", lambda: "refuses this row" in browser.text("#answer"))
+    return f"{before}, then {after}"
+
+
+def the_pages_that_stand_still_ask_for_their_frame_alone(browser, states):
+    """An open page of rows would else read the database every two seconds, and one to try would ask the model."""
+    browser.requests()
+    for place in ["rows", "try", "model"]:
+        browser.get(states.quiet["ok"].url + place)
+        asked, title = [], browser.title
+        until("the frame", lambda: asked.extend(browser.requests()) or any("/frame?of=" in one for one in asked))
+        pages = [one for one in asked if one.endswith("/" + place)]
+        assert len(pages) == 1, asked
+        assert browser.title == title

@@ -14,13 +14,17 @@
       part.querySelector(".frame:hover") !== null;
   };
   const word = () => document.querySelector("h1")?.textContent.trim();
-  let shown = 0, wanted = false, busy = false;
+  // What is new is in the page itself, or, of one that stands still, in its frame alone.
+  const news = () => document.getElementById("main").dataset.news ?? location.href;
+  let shown = 0, wanted = null, busy = false;
+  // The whole page has all that its frame has.
+  const want = (url) => { wanted = wanted === location.href ? wanted : url; };
 
-  const show = async () => {
-    if (busy || document.hidden) { wanted = true; return; }
-    busy = true; wanted = false;
+  const show = async (url) => {
+    if (busy || document.hidden) { want(url); return; }
+    busy = true; wanted = null;
     try {
-      const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+      const answer = await fetch(url, { headers: { accept: "text/html" } });
       if (!answer.ok) return;
       const next = new DOMParser().parseFromString(await answer.text(), "text/html");
       const before = word();
@@ -44,11 +48,11 @@
   };
   let timer = 0;
   const later = () => {
-    wanted = true;
+    want(news());
     clearTimeout(timer);
-    timer = setTimeout(show, Math.max(0, shown + PACE - Date.now()));
+    timer = setTimeout(() => show(wanted ?? news()), Math.max(0, shown + PACE - Date.now()));
   };
-  document.addEventListener("visibilitychange", () => { if (!document.hidden && wanted) show(); });
+  document.addEventListener("visibilitychange", () => { if (!document.hidden && wanted) show(wanted); });
 
   const connected = (is) => {
     const seen = document.getElementById("seen");
@@ -99,7 +103,7 @@
     clearTimeout(typing);
     typing = setTimeout(() => {
       history.replaceState(null, "", `?${new URLSearchParams(new FormData(form))}`);
-      show();
+      show(location.href);
     }, 150);
   });
 
