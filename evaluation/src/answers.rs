@@ -1,8 +1,7 @@
 //! The four questions of whoever looks at a model, each with an answer in a word or a number, and why in a line.
 
-use crate::number::{Decimals, count, duration, percent, signed_percent};
+use crate::number::{count, duration, percent, signed_percent};
 use crate::report::{Answer, LagQuantile, Moment, Question, SpreadReport, VersionReport};
-use crate::table::Estimate;
 
 /// With fewer labels there is no interval.
 pub(crate) const ENOUGH_LABELS: u64 = 30;
@@ -34,25 +33,13 @@ fn how_good(version: &VersionReport) -> Answer {
         }
         rows => format!("off on average over the last {} labels", count(rows)),
     };
-    let (value, range) = estimate(&mae);
+    let (value, range) = mae.written();
     let sure = match range {
         Some(range) => format!("95 % sure: {range}"),
         None if scores.rows < ENOUGH_LABELS => format!("no interval before {ENOUGH_LABELS} labels"),
         None => "few rows are most of it, so no interval".to_owned(),
     };
     answer(question, value, format!("{labels}; {sure}"))
-}
-
-/// A score and its interval, with the same decimals.
-fn estimate(of: &Estimate) -> (String, Option<String>) {
-    match of.interval {
-        Some(interval) => {
-            let (low, high) = interval.ends();
-            let decimals = Decimals::of_interval(of.value, low, high);
-            (decimals.plain(of.value), Some(decimals.interval(low, high)))
-        }
-        None => (Decimals::of(of.value).plain(of.value), None),
-    }
 }
 
 fn trust(now: i64, version: &VersionReport) -> Answer {

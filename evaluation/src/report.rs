@@ -106,6 +106,8 @@ pub struct AlertReport {
 pub struct NoticeReport {
     /// The rule.
     pub rule: String,
+    /// How the rule stands since then.
+    pub state: alert::State,
     /// When.
     pub at: Moment,
     /// In a line.

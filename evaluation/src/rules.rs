@@ -87,6 +87,7 @@ impl Rules {
     pub(crate) fn notices(&self) -> Vec<NoticeReport> {
         let report = |notice: &Notice| NoticeReport {
             rule: notice.rule.to_string(),
+            state: notice.what.state(),
             at: Moment(notice.at_ms),
             text: notice.text(),
         };

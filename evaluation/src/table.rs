@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::confidence::{DOMINATED_ABSOLUTE, DOMINATED_SQUARED, Interval};
 use crate::moments::{Moments, Partial};
+use crate::number::Decimals;
 
 /// From so many rows on there is a quantile of 99 %.
 pub(crate) const ENOUGH_FOR_P99: u64 = 100;
@@ -17,6 +18,34 @@ pub struct Estimate {
     pub value: f64,
     /// None where it is not defined, or would say too little: see `Dominated`.
     pub interval: Option<Interval>,
+}
+
+impl Estimate {
+    /// As many decimals as are known of it, for it and the ends of its interval alike.
+    #[must_use]
+    pub fn decimals(&self) -> Decimals {
+        self.interval.as_ref().map_or_else(
+            || Decimals::of(self.value),
+            |interval| {
+                let (low, high) = interval.ends();
+                Decimals::of_interval(self.value, low, high)
+            },
+        )
+    }
+
+    /// The score, and its interval where there is one, as people read them.
+    #[must_use]
+    pub fn written(&self) -> (String, Option<String>) {
+        let decimals = self.decimals();
+        let interval = self.interval.as_ref().map(Interval::ends);
+        (decimals.plain(self.value), interval.map(|(low, high)| decimals.interval(low, high)))
+    }
+
+    /// Both ends of its interval, where both are known.
+    #[must_use]
+    pub fn closed_ends(&self) -> Option<(f64, f64)> {
+        self.interval.and_then(|interval| interval.low.zip(interval.high))
+    }
 }
 
 /// Whether the largest hundredth of the rows is so much of a sum that its mean says little, and its interval is not shown.

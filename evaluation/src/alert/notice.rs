@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::rule::Rule;
+use super::state::State;
 use crate::number;
 
 /// What has happened.
@@ -20,6 +21,18 @@ pub enum What {
     },
     /// It was firing, and now there is no value to say whether it still should.
     Unknown,
+}
+
+impl What {
+    /// How the rule stands since then.
+    #[must_use]
+    pub fn state(self) -> State {
+        match self {
+            Self::Fires { .. } => State::Firing,
+            Self::Ends { .. } => State::Inactive,
+            Self::Unknown => State::Unknown,
+        }
+    }
 }
 
 /// Something that is said once.

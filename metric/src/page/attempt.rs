@@ -5,7 +5,6 @@ mod request;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use evaluation::number::Decimals;
 use evaluation::report::{Report, VersionReport};
 use maud::{Markup, html};
 use serde_json::{Value, json};
@@ -15,7 +14,7 @@ use shared::printable::{printable, within};
 
 use super::layout::{Place, page};
 use super::model::{Card, Column};
-use super::words::Zone;
+use super::words::{Zone, capital, number, signed};
 
 /// How long the model may take: whoever types waits no longer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
@@ -150,10 +149,6 @@ pub(super) fn attempt(
     page(Place::Try, &Place::Try.title(), Some(report), zone, &contents)
 }
 
-fn number(value: f64) -> String {
-    Decimals::of(value).plain(value)
-}
-
 fn range(column: &Column) -> String {
     match (column.low, column.middle, column.high) {
         (Some(low), Some(middle), Some(high)) => {
@@ -191,11 +186,6 @@ fn said(answer: Option<&Result<Answer, Unanswered>>, told: Option<&VersionReport
     }
 }
 
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
-}
-
 /// What pushed the prediction up or down, from the middle of training: of models that are a weighted sum.
 fn pushed(fields: &Fields, row: &Row, prediction: f64) -> Markup {
     let columns = fields.columns();
@@ -231,7 +221,7 @@ fn pushed(fields: &Fields, row: &Row, prediction: f64) -> Markup {
                     tbody {
                         tr { th scope="row" { "middle row" } td class="number" { (number(prediction - sum)) } td {} }
                         @for (name, part) in &parts {
-                            tr { th scope="row" { (name) } td class="number" { (Decimals::of(*part).signed(*part)) } td class="plot-cell" { (bar(*part)) } }
+                            tr { th scope="row" { (name) } td class="number" { (signed(*part)) } td class="plot-cell" { (bar(*part)) } }
                         }
                         tr { th scope="row" { strong { "prediction" } } td class="number" { strong { (number(prediction)) } } td {} }
                     }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use shared::printable::within;
 
 use super::layout::{Place, page};
-use super::words::Zone;
+use super::words::{Zone, number, signed};
 use crate::join::ModelId;
 use crate::plot::spread;
 pub(super) use card::{Card, Column};
@@ -60,14 +60,6 @@ fn id_of(version: &VersionReport) -> ModelId {
 
 fn text_of(name: Option<&shared::message::Name>) -> Value {
     name.map_or(Value::Null, |name| name.as_str().into())
-}
-
-fn number(value: f64) -> String {
-    Decimals::of(value).plain(value)
-}
-
-fn signed(value: f64) -> String {
-    Decimals::of(value).signed(value)
 }
 
 fn summary(card: &Card) -> Markup {

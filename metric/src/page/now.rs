@@ -9,7 +9,7 @@ mod verdict;
 mod versions;
 mod wrong;
 
-use evaluation::number::{Decimals, percent};
+use evaluation::number::percent;
 use evaluation::report::{Report, VersionReport};
 use evaluation::table::Estimate;
 use maud::{Markup, html};
@@ -48,7 +48,7 @@ pub(super) fn now(report: &Report, wanted: Wanted) -> String {
 fn title(report: &Report) -> String {
     let version = report.verdict.version.and_then(|at| report.versions.get(at));
     let mae = version.and_then(|version| version.scores.last_rows.mae);
-    let mae = mae.map(|mae| format!(" · MAE {}", estimate(&mae).0)).unwrap_or_default();
+    let mae = mae.map(|mae| format!(" · MAE {}", mae.written().0)).unwrap_or_default();
     format!("{}{mae} · pipeline", word(report.verdict.state))
 }
 
@@ -65,16 +65,10 @@ fn section(id: &str, question: &str, words: &Markup, evidence: &Markup) -> Marku
     }
 }
 
-/// A score and its interval, with the same decimals.
-fn estimate(of: &Estimate) -> (String, Option<String>) {
-    match of.interval {
-        Some(interval) => {
-            let (low, high) = interval.ends();
-            let decimals = Decimals::of_interval(of.value, low, high);
-            (decimals.plain(of.value), Some(decimals.interval(low, high)))
-        }
-        None => (Decimals::of(of.value).plain(of.value), None),
-    }
+/// The common axis of values: from 0 to a little above the largest of them and of the ends of their intervals.
+fn axis(values: impl Iterator<Item = Estimate>) -> (f64, f64) {
+    let ends = values.map(|of| of.closed_ends().map_or(of.value, |(_, high)| high.max(of.value)));
+    (0.0, ends.fold(0.0, f64::max) * 1.15)
 }
 
 /// What a part is of all, in percent.

@@ -242,6 +242,19 @@ fn each_state_has_its_word_its_reason_and_what_to_do() {
 }
 
 #[test]
+fn an_alert_that_has_ended_looks_otherwise_than_one_that_fires() {
+    let mut life = Life::new(1);
+    life.serve("m", "1", true);
+    life.live(600, (0.0, 2.0), Some(2));
+    let events = |life: &Life| page(&life.report()).split("id=\"events\"").nth(1).unwrap().to_owned();
+    let fires = events(&life);
+    assert!(fires.contains("symbol look") && !fires.contains("symbol over"), "{fires}");
+    life.live(900, (0.0, 1.0), Some(2));
+    let ended = events(&life);
+    assert!(ended.contains("symbol over") && seen(&ended).contains("has ended after"), "{ended}");
+}
+
+#[test]
 fn every_score_has_a_chart_on_the_clock_of_whoever_looks() {
     let mut life = Life::new(3);
     life.serve("model", "aaaabbbbcccc", true);
@@ -313,6 +326,8 @@ fn a_terminal_of_80_columns_and_24_lines_is_enough() {
         "█",
         "620 predicted",
         "moved: f0, up by",
+        "serves, for",
+        "served, last",
         "fires: mae",
     ] {
         assert!(text.contains(part), "{part} in {text}");

@@ -1,6 +1,6 @@
 //! Times as somebody reads them: on the clock of whoever looks, as far as the browser has said which that is.
 
-use evaluation::number::duration;
+use evaluation::number::{Decimals, duration};
 use evaluation::report::Moment;
 use maud::{Markup, html};
 
@@ -90,6 +90,22 @@ impl Zone {
     pub(crate) fn time(self, at: Moment) -> Markup {
         html! { time datetime=(at) title=(at) { (self.clock(at)) } }
     }
+}
+
+/// A number alone.
+pub(crate) fn number(value: f64) -> String {
+    Decimals::of(value).plain(value)
+}
+
+/// A difference, always with its sign.
+pub(crate) fn signed(value: f64) -> String {
+    Decimals::of(value).signed(value)
+}
+
+/// With a capital letter at its beginning.
+pub(crate) fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 /// `12 s ago`, with the instant.

@@ -119,10 +119,7 @@ pub(crate) fn scores(
         (numbered(y, HEIGHT))
         (ground(HEIGHT))
         (below(HEIGHT, ticks.into_iter().map(|tick| (x.percent(tick as f64), zone.tick(Moment(tick), step)))))
-        @for line in lines {
-            @let at = px(y.down(line.value, HEIGHT));
-            line class={ "line " (line.class) } x1="0" x2="100%" y1=(at) y2=(at) {}
-        }
+        (across(lines, y))
         @for (at, version) in versions.iter().enumerate() {
             (line_of(version, at == told, score, x, y))
         }
@@ -147,6 +144,16 @@ pub(crate) fn scores(
         readout: Some(&says),
     };
     figure.with(&marks)
+}
+
+/// The values that others are compared with.
+fn across(lines: &[Line], y: Scale) -> Markup {
+    html! {
+        @for line in lines {
+            @let at = px(y.down(line.value, HEIGHT));
+            line class={ "line " (line.class) } x1="0" x2="100%" y1=(at) y2=(at) {}
+        }
+    }
 }
 
 /// When the last pane of a version ends.
@@ -212,10 +219,7 @@ pub(crate) fn by_row(rows: &[RowReport], lines: &[Line], zone: Zone) -> Markup {
         (numbered(y, HEIGHT))
         (ground(HEIGHT))
         (below(HEIGHT, ticks.into_iter().map(|tick| (x.percent(tick as f64), zone.tick(Moment(tick), step)))))
-        @for line in lines {
-            @let at = px(y.down(line.value, HEIGHT));
-            line class={ "line " (line.class) } x1="0" x2="100%" y1=(at) y2=(at) {}
-        }
+        (across(lines, y))
         @for row in rows {
             @let size = (row.y_pred - row.y_true).abs();
             @let at = pc(x.percent(row.predicted_at.0 as f64));

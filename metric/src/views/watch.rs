@@ -2,7 +2,7 @@
 
 use evaluation::alert::State as AlertState;
 use evaluation::number::{count, duration, percent};
-use evaluation::report::{Answer, Question, Report, VersionReport};
+use evaluation::report::{Answer, Moment, Question, Report, VersionReport};
 
 use crate::page::word;
 
@@ -96,14 +96,10 @@ fn swaps(report: &Report) -> Vec<String> {
     let mut versions: Vec<&VersionReport> =
         report.versions.iter().filter(|version| version.first_predicted.is_some()).collect();
     versions.sort_by_key(|version| std::cmp::Reverse(version.first_predicted));
-    let line = |version: &&VersionReport| {
-        let since = version.first_predicted.map_or(0, |first| report.at.0.saturating_sub(first.0).max(0));
-        format!(
-            "{} {} serves, for {}",
-            if version.serves { "→" } else { " " },
-            version.name(),
-            duration(since)
-        )
+    let ago = |at: Option<Moment>| duration(at.map_or(0, |at| report.at.0.saturating_sub(at.0).max(0)));
+    let line = |version: &&VersionReport| match version.serves {
+        true => format!("→ {} serves, for {}", version.name(), ago(version.first_predicted)),
+        false => format!("  {} served, last {} ago", version.name(), ago(version.last_predicted)),
     };
     versions.iter().take(NAMED).map(line).collect()
 }

@@ -115,6 +115,7 @@ fn silence_is_looked_at_minute_by_minute_by_whoever_asks() {
         let of_rule = |notice: &&crate::report::NoticeReport| notice.rule.parse::<Rule>() == rule.parse();
         let said: Vec<_> = late.notices.iter().filter(of_rule).collect();
         assert!(said.len() == 1 && said[0].text.contains(" fires: it is "), "{rule}: {:?}", late.notices);
+        assert_eq!(said[0].state, crate::alert::State::Firing);
     }
     // What does not change by silence is as it was.
     assert_eq!(early.alerts[2], late.alerts[2]);

@@ -8,7 +8,7 @@ use maud::{Markup, html};
 
 use super::section as part_of_page;
 use crate::page::symbol;
-use crate::page::words::Zone;
+use crate::page::words::{Zone, capital};
 use crate::plot::{evidence, spread};
 
 /// So many features are shown, those that moved most; the others are folded.
@@ -58,12 +58,6 @@ fn words(report: &Report, version: &VersionReport) -> Markup {
         }
         @for missing in &version.missing { p class="hint" { (capital(missing)) "." } }
     }
-}
-
-/// With a capital letter at its beginning.
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 fn errors(version: &VersionReport, zone: Zone) -> Markup {

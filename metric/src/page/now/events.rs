@@ -20,14 +20,10 @@ struct Event {
 
 pub(super) fn section(report: &Report, zone: Zone) -> Markup {
     let mut events = swaps(report);
-    events.extend(report.notices.iter().map(|notice| {
-        // What has ended says so.
-        let fires = !notice.text.contains("ended");
-        Event {
-            at: notice.at,
-            symbol: if fires { symbol::look() } else { symbol::over() },
-            text: html! { (notice.text) },
-        }
+    events.extend(report.notices.iter().map(|notice| Event {
+        at: notice.at,
+        symbol: if notice.state == State::Inactive { symbol::over() } else { symbol::look() },
+        text: html! { (notice.text) },
     }));
     events.sort_by_key(|event| std::cmp::Reverse(event.at));
     events.truncate(SHOWN);

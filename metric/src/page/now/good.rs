@@ -7,7 +7,7 @@ use evaluation::report::{PaneReport, Report, VersionReport};
 use evaluation::table::Estimate;
 use maud::{Markup, html};
 
-use super::{Wanted, estimate, section as part_of_page};
+use super::{Wanted, axis, section as part_of_page};
 use crate::page::words::Zone;
 use crate::plot::{Line, Score, by_row, dots, dots_axis, scores};
 
@@ -29,7 +29,7 @@ pub(super) fn section(report: &Report, at: usize, version: &VersionReport, wante
 fn words(version: &VersionReport) -> Markup {
     let table = &version.scores.last_rows;
     let Some(mae) = table.mae else { return html! { p { "Not known yet." } } };
-    let (value, _) = estimate(&mae);
+    let (value, _) = mae.written();
     let skill = table.skill_to_constant.map(|skill| skill.value).filter(|skill| skill.is_finite());
     html! {
         p {
@@ -143,11 +143,7 @@ fn beside(version: &VersionReport) -> Markup {
     if let Some(value) = version.holdout_mae {
         rows.push(("held out in training".to_owned(), Estimate { value, interval: None }, "reference"));
     }
-    let ends = |of: &Estimate| {
-        of.interval.as_ref().map(Interval::ends).filter(|(low, high)| low.is_finite() && high.is_finite())
-    };
-    let highest = rows.iter().map(|(_, of, _)| ends(of).map_or(of.value, |(_, high)| high.max(of.value)));
-    let axis = (0.0, highest.fold(0.0, f64::max) * 1.15);
+    let axis = axis(rows.iter().map(|(_, of, _)| *of));
     html! {
         div class="figure" {
             h3 { "MAE beside what it should be compared with" }
@@ -156,12 +152,12 @@ fn beside(version: &VersionReport) -> Markup {
                 table {
                     tbody {
                         @for (name, of, class) in &rows {
-                            @let (value, range) = estimate(of);
+                            @let (value, range) = of.written();
                             tr {
                                 th scope="row" { (name) }
                                 td class="figure-cell" { (value) }
                                 td class="muted" { (range.unwrap_or_default()) }
-                                td class="plot-cell" { (dots(of.value, ends(of), axis, class)) }
+                                td class="plot-cell" { (dots(of.value, of.closed_ends(), axis, class)) }
                             }
                         }
                     }
@@ -180,7 +176,7 @@ fn all_scores(version: &VersionReport) -> Markup {
         of.map_or_else(
             || "–".to_owned(),
             |of| {
-                let (value, range) = estimate(&of);
+                let (value, range) = of.written();
                 range.map(|range| format!("{value} ({range})")).unwrap_or(value)
             },
         )

@@ -1,11 +1,11 @@
 //! Can I trust that number?
 
-use evaluation::number::{Decimals, count, duration};
+use evaluation::number::{count, duration};
 use evaluation::report::{LagQuantile, Report, Rows, VersionReport};
 use maud::{Markup, html};
 
 use super::{part, section as part_of_page};
-use crate::page::words::Zone;
+use crate::page::words::{Zone, number};
 use crate::plot::lag;
 
 /// From so many labels on it is shown how late they are.
@@ -22,7 +22,6 @@ pub(super) fn section(report: &Report, version: &VersionReport, zone: Zone) -> M
 fn words(report: &Report, version: &VersionReport) -> Markup {
     let (rows, labels) = (&version.rows, &version.labels);
     let age = version.first_predicted.map(|first| report.at.0.saturating_sub(first.0).max(0));
-    let number = |value: f64| Decimals::of(value).plain(value);
     html! {
         p {
             @match (rows.labelled, labels.provisional, labels.lag_p50) {
@@ -61,17 +60,16 @@ fn lag_time(of: &LagQuantile) -> String {
 
 fn shares(version: &VersionReport, zone: Zone) -> Markup {
     let Rows { predicted, labelled, waiting, expired, .. } = version.rows;
-    let width = |of: u64| format!("{:.3}%", of as f64 / predicted.max(1) as f64 * 100.0);
-    let before = |of: u64| format!("{:.3}%", of as f64 / predicted.max(1) as f64 * 100.0);
+    let wide = |of: u64| format!("{:.3}%", of as f64 / predicted.max(1) as f64 * 100.0);
     let square = |class: &str| html! { svg viewBox="0 0 10 10" aria-hidden="true" { rect class=(class) width="10" height="10" {} } };
     html! {
         div class="figure" {
             h3 { (count(predicted)) " predictions" @if let Some(first) = version.first_predicted { " since " (zone.time(first)) } }
             div class="share" {
                 svg width="100%" height="16" aria-hidden="true" {
-                    rect class="labelled-bar" x="0" width=(width(labelled)) height="16" {}
-                    rect class="waiting-bar" x=(before(labelled)) width=(width(waiting)) height="16" {}
-                    rect class="expired-bar" x=(before(labelled + waiting)) width=(width(expired)) height="16" {}
+                    rect class="labelled-bar" x="0" width=(wide(labelled)) height="16" {}
+                    rect class="waiting-bar" x=(wide(labelled)) width=(wide(waiting)) height="16" {}
+                    rect class="expired-bar" x=(wide(labelled + waiting)) width=(wide(expired)) height="16" {}
                 }
             }
             ul class="key" {

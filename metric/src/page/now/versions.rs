@@ -1,12 +1,10 @@
 //! Which version is better?
 
-use evaluation::confidence::Interval;
 use evaluation::number::{count, duration};
 use evaluation::report::{Report, VersionReport};
-use evaluation::table::Estimate;
 use maud::{Markup, html};
 
-use super::{estimate, named, section as part_of_page};
+use super::{axis, named, section as part_of_page};
 use crate::plot::{dots, dots_axis};
 
 /// So many are shown, the latest ones.
@@ -34,14 +32,7 @@ pub(super) fn section(report: &Report, told: usize) -> Markup {
 
 fn table(report: &Report, versions: &[(usize, &VersionReport)], told: usize) -> Markup {
     let mae = |version: &VersionReport| version.scores.since_first.mae;
-    let ends = |of: &Estimate| {
-        of.interval.as_ref().map(Interval::ends).filter(|(low, high)| low.is_finite() && high.is_finite())
-    };
-    let highest = versions
-        .iter()
-        .filter_map(|(_, version)| mae(version))
-        .map(|of| ends(&of).map_or(of.value, |(_, high)| high));
-    let axis = (0.0, highest.fold(0.0, f64::max) * 1.15);
+    let axis = axis(versions.iter().filter_map(|(_, version)| mae(version)));
     html! {
         div class="figure" {
             h3 { "MAE of all labels of each version" }
@@ -55,8 +46,8 @@ fn table(report: &Report, versions: &[(usize, &VersionReport)], told: usize) -> 
                             tr {
                                 th scope="row" { (named(version)) }
                                 td class="number" { (count(version.rows.labelled)) }
-                                td class="figure-cell" { (of.map_or_else(|| "–".to_owned(), |of| estimate(&of).0)) }
-                                td class="plot-cell" { @if let Some(of) = of { (dots(of.value, ends(&of), axis, if *at == told { "serving" } else { "former" })) } }
+                                td class="figure-cell" { (of.map_or_else(|| "–".to_owned(), |of| of.written().0)) }
+                                td class="plot-cell" { @if let Some(of) = of { (dots(of.value, of.closed_ends(), axis, if *at == told { "serving" } else { "former" })) } }
                                 td class="state" {
                                     @if version.serves { "serves" }
                                     @else if let Some(last) = version.last_predicted { (duration(report.at.0.saturating_sub(last.0).max(0))) " ago" }

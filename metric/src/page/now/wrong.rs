@@ -1,12 +1,12 @@
 //! Where is it wrong?
 
-use evaluation::number::{Decimals, count};
+use evaluation::number::count;
 use evaluation::report::{RowReport, SliceReport, VersionReport};
 use evaluation::table::Estimate;
 use maud::{Markup, html};
 
-use super::{estimate, section as part_of_page};
-use crate::page::words::Zone;
+use super::section as part_of_page;
+use crate::page::words::{Zone, number, signed};
 use crate::plot::{errors, scatter};
 
 /// So many of those that are furthest off are shown; the others are folded.
@@ -17,7 +17,7 @@ pub(super) fn section(version: &VersionReport, zone: Zone) -> Markup {
         return html! {};
     };
     let table = &version.scores.last_rows;
-    let value = |of: Option<Estimate>| of.map(|of| estimate(&of).0);
+    let value = |of: Option<Estimate>| of.map(|of| of.written().0);
     let words = html! {
         @if let (Some(half), Some(most)) = (value(table.median), value(table.p90)) {
             p { "Half of the rows are within ±" (half) ", 9 of 10 within ±" (most) "." }
@@ -53,7 +53,6 @@ pub(super) fn section(version: &VersionReport, zone: Zone) -> Markup {
 }
 
 fn rows(rows: &[RowReport], zone: Zone) -> Markup {
-    let number = |value: f64| Decimals::of(value).plain(value);
     html! {
         div class="scroll" {
             table {
@@ -65,7 +64,7 @@ fn rows(rows: &[RowReport], zone: Zone) -> Markup {
                             td { (zone.time(row.predicted_at)) }
                             td class="number" { (number(row.y_true)) }
                             td class="number" { (number(row.y_pred)) }
-                            td class="number" { strong { (Decimals::of(error).signed(error)) } }
+                            td class="number" { strong { (signed(error)) } }
                         }
                     }
                 }
@@ -75,7 +74,6 @@ fn rows(rows: &[RowReport], zone: Zone) -> Markup {
 }
 
 fn slices(slices: &[SliceReport]) -> Markup {
-    let number = |value: f64| Decimals::of(value).plain(value);
     let range = |slice: &SliceReport| match (slice.from, slice.to) {
         (Some(from), Some(to)) => format!("{} to {}", number(from), number(to)),
         (None, Some(to)) => format!("below {}", number(to)),
@@ -95,7 +93,7 @@ fn slices(slices: &[SliceReport]) -> Markup {
                                 td class="number" { (count(slice.rows)) }
                                 td class="number" { strong { (number(slice.mae)) } }
                                 td class="number muted" { (number(slice.mae_of_the_rest)) }
-                                td class="number" { (Decimals::of(slice.bias).signed(slice.bias)) }
+                                td class="number" { (signed(slice.bias)) }
                             }
                         }
                     }

@@ -2,12 +2,12 @@
 
 use evaluation::basis::Basis;
 use evaluation::histogram::Histogram;
-use evaluation::number::{Decimals, duration, percent};
+use evaluation::number::{duration, percent};
 use evaluation::report::Moment;
 use maud::{Markup, html};
 
 use super::moment;
-use crate::page::words::Zone;
+use crate::page::words::{Zone, number, signed};
 use crate::plot::{dots, dots_axis};
 use crate::store::{FoundPrediction, FoundRow};
 
@@ -28,10 +28,6 @@ pub(super) fn section(row: &FoundRow, basis: Option<&Basis>, now: Moment, zone: 
             }
         }
     }
-}
-
-fn number(value: f64) -> String {
-    Decimals::of(value).plain(value)
 }
 
 fn words(row: &FoundRow, now: Moment) -> Markup {
@@ -81,7 +77,7 @@ fn versions(row: &FoundRow) -> Markup {
                                 tr {
                                     th scope="row" { code { (prediction.model.tag()) } }
                                     td class="number" { strong { (number(prediction.value)) } }
-                                    td class="number" { (label.map_or_else(|| "–".to_owned(), |label| Decimals::of(prediction.value - label).signed(prediction.value - label))) }
+                                    td class="number" { (label.map_or_else(|| "–".to_owned(), |label| signed(prediction.value - label))) }
                                     td class="plot-cell" { (dots(prediction.value, label.map(|label| (label.min(prediction.value), label.max(prediction.value))), axis, "serving")) }
                                 }
                             }

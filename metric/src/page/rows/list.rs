@@ -1,10 +1,11 @@
 //! The latest rows, the newest first.
 
-use evaluation::number::{Decimals, duration};
+use evaluation::number::duration;
 use evaluation::report::Moment;
 use maud::{Markup, html};
 
 use super::{Asked, Kind, moment};
+use crate::page::words::{number, signed};
 use crate::store::{FoundPrediction, FoundRow};
 
 pub(super) fn section(asked: &Asked, rows: &[FoundRow], next: Option<i64>, now: Moment) -> Markup {
@@ -45,7 +46,6 @@ pub(super) fn section(asked: &Asked, rows: &[FoundRow], next: Option<i64>, now: 
 }
 
 fn one(row: &FoundRow, asked: &Asked, now: Moment) -> Markup {
-    let number = |value: f64| Decimals::of(value).plain(value);
     let first = row.predictions.first();
     let label = row.label.filter(|_| first.is_none_or(|(_, met)| *met));
     let at =
@@ -57,7 +57,7 @@ fn one(row: &FoundRow, asked: &Asked, now: Moment) -> Markup {
             td { a class="mono" href={ "./rows?id=" (encoded(&row.id.to_string())) "#row" } { (row.id) } }
             td class="number" { (first.map_or_else(|| "–".to_owned(), |(prediction, _)| number(prediction.value))) }
             td class="number" { (label.map_or_else(|| "–".to_owned(), |label| number(label.value))) }
-            td class="number" { strong { (error.map_or_else(|| "–".to_owned(), |error| Decimals::of(error).signed(error))) } }
+            td class="number" { strong { (error.map_or_else(|| "–".to_owned(), signed)) } }
             td class="muted" { (state(row, now)) }
         }
     }

@@ -1,6 +1,5 @@
 //! How good a version is, as a table.
 
-use evaluation::confidence::Interval;
 use evaluation::moments::Partial;
 use evaluation::number::{Decimals, count, duration, percent, signed_percent};
 use evaluation::report::{Report, VersionReport};
@@ -46,33 +45,23 @@ pub(super) fn scores(report: &Report, version: &VersionReport) -> String {
 }
 
 fn with(decimals: Decimals, Estimate { value, interval }: Estimate) -> String {
-    let interval =
-        interval.map(|interval| format!(" [{}]", decimals.interval(low(interval), high(interval))));
+    let interval = interval.map(|interval| {
+        let (low, high) = interval.ends();
+        format!(" [{}]", decimals.interval(low, high))
+    });
     decimals.plain(value) + &interval.unwrap_or_default()
 }
 
-fn low(interval: Interval) -> f64 {
-    interval.low.unwrap_or(f64::NEG_INFINITY)
-}
-
-fn high(interval: Interval) -> f64 {
-    interval.high.unwrap_or(f64::INFINITY)
-}
-
-fn decimals(Estimate { value, interval }: Estimate) -> Decimals {
-    interval.map_or_else(
-        || Decimals::of(value),
-        |interval| Decimals::of_interval(value, low(interval), high(interval)),
-    )
-}
-
 pub(super) fn estimate(of: Estimate) -> String {
-    with(decimals(of), of)
+    with(of.decimals(), of)
 }
 
 fn signed(of: Estimate) -> String {
-    let decimals = decimals(of);
-    let interval = of.interval.map(|ends| format!(" [{}]", decimals.signed_interval(low(ends), high(ends))));
+    let decimals = of.decimals();
+    let interval = of.interval.map(|interval| {
+        let (low, high) = interval.ends();
+        format!(" [{}]", decimals.signed_interval(low, high))
+    });
     decimals.signed(of.value) + &interval.unwrap_or_default()
 }
 
