@@ -28,7 +28,7 @@ RUN rm -r data
 FROM $RUST_IMAGE AS build
 WORKDIR /src
 ENV CARGO_TERM_COLOR=never \
-    BUILD="--release --locked -p pipeline --features tls"
+    BUILD="--release --locked -p pipeline --features tls,png"
 
 # --- The dependencies.
 COPY --from=manifests /src .
@@ -41,7 +41,7 @@ COPY --from=sources /src .
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     find . -path ./target -prune -o -name '*.rs' -exec touch {} + \
     && cargo build $BUILD \
-    && mkdir -p /out/bin /out/logs \
+    && mkdir -p /out/bin /out/logs /out/versions \
     && cp target/release/pipeline /out/bin/ \
     && for name in features model metric; do ln -s pipeline /out/bin/$name; done
 
@@ -61,6 +61,7 @@ FROM $RUNTIME_IMAGE AS programs
 COPY --from=build /out/bin/ /usr/local/bin/
 COPY --chmod=644 data/diabetes.csv data/model.json /app/data/
 COPY --from=build --chown=65532:65532 /out/logs/ /app/logs/
+COPY --from=build --chown=65532:65532 /out/versions/ /app/versions/
 WORKDIR /app
 USER 65532:65532
 ENV PIPELINE_ADMIN_ADDR=0.0.0.0:9100 \

@@ -14,7 +14,7 @@ use lapin::Connection;
 use lapin::message::Delivery;
 
 use crate::flow::{WINDOW, ack, consume, properties, publish, take};
-use crate::queues::{FEATURES, LABEL, PREDICTION, confirming, connect};
+use crate::queues::{EXCHANGE, FEATURES, LABEL, PREDICTION, confirming, connect};
 
 /// A row of the diabetes data.
 const ROW: &[u8] = b"[0.038075906433423026,0.05068011873981862,0.061696206518683294,0.0218723855140367,\
@@ -102,7 +102,12 @@ async fn features(channel: lapin::Channel, messages: Arc<Messages>, count: u64) 
             {
                 let _: () = confirmed?;
             }
-            flight.push_back(publish(&channel, queue, body, properties(id.as_deref(), "features", None)));
+            flight.push_back(publish(
+                &channel,
+                (EXCHANGE, queue),
+                body,
+                properties(id.as_deref(), "features", None),
+            ));
         }
     }
     while let Some(confirmed) = flight.next().await {
@@ -121,7 +126,7 @@ async fn model(
     let answer = async |delivery: Delivery| {
         let id = delivery.properties.message_id().as_ref().map(|id| id.as_str());
         let properties = properties(id, "model", Some(&messages.features));
-        publish(&channel, PREDICTION, &messages.predictions, properties).await.map(|()| delivery)
+        publish(&channel, (EXCHANGE, PREDICTION), &messages.predictions, properties).await.map(|()| delivery)
     };
     let mut flight = FuturesOrdered::new();
     let mut held = Held::new(count, ROWS_BATCH);

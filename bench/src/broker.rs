@@ -119,10 +119,11 @@ async fn measure(subject: Subject, wishes: &Wishes<'_>, per_message: u16) -> any
     Ok(Run { time, ours, broker })
 }
 
+/// How long it took, and the processor time of each.
 type Ours = (Duration, Vec<(&'static str, f64)>);
 
 /// From the start of features, with model and metric ready, until the last row is on disk.
-fn three(url: &str, rows: u64, per_message: u16) -> anyhow::Result<Ours> {
+pub(crate) fn three(url: &str, rows: u64, per_message: u16) -> anyhow::Result<Ours> {
     let folder = scratch()?;
     let logs = folder.path().join("logs");
     let [mut metric, mut model] = consumers(url, folder.path(), &logs)?;

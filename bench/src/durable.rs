@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use metric::MetricOptions;
 use shared::clock::{Clock, Timestamp};
-use shared::message::{Key, Label, Name, Outgoing, Prediction, RowId};
+use shared::message::{Key, Label, ModelRole, Name, Outgoing, Prediction, RowId};
 use shared::readiness::Readiness;
 use shared::service::Context;
 use shared::stop::Stop;
@@ -74,6 +74,7 @@ pub(crate) fn record(options: MetricOptions, rows: u64, features: usize) -> anyh
                         value: 206.25,
                         model: Some(model.clone()),
                         model_version: Some(version.clone()),
+                        role: ModelRole::Serving,
                         published_at: None,
                         features_published_at: None,
                         vector: vector(row, features),

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use evaluation::basis::{Basis, FeatureBasis};
 use evaluation::fold::{Evaluation, Prediction, Row, Settings};
 use evaluation::histogram::Histogram;
-use metric::MetricOptions;
+use evaluation::identity::Identity;
+use metric::{MetricOptions, PageOptions};
 
 use crate::durable::record;
 use crate::figures::{load, median};
@@ -25,9 +26,8 @@ pub(crate) fn run(rows: u64, rounds: usize) -> anyhow::Result<()> {
         let mut rates = [0.0; 2];
         for no_evaluation in order {
             let folder = scratch()?;
-            let page_addr = Some(shared::admin::Listen::Off);
-            let options =
-                MetricOptions { no_evaluation, page_addr, ..MetricOptions::in_folder(folder.path()) };
+            let page = PageOptions { page_addr: Some(shared::admin::Listen::Off), ..PageOptions::default() };
+            let options = MetricOptions { no_evaluation, page, ..MetricOptions::in_folder(folder.path()) };
             rates[usize::from(no_evaluation)] = record(options, rows, FEATURES)?;
         }
         let [evaluated, records] = rates;
@@ -44,8 +44,8 @@ pub(crate) fn run(rows: u64, rounds: usize) -> anyhow::Result<()> {
 /// How long a start takes with what was recorded, from the state that was saved and without it.
 fn restart(rows: u64) -> anyhow::Result<()> {
     let folder = scratch()?;
-    let page_addr = Some(shared::admin::Listen::Off);
-    let options = || MetricOptions { page_addr, ..MetricOptions::in_folder(folder.path()) };
+    let page = PageOptions { page_addr: Some(shared::admin::Listen::Off), ..PageOptions::default() };
+    let options = || MetricOptions { page: page.clone(), ..MetricOptions::in_folder(folder.path()) };
     record(options(), rows, FEATURES)?;
     let state = folder.path().join("metric.evaluation");
     let bytes = std::fs::metadata(&state)?.len();
@@ -86,7 +86,7 @@ fn memory() -> anyhow::Result<()> {
             commonest: None,
         };
         let basis = Basis { features: (0..WIDE).map(feature).collect(), ..Basis::default() };
-        evaluation.know(version, Some("model".into()), Some(version.to_string()), basis);
+        evaluation.know(version, Identity::serving(Some("model".into()), Some(version.to_string())), basis);
         let rows = if version + 1 == VERSIONS { ROWS + WAITING } else { ROWS };
         for row in 0..rows {
             number += 1;

@@ -7,20 +7,18 @@ use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, 
 use lapin::types::{AMQPValue, ByteArray, FieldTable, LongString};
 use lapin::{BasicProperties, Channel, Confirmation, Connection, Consumer};
 
-use crate::queues::EXCHANGE;
-
 /// How many messages are published and not confirmed at the most: three batches of 256, as in the pipeline.
 pub(crate) const WINDOW: usize = 768;
 
-/// Publishes one message. Done when it is confirmed. Nothing is sent before the first poll.
+/// Publishes one message by way of an exchange to a queue. Done when it is confirmed. Nothing is sent before the first poll.
 pub(crate) async fn publish(
     channel: &Channel,
-    queue: &'static str,
+    (exchange, queue): (&'static str, &'static str),
     body: &[u8],
     properties: BasicProperties,
 ) -> anyhow::Result<()> {
     let options = BasicPublishOptions { mandatory: true, ..Default::default() };
-    let sent = channel.basic_publish(EXCHANGE.into(), queue.into(), options, body, properties).await?;
+    let sent = channel.basic_publish(exchange.into(), queue.into(), options, body, properties).await?;
     match sent.await? {
         Confirmation::Ack(None) => Ok(()),
         other => bail!("a message to {queue} was not taken: {other:?}"),

@@ -16,7 +16,7 @@ use crate::processes::{Process, consumers, scratch};
 /// How often the file is looked at.
 const STEP: Duration = Duration::from_micros(250);
 /// How long a run may take longer than its rows.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// The first ones find a process that has just started.
 const WARM: usize = 20;
 
@@ -59,7 +59,8 @@ fn measure(url: &str, rate: u32, rows: u64) -> anyhow::Result<Vec<i64>> {
     Ok(times)
 }
 
-fn follow(path: &Path, rows: u64, end: Instant) -> anyhow::Result<Vec<i64>> {
+/// How long each of so many rows took, in milliseconds, in the order of their lines in the file.
+pub(crate) fn follow(path: &Path, rows: u64, end: Instant) -> anyhow::Result<Vec<i64>> {
     let mut file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     let (mut times, mut text, mut header) = (Vec::new(), Vec::new(), true);
     let mut part = vec![0; 1 << 16];

@@ -1,10 +1,12 @@
 //! The program `bench`: measures the release binaries that lie beside it.
 //!
-//! `broker` compares them with [`bare`], the same messages moved by the client library alone; `latency` asks how long a row takes. `memory`, `record`,
-//! `durable`, `evaluation`, `late`, `models` and `start` need no broker. README.md has the figures.
+//! `broker` compares them with [`bare`], the same messages moved by the client library alone; `latency` asks how long a row takes,
+//! `challengers` what bad neighbours cost. `memory`, `record`,
+//! `durable`, `evaluation`, `late`, `search`, `models` and `start` need no broker. README.md has the figures.
 
 mod bare;
 mod broker;
+mod challengers;
 mod durable;
 mod evaluation;
 mod figures;
@@ -18,6 +20,7 @@ mod processes;
 mod queues;
 mod record;
 mod records;
+mod search;
 mod start;
 
 use std::path::PathBuf;
@@ -65,6 +68,20 @@ enum Command {
         /// For how long each is measured, in seconds.
         #[arg(long, default_value_t = 10)]
         seconds: u32,
+    },
+    /// What challengers that are stopped, slow, crashing or make no sense cost the main path, over RabbitMQ.
+    Challengers {
+        #[command(flatten)]
+        amqp: Amqp,
+        /// For how long each is measured, in seconds.
+        #[arg(long, default_value_t = 45, value_parser = clap::value_parser!(u64).range(1..))]
+        seconds: u64,
+        /// How often each is measured.
+        #[arg(long, default_value_t = 1)]
+        rounds: usize,
+        /// What is measured, in this order. [default: all]
+        #[arg(long, value_enum, value_delimiter = ',')]
+        only: Vec<challengers::Beside>,
     },
     /// Rows per second through the in-memory transport.
     Memory {
@@ -123,6 +140,15 @@ enum Command {
     /// The part of `late` that measures memory, in a process of its own.
     #[command(hide = true)]
     Join { folder: PathBuf },
+    /// Time in which the page finds any of many rows by its id.
+    Search {
+        /// Rows that the pipeline records first: 10 million take 6 GB of disk.
+        #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+        rows: u64,
+        /// How many are searched, at random.
+        #[arg(long, default_value_t = 500)]
+        searches: usize,
+    },
     /// Time per row of each kind of model, beside the Python library that it came from.
     Models {
         /// A folder that scripts/foreign-models.py has filled.
@@ -168,11 +194,15 @@ fn main() -> anyhow::Result<()> {
             })
         }
         Command::Latency { amqp, rates, seconds } => latency::run(&amqp.amqp_url, &rates, seconds),
+        Command::Challengers { amqp, seconds, rounds, only } => {
+            challengers::run(&amqp.amqp_url, seconds, rounds, &only)
+        }
         Command::Memory { rows, rounds } => memory::run(rows, rounds),
         Command::Durable { rows, rounds } => durable::run(rows, rounds),
         Command::Evaluation { rows, rounds } => evaluation::run(rows, rounds),
         Command::Record { rows, rounds, groups, ids } => record::run(rows, rounds, &groups, &ids),
         Command::Late { pending, scored, labels } => late::run(pending, scored, labels),
+        Command::Search { rows, searches } => search::run(rows, searches),
         Command::Join { folder } => late::join(&folder),
         Command::Models { folder, python } => models::run(&folder, &python),
         Command::Start { rounds, amqp_url } => start::run(rounds, amqp_url.as_deref()),

@@ -11,7 +11,10 @@ use anyhow::{Context as _, bail, ensure};
 use tempfile::TempDir;
 
 /// How long a process may take to be ready, and to end.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// An answer comes sooner, or not at all.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 
 /// A folder for logs and records beside the binaries: on the disk, where the system's own may be in memory.
 pub(crate) fn scratch() -> anyhow::Result<TempDir> {
@@ -128,6 +131,25 @@ impl Process {
         resident_megabytes(self.child.id())
     }
 
+    /// The most memory in RAM that it has held, in MB of 10^6 bytes.
+    pub(crate) fn peak_megabytes(&self) -> anyhow::Result<f64> {
+        megabytes(self.child.id(), "VmHWM:")
+    }
+
+    /// Sends it a signal, such as `STOP`.
+    pub(crate) fn signal(&self, name: &str) -> anyhow::Result<()> {
+        let status = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status()?;
+        ensure!(status.success(), "{} gets no {name}: {}", self.name, self.said());
+        Ok(())
+    }
+
+    /// Ends it as a crash would.
+    pub(crate) fn kill(&mut self) -> anyhow::Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
     /// Its log so far.
     pub(crate) fn said(&self) -> String {
         let log = fs::read_to_string(&self.log).unwrap_or_default();
@@ -172,10 +194,14 @@ pub(crate) fn consumers(url: &str, scratch: &Path, logs: &Path) -> anyhow::Resul
 
 /// VmRSS of a process.
 pub(crate) fn resident_megabytes(process: u32) -> anyhow::Result<f64> {
+    megabytes(process, "VmRSS:")
+}
+
+fn megabytes(process: u32, what: &str) -> anyhow::Result<f64> {
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(what));
     let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
-    let kibibytes: f64 = kibibytes.context("the system does not tell VmRSS")?.parse()?;
+    let kibibytes: f64 = kibibytes.with_context(|| format!("the system does not tell {what}"))?.parse()?;
     Ok(kibibytes * 1024.0 / 1e6)
 }
 
@@ -193,18 +219,22 @@ pub(crate) fn processor_seconds(process: u32) -> anyhow::Result<f64> {
 }
 
 /// A port that was free a moment ago.
-fn free_address() -> anyhow::Result<SocketAddr> {
+pub(crate) fn free_address() -> anyhow::Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
+/// What is answered there, with its head.
+pub(crate) fn get(address: SocketAddr, path: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&address, ANSWERS_WITHIN)?;
+    stream.set_read_timeout(Some(ANSWERS_WITHIN))?;
+    let head =
+        format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nAccept: text/html\r\nConnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes())?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
 fn is_ready(address: SocketAddr) -> bool {
-    let ask = || -> std::io::Result<bool> {
-        let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
-        stream.set_read_timeout(Some(Duration::from_secs(1)))?;
-        stream.write_all(b"GET /ready HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer.starts_with("HTTP/1.1 200"))
-    };
-    ask().unwrap_or(false)
+    get(address, "/ready").is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
 }

@@ -90,7 +90,7 @@ fn ids(kind: Ids, rows: usize) -> anyhow::Result<Vec<RowId>> {
 /// A label and a prediction of each row, with values of as many digits as they have in life.
 fn messages(ids: &[RowId]) -> anyhow::Result<Vec<Arrival>> {
     let named = |text| Name::parse(text).map(Some).map_err(anyhow::Error::msg);
-    let model = ModelId { name: named("model")?, version: named("3fa9c1d2e4b5")? };
+    let model = ModelId { name: named("model")?, version: named("3fa9c1d2e4b5")?, ..ModelId::default() };
     let mut numbers = StdRng::seed_from_u64(5);
     Ok(ids
         .iter()

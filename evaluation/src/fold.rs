@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::alert::{Rule, Window};
 use crate::answers;
 use crate::basis::Basis;
+use crate::comparisons::Comparisons;
+use crate::identity::{Identity, ModelRole};
 use crate::report::{AlertReport, Gap, Moment, Report};
 use crate::rules::Rules;
 use crate::verdict;
@@ -113,6 +115,7 @@ pub struct Evaluation {
     rules: Rules,
     versions: Versions,
     waiting: Waiting,
+    comparisons: Comparisons,
     /// By the time at which they were made; of those of the same time, the last one.
     labels: BTreeMap<i64, f64>,
     commit: i64,
@@ -132,6 +135,7 @@ impl Evaluation {
             rules: Rules::new(rules),
             versions: Versions::default(),
             waiting: Waiting::default(),
+            comparisons: Comparisons::default(),
             labels: BTreeMap::new(),
             told_from: None,
             commit: 0,
@@ -189,10 +193,12 @@ impl Evaluation {
     }
 
     /// Tells of a version, before its first event. What is told of one that is known already counts for nothing.
-    pub fn know(&mut self, number: usize, model: Option<String>, version: Option<String>, basis: Basis) {
+    pub fn know(&mut self, number: usize, identity: Identity, basis: Basis) {
+        self.comparisons.know(number, &identity);
         if !self.knows(number) {
-            let version = Version::new(model, version, basis, &self.kept);
+            let version = Version::new(identity, basis, &self.kept);
             self.versions.add(number, version, self.kept.settings.versions);
+            self.comparisons.keep(|number| self.versions.knows(number));
         }
     }
 
@@ -245,6 +251,16 @@ impl Evaluation {
         }
     }
 
+    /// The prediction of a version that was told of is that of the row with this id: others may have predicted the same.
+    pub fn row_predicted(&mut self, version: usize, id: &str, value: f64, received: i64) {
+        self.comparisons.predicted(version, id, value, received);
+    }
+
+    /// A row that was told of as complete has this id: others may have predicted the same.
+    pub fn row_scored(&mut self, version: usize, id: &str, row: &Row) {
+        self.comparisons.scored(version, id, row.y_true, row.y_pred, row.received);
+    }
+
     /// Whether a prediction was told of: those before a gap were not, and count neither as predicted nor as labelled.
     fn was_told(&self, prediction: Option<i64>) -> bool {
         self.gap.is_none() || prediction.zip(self.told_from).is_some_and(|(number, first)| number >= first)
@@ -266,7 +282,8 @@ impl Evaluation {
     pub fn committed(&mut self, number: i64, at: i64) {
         self.commit = number;
         self.committed_at = Some(at);
-        self.rules.look(&self.versions, at);
+        self.comparisons.look(at);
+        self.rules.look(&self.versions, &self.comparisons, at);
     }
 
     /// How the rules stand at the last commit, in the order in which they were given.
@@ -290,13 +307,13 @@ impl Evaluation {
     pub fn report(&self, now: i64, wanted: impl Fn(Option<&str>, Option<&str>) -> bool) -> Report {
         let Settings { window, period, .. } = self.kept.settings;
         let serves = |at: usize, version: &Version| {
-            let rivals = self.versions.iter().enumerate().filter(|(_, other)| other.model == version.model);
+            let rivals = self.versions.iter().enumerate().filter(|(_, other)| other.is_rival_of(version));
             let latest = rivals.max_by_key(|(place, other)| (other.last_predicted, *place));
-            latest.is_some_and(|(place, _)| place == at)
+            version.role == ModelRole::Serving && latest.is_some_and(|(place, _)| place == at)
         };
         // Silence is seen by looking, not by what comes.
         let mut rules = self.rules.clone();
-        rules.look_now(&self.versions, now);
+        rules.look_now(&self.versions, &self.comparisons, now);
         let versions: Vec<_> = self
             .versions
             .iter()
@@ -304,13 +321,17 @@ impl Evaluation {
             .filter(|(_, version)| wanted(version.model.as_deref(), version.version.as_deref()))
             .map(|(at, version)| version.report(now, serves(at, version), &self.kept))
             .collect();
-        let verdict = verdict::of(now, period, &versions);
+        let comparisons = self
+            .comparisons
+            .report(|identity| wanted(identity.model.as_deref(), identity.version.as_deref()));
+        let verdict = verdict::of(now, period, &versions, &comparisons);
         Report {
             at: Moment(now),
             commit: self.commit,
             period,
             window,
-            answers: answers::of(now, verdict.version, &versions),
+            answers: answers::of(now, verdict.version, &versions, &comparisons),
+            comparisons,
             verdict,
             versions,
             older_versions: self.versions.older(),

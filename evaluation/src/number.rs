@@ -186,6 +186,23 @@ fn percentage(share: f64, plus: &str) -> String {
     format!("{sign}{size} %")
 }
 
+/// A number of bytes, in powers of 1000: `350 bytes`, `1.2 MB`, `80 GB`; two digits at least.
+#[must_use]
+pub fn bytes(number: f64) -> String {
+    let number = number.max(0.0);
+    let mut size = number;
+    let units = ["bytes", "kB", "MB", "GB", "TB"];
+    for (at, unit) in units.iter().enumerate() {
+        let digits = usize::from(at > 0 && size < 9.95);
+        let text = format!("{size:.digits$}");
+        if at + 1 == units.len() || text.parse::<f64>().is_ok_and(|shown| shown < 1000.0) {
+            return format!("{text} {unit}");
+        }
+        size /= 1000.0;
+    }
+    format!("{number} bytes")
+}
+
 /// A time in milliseconds: `350 ms`, `12 s`, `40 min`, `2.3 h`, `3 d`; one decimal below 10 where it is not 0. Days from two on.
 #[must_use]
 pub fn duration(milliseconds: i64) -> String {

@@ -4,46 +4,19 @@
 //! absent (`null` in JSON), never 0 and never NaN.
 
 mod charts;
+mod comparison;
+mod moment;
 
-use std::borrow::Cow;
-use std::fmt;
-use std::time::{Duration, UNIX_EPOCH};
-
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Serialize, Serializer};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::alert;
+use crate::identity::ModelRole;
 use crate::table::ScoreTable;
 
 pub use charts::{BinReport, Charts, EvidencePoint, LagPoint, PaneReport, RowReport};
-
-/// A moment, in milliseconds since 1970-01-01 00:00 UTC. In JSON it is text, such as `2026-11-27T03:10:00.000Z`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Moment(pub i64);
-
-/// A moment outside the years 1970 to 9999 shows as its nearest end.
-impl fmt::Display for Moment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let millis = u64::try_from(self.0.min(253_402_300_799_999)).unwrap_or(0);
-        write!(f, "{}", humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(millis)))
-    }
-}
-
-impl JsonSchema for Moment {
-    fn schema_name() -> Cow<'static, str> {
-        "Moment".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "format": "date-time" })
-    }
-}
-
-impl Serialize for Moment {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
+pub use comparison::{ComparisonReport, DecisionReport};
+pub use moment::Moment;
 
 /// What a record says at a moment.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -62,6 +35,8 @@ pub struct Report {
     pub answers: Vec<Answer>,
     /// The versions, in the order in which they were heard of.
     pub versions: Vec<VersionReport>,
+    /// Those that predicted the same rows, two by two, the ones that went on last first.
+    pub comparisons: Vec<ComparisonReport>,
     /// How many more versions had predicted before these, and are not looked at any more.
     pub older_versions: usize,
     /// How the alert rules stand, in the order in which they were given.
@@ -133,6 +108,8 @@ pub enum State {
     Ok,
     /// Too few labels are known to judge.
     Provisional,
+    /// A new version was worse than the one before, which serves again.
+    RolledBack,
     /// Something has changed.
     Look,
 }
@@ -148,6 +125,8 @@ pub struct Verdict {
     pub sentence: String,
     /// What to do.
     pub advice: String,
+    /// A command that does the first step of it, where there is one.
+    pub command: Option<String>,
 }
 
 /// What whoever looks at a model wants to know.
@@ -182,7 +161,9 @@ pub struct VersionReport {
     pub model: Option<String>,
     /// The version, if it said.
     pub version: Option<String>,
-    /// Whether it is the last one that predicted under its name.
+    /// What it predicts for.
+    pub role: ModelRole,
+    /// Whether it is the last one that served under its name.
     pub serves: bool,
     /// When its first row was predicted.
     pub first_predicted: Option<Moment>,

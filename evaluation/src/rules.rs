@@ -5,6 +5,8 @@ use std::collections::{BTreeSet, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use crate::alert::{Alert, Metric, Notice, Quantity, Rule, Side, Window};
+use crate::comparisons::Comparisons;
+use crate::identity::ModelRole;
 use crate::report::{AlertReport, Moment, NoticeReport};
 use crate::table::{Estimate, ScoreTable};
 use crate::version::{Events, Version};
@@ -26,20 +28,20 @@ impl Rules {
     }
 
     /// Looks at those that are due, after what has come up to now.
-    pub(crate) fn look(&mut self, versions: &Versions, now: i64) {
-        self.look_if(versions, now, false);
+    pub(crate) fn look(&mut self, versions: &Versions, comparisons: &Comparisons, now: i64) {
+        self.look_if(versions, comparisons, now, false);
     }
 
     /// The same for somebody who asks now: rules that are looked at once a minute do not wait for it.
-    pub(crate) fn look_now(&mut self, versions: &Versions, now: i64) {
+    pub(crate) fn look_now(&mut self, versions: &Versions, comparisons: &Comparisons, now: i64) {
         let silent: BTreeSet<i64> = self.alerts.iter().flat_map(|alert| alert.silent_looks(now)).collect();
         for at in silent {
-            self.look_if(versions, at, false);
+            self.look_if(versions, comparisons, at, false);
         }
-        self.look_if(versions, now, true);
+        self.look_if(versions, comparisons, now, true);
     }
 
-    fn look_if(&mut self, versions: &Versions, now: i64, at_once: bool) {
+    fn look_if(&mut self, versions: &Versions, comparisons: &Comparisons, now: i64, at_once: bool) {
         for alert in &mut self.alerts {
             let quantity = &alert.rule().quantity;
             // Of all versions, also of those that are not kept any more, so that a swap does not set it back.
@@ -61,7 +63,7 @@ impl Rules {
             let latest =
                 named(versions, quantity).max_by_key(|(place, version)| (version.last_predicted, *place));
             let version = latest.map(|(_, version)| version);
-            let notice = alert.look(events, now, |quantity| value(version?, quantity, now));
+            let notice = alert.look(events, now, |quantity| value(version?, comparisons, quantity, now));
             self.notices.extend(notice);
         }
         while self.notices.len() > NOTICES {
@@ -103,7 +105,11 @@ fn is_of_predictions(metric: Metric) -> bool {
 /// The versions that a rule may ask of, with their places: those that it names. It asks of the one that predicted last.
 fn named<'a>(versions: &'a Versions, quantity: &Quantity) -> impl Iterator<Item = (usize, &'a Version)> {
     versions.iter().enumerate().filter(move |(_, version)| {
-        is_named(&quantity.model, &version.model) && is_named(&quantity.version, &version.version)
+        // Whoever asks of a shadow or a challenger names it.
+        let is_asked_for = version.role == ModelRole::Serving || quantity.model.is_some();
+        is_asked_for
+            && is_named(&quantity.model, &version.model)
+            && is_named(&quantity.version, &version.version)
     })
 }
 
@@ -111,7 +117,7 @@ fn is_named(wanted: &Option<String>, has: &Option<String>) -> bool {
     wanted.is_none() || wanted == has
 }
 
-fn value(version: &Version, quantity: &Quantity, now: i64) -> Option<f64> {
+fn value(version: &Version, comparisons: &Comparisons, quantity: &Quantity, now: i64) -> Option<f64> {
     let age = quantity.age_ms.map(|age| i64::try_from(age).unwrap_or(i64::MAX));
     match quantity.metric {
         metric if metric.is_score() => {
@@ -133,6 +139,7 @@ fn value(version: &Version, quantity: &Quantity, now: i64) -> Option<f64> {
         Metric::SinceLabel => version.since_label(now).map(|ms| ms as f64 / 1000.0),
         Metric::Drift => version.drifting(quantity.feature.as_deref()).map(|count| count as f64),
         Metric::Changed => version.has_changed().map(f64::from),
+        Metric::Worse => Some(f64::from(comparisons.is_worse(&version.identity()))),
         _ => None,
     }
 }

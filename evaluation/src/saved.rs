@@ -8,7 +8,7 @@ use crate::fold::Evaluation;
 /// How the bytes begin.
 const MAGIC: &[u8; 8] = b"EVALSAVE";
 /// Which layout they have, and which meaning. Raise it whenever either changes: what has another one is not read.
-const LAYOUT: u32 = 2;
+const LAYOUT: u32 = 3;
 const HEAD: usize = MAGIC.len() + 4;
 const CHECKSUM: usize = 4;
 

@@ -1,8 +1,10 @@
 //! The judgement of the version that serves, in a sentence, and what to do.
 
+mod swap;
+
 use crate::answers::ENOUGH_LABELS;
 use crate::number::{Decimals, count, duration};
-use crate::report::{Moment, SpreadReport, State, Verdict, VersionReport};
+use crate::report::{ComparisonReport, Moment, ReferenceKind, SpreadReport, State, Verdict, VersionReport};
 
 /// Labels have stopped when the last one is this many times longer ago than ever two of them were apart, and
 const QUIETER: i64 = 3;
@@ -13,7 +15,12 @@ const NAMED: usize = 3;
 
 /// Judges the versions that serve, each model's, and tells of the one that is worst off, of several the one that predicted last.
 /// Those that have not predicted for a whole `period` longer than the last one serve no more.
-pub(crate) fn of(now: i64, period: i64, versions: &[VersionReport]) -> Verdict {
+pub(crate) fn of(
+    now: i64,
+    period: i64,
+    versions: &[VersionReport],
+    comparisons: &[ComparisonReport],
+) -> Verdict {
     let latest = versions.iter().filter_map(|version| version.last_predicted).max();
     let is_recent = |version: &VersionReport| {
         version
@@ -27,31 +34,56 @@ pub(crate) fn of(now: i64, period: i64, versions: &[VersionReport]) -> Verdict {
         .iter()
         .enumerate()
         .filter(|(_, version)| is_recent(version) && (version.serves || !any_serves))
-        .map(|(at, version)| (at, version, judge(now, version)))
-        .max_by_key(|(at, version, (state, ..))| (*state, version.last_predicted, *at));
-    let Some((at, _, (state, sentence, advice))) = judged else {
+        .map(|(at, version)| {
+            let judgement = judge(now, version);
+            let of_swap = swap::judge(now, version, comparisons).filter(|of| of.state >= judgement.state);
+            (at, version, of_swap.unwrap_or(judgement))
+        })
+        .max_by_key(|(at, version, judgement)| (judgement.state, version.last_predicted, *at));
+    let Some((at, _, judgement)) = judged else {
         return Verdict {
             state: State::Nothing,
             version: None,
             sentence: "No row has been predicted yet.".into(),
             advice: "Start features and model, and send rows.".into(),
+            command: None,
         };
     };
-    Verdict { state, version: Some(at), sentence, advice }
+    let Judgement { state, sentence, advice, command } = judgement;
+    Verdict { state, version: Some(at), sentence, advice, command }
 }
 
-fn judge(now: i64, version: &VersionReport) -> (State, String, String) {
+/// What is said of a version.
+#[derive(Debug)]
+struct Judgement {
+    state: State,
+    sentence: String,
+    advice: String,
+    command: Option<String>,
+}
+
+impl Judgement {
+    fn of(state: State, sentence: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { state, sentence: sentence.into(), advice: advice.into(), command: None }
+    }
+}
+
+/// What writes the labelled rows since then, with what they were predicted from.
+fn export_since(since: Option<Moment>) -> Option<String> {
+    since.map(|since| format!("metric export --features --since {since}"))
+}
+
+fn judge(now: i64, version: &VersionReport) -> Judgement {
     let name = version.name();
     let ago = |at: Moment| duration(now.saturating_sub(at.0).max(0));
     let labels = version.rows.labelled;
     let change = &version.change;
-    let drifting: Vec<&SpreadReport> = version
-        .drift
-        .features
-        .iter()
-        .chain(&version.drift.prediction)
-        .filter(|spread| spread.drifts_since.is_some() || spread.stuck_since.is_some())
-        .collect();
+    let moves = |spread: &&SpreadReport| spread.drifts_since.is_some() || spread.stuck_since.is_some();
+    let mut drifting: Vec<&SpreadReport> = version.drift.features.iter().filter(moves).collect();
+    // The prediction moves with the features: by itself it is worth a word.
+    if drifting.is_empty() {
+        drifting.extend(version.drift.prediction.iter().filter(moves));
+    }
     let moved = named(&drifting);
 
     let changes = [
@@ -62,13 +94,17 @@ fn judge(now: i64, version: &VersionReport) -> (State, String, String) {
     if let Some((evidence, what, how)) = changes.into_iter().find(|(evidence, ..)| evidence.holds) {
         let since = evidence.since.map(|since| format!(", since about {} ago", ago(since)));
         let sentence = format!("The {what} {name} {how}{}.", since.unwrap_or_default());
-        let advice = if drifting.is_empty() {
-            "The features look as before, so the labels or the world have changed: look at the newest errors."
-                .to_owned()
-        } else {
-            format!("{moved} moved too: train on rows since then.")
-        };
-        return (State::Look, sentence, advice);
+        if drifting.is_empty() {
+            let advice = "The features look as before, so the labels or the world have changed: look at the rows that are furthest off.";
+            return Judgement::of(State::Look, sentence, advice);
+        }
+        let (them, their, come) =
+            if drifting.len() == 1 { ("it", "its", "comes") } else { ("they", "their", "come") };
+        let advice = format!(
+            "{moved} moved too: find out where {them} {come} from now. If {their} new values are right, train on the rows since then:"
+        );
+        let command = export_since(moved_since(&drifting).into_iter().chain(evidence.since).min());
+        return Judgement { command, ..Judgement::of(State::Look, sentence, advice) };
     }
     // Against the last prediction, for a pipeline that stands still has not lost its labels, and goes on without any.
     let quiet = version.last_predicted.zip(version.predicted_since_label).zip(version.last_labelled);
@@ -78,32 +114,28 @@ fn judge(now: i64, version: &VersionReport) -> (State, String, String) {
         (quiet > usual.saturating_mul(QUIETER).max(QUIET)).then_some(labelled)
     });
     if let (Some(Some(labelled)), true) = (quiet, version.rows.waiting > 0) {
-        return (
+        return Judgement::of(
             State::Look,
             format!("{name} predicts, but no label has come for {}.", ago(labelled)),
-            "There is no judgement since then: check the producer of labels.".into(),
+            "There is no judgement since then: check the producer of labels.",
         );
     }
     if !drifting.is_empty() {
-        let since = drifting
-            .iter()
-            .filter_map(|spread| spread.drifts_since.or(spread.stuck_since))
-            .min()
-            .unwrap_or(Moment(now));
+        let since = moved_since(&drifting).unwrap_or(Moment(now));
         let advice = if labels == 0 {
             "No label has come yet, so whether that does harm is not known.".to_owned()
         } else {
             format!("No harm seen yet in {} labels: keep an eye on the errors.", count(labels))
         };
-        let verb = if drifting.len() == 1 { "is" } else { "are" };
-        return (State::Look, format!("{moved} {verb} not as before, for {}.", ago(since)), advice);
+        let (verb, come) = if drifting.len() == 1 { ("is", "it comes") } else { ("are", "they come") };
+        let sentence = format!("{moved} {verb} not as before, for {}.", ago(since));
+        return Judgement::of(State::Look, sentence, format!("{advice} Find out where {come} from now."));
     }
     if labels == 0 && version.rows.expired > 0 {
-        return (
+        return Judgement::of(
             State::Look,
             format!("{name} has no label, and {} rows have waited in vain.", count(version.rows.expired)),
-            "Labels come too late, with other ids, or not at all: check their producer and --label-horizon."
-                .into(),
+            "Labels come too late, with other ids, or not at all: check their producer and --label-horizon.",
         );
     }
     if labels == 0 {
@@ -119,16 +151,27 @@ fn judge(now: i64, version: &VersionReport) -> (State, String, String) {
                     count(predicted),
                     waits.unwrap_or_default()
                 ),
-                "Nothing to do, if labels come later than that.".to_owned(),
+                "If labels usually take longer than that, wait. Otherwise check what publishes them."
+                    .to_owned(),
             ),
         };
-        return (State::Nothing, sentence, advice);
+        return Judgement::of(State::Nothing, sentence, advice);
     }
     if labels < ENOUGH_LABELS {
-        return (
+        let takes = version.first_predicted.map(|first| {
+            let each = now.saturating_sub(first.0).max(0) / i64::try_from(labels).unwrap_or(1).max(1);
+            each.saturating_mul(i64::try_from(ENOUGH_LABELS - labels).unwrap_or(0))
+        });
+        return Judgement::of(
             State::Provisional,
-            format!("{name} has {} labels: an interval needs {ENOUGH_LABELS}.", count(labels)),
-            "Wait for more labels.".into(),
+            format!(
+                "{name} has {} so far: an interval needs {ENOUGH_LABELS}. Until then this is a number, not a judgement.",
+                if labels == 1 { "1 label".to_owned() } else { format!("{} labels", count(labels)) }
+            ),
+            match takes {
+                Some(takes) if takes > 0 => format!("Wait: at this rate it takes about {}.", duration(takes)),
+                _ => "Wait for more labels.".to_owned(),
+            },
         );
     }
     if version.labels.provisional {
@@ -137,23 +180,44 @@ fn judge(now: i64, version: &VersionReport) -> (State, String, String) {
             Some(lag) if !lag.more => format!(" (nine tenths come within {})", milliseconds(lag.ms)),
             _ => String::new(),
         };
-        return (
+        return Judgement::of(
             State::Provisional,
             format!("{name} serves for {age}: only labels that came within that time are known{usual}."),
-            "Wait for the slower labels before you judge it.".into(),
+            "Wait for the slower labels before you judge it.",
         );
     }
     if let Some(wanted) = change.labels_wanted {
-        return (
+        return Judgement::of(
             State::Provisional,
             format!("{name} has {} labels, and nothing yet to compare its errors with.", count(labels)),
             format!("Wait for {} more.", count(wanted)),
         );
     }
+    let advice = if version.drift.features.is_empty() {
+        "Nothing to do. For its features to be watched too, serve a file that `model train` has written."
+    } else {
+        "Nothing to do."
+    };
+    Judgement::of(State::Ok, as_expected(&name, version), advice)
+}
+
+/// That its errors are as they were where they are compared with, and what they are.
+fn as_expected(name: &str, version: &VersionReport) -> String {
+    let plain = |value: f64| Decimals::of(value).plain(value);
     let mae = version.scores.last_rows.mae.or(version.scores.since_first.mae);
-    let mae =
-        mae.map(|mae| format!(": its mean absolute error is {}", Decimals::of(mae.value).plain(mae.value)));
-    (State::Ok, format!("{name} is as it was{}.", mae.unwrap_or_default()), "Nothing to do.".into())
+    let mae = mae.map(|mae| format!(": {} on average", plain(mae.value))).unwrap_or_default();
+    let holdout = version.holdout_mae.filter(|_| !mae.is_empty());
+    let holdout =
+        holdout.map(|held| format!(", {} on the rows held out in training", plain(held))).unwrap_or_default();
+    match version.change.reference {
+        ReferenceKind::ModelFile => format!("The errors of {name} are as expected{mae}{holdout}."),
+        ReferenceKind::FirstRows => format!("The errors of {name} are as in its first labels{mae}{holdout}."),
+    }
+}
+
+/// Since when the first of them has moved.
+fn moved_since(spreads: &[&SpreadReport]) -> Option<Moment> {
+    spreads.iter().filter_map(|spread| spread.drifts_since.or(spread.stuck_since)).min()
 }
 
 fn named(spreads: &[&SpreadReport]) -> String {

@@ -10,6 +10,7 @@ use crate::change::{Direction, Ranks, Watch};
 use crate::drift::Reference;
 use crate::fold::{Kept, Prediction, Row};
 use crate::histogram::Histogram;
+use crate::identity::{Identity, ModelRole};
 use crate::lag::{Cohorts, Counts, Quantile};
 use crate::lifetime::Lifetime;
 use crate::panes::Panes;
@@ -40,6 +41,7 @@ pub(crate) struct Events {
 pub(crate) struct Version {
     pub(crate) model: Option<String>,
     pub(crate) version: Option<String>,
+    pub(crate) role: ModelRole,
     basis: Basis,
     rows: Rows,
     horizon: i64,
@@ -71,7 +73,7 @@ pub(crate) struct Version {
 }
 
 impl Version {
-    pub(crate) fn new(model: Option<String>, version: Option<String>, basis: Basis, kept: &Kept) -> Self {
+    pub(crate) fn new(identity: Identity, basis: Basis, kept: &Kept) -> Self {
         let (errors, errors_reference) = watch(&basis);
         let watched = basis.features.len().min(FEATURES);
         let features: Vec<Spread> = basis.features[..watched]
@@ -91,9 +93,11 @@ impl Version {
         let limits: Vec<Vec<f64>> =
             basis.features[..watched].iter().map(|feature| limits(&feature.histogram)).collect();
         let slices = limits.iter().any(|limits| !limits.is_empty()).then(|| Slices::new(&limits).ok());
+        let Identity { model, version, role } = identity;
         Self {
             model,
             version,
+            role,
             rows: Rows::default(),
             horizon: kept.settings.horizon,
             first_number: None,
@@ -119,6 +123,15 @@ impl Version {
         }
     }
 
+    /// Whether only one of both predicts a row.
+    pub(crate) fn is_rival_of(&self, other: &Self) -> bool {
+        self.model == other.model && self.role == other.role
+    }
+
+    pub(crate) fn identity(&self) -> Identity {
+        Identity { model: self.model.clone(), version: self.version.clone(), role: self.role }
+    }
+
     /// Whether nothing is known of the rows that it was made of.
     pub(crate) fn lacks_basis(&self) -> bool {
         self.basis == Basis::default()
@@ -126,7 +139,7 @@ impl Version {
 
     /// Takes in what comes to be known of those rows only now. What is compared with them begins anew; all else goes on.
     pub(crate) fn learn(&mut self, basis: Basis, kept: &Kept) {
-        let anew = Self::new(self.model.clone(), self.version.clone(), basis, kept);
+        let anew = Self::new(self.identity(), basis, kept);
         let before = std::mem::replace(self, anew);
         self.rows = before.rows;
         self.first_number = before.first_number;

@@ -213,7 +213,11 @@ mod tests {
     #[test]
     fn a_model_keeps_its_number() {
         let mut account = Account::default();
-        let model = |name: &str| ModelId { name: Some(Name::parse(name).unwrap()), version: None };
+        let model = |name: &str| ModelId {
+            name: Some(Name::parse(name).unwrap()),
+            version: None,
+            ..ModelId::default()
+        };
         assert_eq!(account.number(&model("a")), 0);
         assert_eq!(account.number(&ModelId::default()), 1);
         assert_eq!(account.number(&model("a")), 0);
@@ -225,8 +229,11 @@ mod tests {
         let mut account = Account::default();
         for received in [5, 7] {
             let counts = Counts { received, scored: 2, expired: 1, ..Counts::default() };
-            let model =
-                Arc::new(ModelId { name: Some(Name::parse(&received.to_string()).unwrap()), version: None });
+            let model = Arc::new(ModelId {
+                name: Some(Name::parse(&received.to_string()).unwrap()),
+                version: None,
+                ..ModelId::default()
+            });
             account.push(ModelAccount { model, counts, scores: Scores::default() });
         }
         account.count(Some(1), |counts| counts.received += 8);
@@ -244,6 +251,7 @@ mod tests {
         let model = |number: usize| ModelId {
             name: Some(Name::parse("m").unwrap()),
             version: Some(Name::parse(&number.to_string()).unwrap()),
+            ..ModelId::default()
         };
         let shown = |account: &Account| {
             let version = |of: &&ModelAccount| of.model.version.as_ref().unwrap().to_string();
@@ -285,7 +293,11 @@ mod tests {
     fn labels_and_models_are_counted_apart() {
         let mut account = Account::default();
         for name in ["a", "b"] {
-            account.number(&ModelId { name: Some(Name::parse(name).unwrap()), version: None });
+            account.number(&ModelId {
+                name: Some(Name::parse(name).unwrap()),
+                version: None,
+                ..ModelId::default()
+            });
         }
         account.count(None, |counts| counts.late += 1);
         account.count(Some(1), |counts| counts.late += 2);

@@ -2,17 +2,15 @@
 
 mod description;
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, StatusCode};
-use axum::middleware::map_request;
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use evaluation::report::{AlertReport, Moment, NoticeReport, Report, Verdict};
 use schemars::JsonSchema;
@@ -20,19 +18,25 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::ask::Asker;
 use shared::printable::lines;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::spawn_blocking;
 
+use crate::disk::Disk;
 use crate::evaluator::Evaluated;
 use crate::export::parse_model;
 use crate::join::ModelId;
-use crate::{models, page, status, views};
+use crate::page_options::BasePath;
+use crate::{compare, models, page, status, views};
 
 /// What the answers are made of.
 #[derive(Debug, Clone)]
 pub(crate) struct Source {
     pub(crate) folder: PathBuf,
     pub(crate) evaluated: Evaluated,
+    /// The page as it was made last.
+    pub(crate) rendered: page::Rendered,
+    /// How long the disk lasts, as far as that is known.
+    pub(crate) disk: watch::Receiver<Option<Disk>>,
     /// Who asks the model that runs, where there is a way to it.
     pub(crate) asker: Option<Asker>,
     /// How many may read the database at once: each takes files and memory of the process that records.
@@ -129,46 +133,33 @@ impl IntoResponse for Answer {
     }
 }
 
-/// What is served under `/api/v1`, and at `/` the page, or the report as text.
-pub(crate) fn routes(source: Source) -> Router {
-    let elsewhere = async || {
-        let here = "nothing is here; /api/v1/openapi.json says what there is";
-        Answer::Problem(StatusCode::NOT_FOUND, here.to_owned())
-    };
+/// What is served under `/api/v1`, and at `/` the page, or the report as text; all of it under the base path.
+pub(crate) fn routes(source: Source, base: &BasePath) -> Router {
+    let description = base.with("/api/v1/openapi.json");
+    let here = format!("nothing is here; {description} says what there is");
+    let elsewhere = async move || Answer::Problem(StatusCode::NOT_FOUND, here);
     let not_allowed = async || {
         let only = "only GET and HEAD are answered: nothing can be changed here";
         Answer::Problem(StatusCode::METHOD_NOT_ALLOWED, only.to_owned())
     };
-    Router::new()
-        .route("/", get(index))
-        .merge(page::routes())
-        .route("/api/v1/verdict", get(verdict))
-        .route("/api/v1/report", get(report))
-        .route("/api/v1/alerts", get(alerts))
-        .route("/api/v1/account", get(account))
-        .route("/api/v1/models", get(model_list))
-        .route("/api/v1/openapi.json", get(openapi))
-        .fallback(elsewhere)
-        .method_not_allowed_fallback(not_allowed)
-        .with_state(source)
-}
-
-/// Answers only whoever asks for this machine, by number or as `localhost`: a page of the internet can have its own name lead here,
-/// and would then read what it likes in the browser of whoever looks at it.
-pub(crate) fn for_this_machine(routes: Router) -> Router {
-    routes.layer(map_request(async |request: Request| {
-        let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-        let name = host
-            .rsplit_once(':')
-            .filter(|(_, port)| port.parse::<u16>().is_ok())
-            .map_or(host, |(name, _)| name);
-        let number = name.trim_start_matches('[').trim_end_matches(']');
-        if name == "localhost" || number.parse::<IpAddr>().is_ok() {
-            return Ok(request);
-        }
-        let why = "this is not where that name leads; ask http://localhost, or see --page-addr";
-        Err(Answer::Problem(StatusCode::MISDIRECTED_REQUEST, why.to_owned()))
-    }))
+    let openapi = Arc::new(description::openapi(&base.with("/")));
+    let whole = base.with("/");
+    let mut routes = Router::new()
+        .route(&whole, get(index))
+        .merge(page::routes(base))
+        .route(&base.with("/api/v1/verdict"), get(verdict))
+        .route(&base.with("/api/v1/report"), get(report))
+        .route(&base.with("/api/v1/alerts"), get(alerts))
+        .route(&base.with("/api/v1/comparisons"), get(comparisons))
+        .route(&base.with("/api/v1/account"), get(account))
+        .route(&base.with("/api/v1/disk"), get(disk))
+        .route(&base.with("/api/v1/models"), get(model_list))
+        .route(&description, get(async move || Answer::json(&*openapi)));
+    if !base.as_str().is_empty() {
+        // Its links are relative to the slash.
+        routes = routes.route(base.as_str(), get(async move || Redirect::permanent(&whole)));
+    }
+    routes.fallback(elsewhere).method_not_allowed_fallback(not_allowed).with_state(source)
 }
 
 impl Source {
@@ -269,9 +260,33 @@ async fn alerts(State(source): State<Source>) -> Result<Answer, Answer> {
     Ok(Answer::json(&Alerts { alerts: report.alerts.clone(), notices: report.notices.clone() }))
 }
 
+/// Which of the versions that predicted the same rows errs less; as `metric compare --json`.
+async fn comparisons(
+    State(source): State<Source>,
+    query: Result<Query<Wanted>, QueryRejection>,
+) -> Result<Answer, Answer> {
+    let wanted = Wanted::read(query)?;
+    let report = source.report()?;
+    let wanted: Vec<&ModelId> = wanted.iter().collect();
+    let comparisons: Vec<_> =
+        report.comparisons.iter().filter(|of| compare::is_wanted(of, &wanted)).collect();
+    Ok(Answer::json(&comparisons))
+}
+
 /// What became of everything that was received; as `metric status --json`.
 async fn account(State(source): State<Source>) -> Result<Answer, Answer> {
     source.read(|folder| status::json(folder)).await
+}
+
+/// How long the disk of the records lasts.
+async fn disk(State(source): State<Source>) -> Answer {
+    match *source.disk.borrow() {
+        Some(disk) => Answer::json(&disk),
+        None => {
+            let why = "the disk was not looked at yet, or the records cannot be read; try again in a second";
+            Answer::Problem(StatusCode::SERVICE_UNAVAILABLE, why.to_owned())
+        }
+    }
 }
 
 /// What the models say of themselves, with their whole cards; as `metric models --json`.
@@ -281,11 +296,6 @@ async fn model_list(
 ) -> Result<Answer, Answer> {
     let wanted = Wanted::read(query)?;
     source.read(move |folder| models::json(folder, wanted.as_ref())).await
-}
-
-/// The description of all this for programs.
-async fn openapi() -> Answer {
-    Answer::json(&description::openapi())
 }
 
 #[cfg(test)]

@@ -56,9 +56,17 @@ impl From<Label> for Arrival {
 
 impl From<Prediction> for Arrival {
     fn from(prediction: Prediction) -> Self {
-        let Prediction { key, value, model, model_version, published_at, features_published_at, vector } =
-            prediction;
-        let (model, vector) = (ModelId { name: model, version: model_version }, vector.map(Arc::from));
+        let Prediction {
+            key,
+            value,
+            model,
+            model_version,
+            role,
+            published_at,
+            features_published_at,
+            vector,
+        } = prediction;
+        let (model, vector) = (ModelId { name: model, version: model_version, role }, vector.map(Arc::from));
         let kind = ArrivalKind::Prediction(Origin { model, features_published_at, vector });
         Self { id: key.into_id(), kind, value, published_at }
     }

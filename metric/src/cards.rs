@@ -1,13 +1,15 @@
 //! Cards of models on their way into the records. They come beside labels and predictions, and hold up
 //! neither: they are committed before a group once a second at most.
 
+use std::sync::Arc;
+
 use shared::card::{About, Card};
 use shared::clock::Clock;
 use shared::metrics::Counter;
 use shared::printable::printable;
 use shared::quota::{Asked, Quota};
 use shared::transport::{SideDelivery, SideReceiver};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tracing::{debug, warn};
 
 use crate::store::ReceivedCard;
@@ -43,10 +45,11 @@ pub(crate) struct Waiting {
 
 impl Inbox {
     /// Takes cards, in a task of its own, as long as this one is kept.
-    pub(crate) fn open(receiver: SideReceiver) -> Self {
+    /// Each that is taken is told of.
+    pub(crate) fn open(receiver: SideReceiver, came: Arc<Notify>) -> Self {
         ["model", "refused", "unreadable"].iter().for_each(|kind| CARDS.add([kind], 0));
         let (sender, inbox) = mpsc::channel(WAITING);
-        tokio::spawn(take(receiver, sender));
+        tokio::spawn(take(receiver, sender, came));
         Self(inbox)
     }
 
@@ -71,7 +74,7 @@ pub(crate) async fn written(cards: &[ReceivedCard], deliveries: Vec<SideDelivery
     }
 }
 
-async fn take(mut receiver: SideReceiver, cards: mpsc::Sender<Taken>) {
+async fn take(mut receiver: SideReceiver, cards: mpsc::Sender<Taken>, came: Arc<Notify>) {
     let mut quota = Quota::new(A_MINUTE);
     loop {
         let taken = tokio::select! {
@@ -88,6 +91,7 @@ async fn take(mut receiver: SideReceiver, cards: mpsc::Sender<Taken>) {
                 if cards.send(Taken { card, delivery }).await.is_err() {
                     return;
                 }
+                came.notify_one();
             }
             Err(why) => {
                 CARDS.add(["unreadable"], 1);

@@ -17,6 +17,8 @@ use tokio::sync::watch;
 use crate::MetricOptions;
 use crate::alerts::Alerts;
 use crate::backup::Backup;
+use crate::compare::Compare;
+use crate::draw::Plot;
 use crate::export::Export;
 use crate::models::Models;
 use crate::rebuild::Rebuild;
@@ -44,6 +46,8 @@ struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     Report(ReportCommand),
+    Compare(Compare),
+    Plot(Plot),
     Watch(Watch),
     Status(Status),
     Alerts(Alerts),
@@ -73,6 +77,8 @@ pub fn main() -> ExitCode {
             }
             Err(why) => told(Err(why)),
         },
+        Some(Command::Compare(compare)) => told(compare.run()),
+        Some(Command::Plot(plot)) => told(plot.run()),
         Some(Command::Watch(watch)) => told(watch.run().map(|()| String::new())),
         Some(Command::Status(status)) => told(status.run()),
         Some(Command::Alerts(alerts)) => told(alerts.run(Timestamp::now().0)),

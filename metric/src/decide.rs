@@ -170,7 +170,7 @@ mod tests {
     }
 
     fn prediction(row: &str, value: f64, model: &str) -> Arrival {
-        let model = ModelId { name: Name::parse(model).ok(), version: None };
+        let model = ModelId { name: Name::parse(model).ok(), version: None, ..ModelId::default() };
         Arrival {
             id: id(row),
             kind: ArrivalKind::Prediction(model.into()),
@@ -216,7 +216,8 @@ mod tests {
     #[test]
     fn what_is_known_counts_and_only_that() {
         let mut account = Account::default();
-        let number = account.number(&ModelId { name: Name::parse("m").ok(), version: None });
+        let number =
+            account.number(&ModelId { name: Name::parse("m").ok(), version: None, ..ModelId::default() });
         let model = Arc::clone(&account.models()[number].model);
         let (a, b) = (id("a").unwrap(), id("b").unwrap());
         let waits = |expired| RowState {

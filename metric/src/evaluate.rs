@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use evaluation::basis::Basis;
 use evaluation::fold::{Evaluation, Prediction, Row};
-use shared::message::Name;
+use evaluation::identity::{Identity, ModelRole};
+use shared::message::{self, Name};
 
 use crate::bases::Bases;
 use crate::committed::{Accepted, Committed};
@@ -64,7 +65,11 @@ fn tell_commit(evaluation: &mut Evaluation, commit: &Committed, known: &BTreeMap
     let know = |evaluation: &mut Evaluation, number: usize, model: &ModelId| {
         let text = |name: &Option<Name>| name.as_ref().map(|name| name.as_str().to_owned());
         let basis = known.get(&number).and_then(Option::as_deref).cloned().unwrap_or_default();
-        evaluation.know(number, text(&model.name), text(&model.version), basis);
+        evaluation.know(
+            number,
+            Identity { model: text(&model.name), version: text(&model.version), role: role_of(model) },
+            basis,
+        );
     };
     let received = commit.received.0;
     for half in &commit.expired {
@@ -93,6 +98,9 @@ fn tell_commit(evaluation: &mut Evaluation, commit: &Committed, known: &BTreeMap
             vector: vector.as_deref(),
         };
         evaluation.predicted(*version, &prediction);
+        if let Some(id) = id {
+            evaluation.row_predicted(*version, id.text(&mut [0; 36]), *value, received);
+        }
     }
     for row in &commit.scored {
         if !evaluation.has_known(row.number) {
@@ -107,6 +115,16 @@ fn tell_commit(evaluation: &mut Evaluation, commit: &Committed, known: &BTreeMap
             received,
         };
         evaluation.scored(row.number, &complete);
+        evaluation.row_scored(row.number, row.id.text(&mut [0; 36]), &complete);
     }
     evaluation.committed(commit.number, received);
+}
+
+/// What a model predicts for, in the words of the evaluation.
+fn role_of(model: &ModelId) -> ModelRole {
+    match model.role {
+        message::ModelRole::Serving => ModelRole::Serving,
+        message::ModelRole::Shadow => ModelRole::Shadow,
+        message::ModelRole::Challenger => ModelRole::Challenger,
+    }
 }

@@ -6,15 +6,17 @@
 use std::sync::Arc;
 
 use shared::clock::Timestamp;
-use shared::message::{Name, RowId};
+use shared::message::{ModelRole, Name, RowId};
 
-/// A model and its version, as predictions name them. Both may be missing.
+/// A model and its version, as predictions name them, which both may be missing, and what it predicts for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ModelId {
     /// The model that predicted, if it said.
     pub name: Option<Name>,
     /// The model file's version, if it said.
     pub version: Option<Name>,
+    /// Whether it serves, or predicts to be compared.
+    pub role: ModelRole,
 }
 
 impl ModelId {
@@ -22,6 +24,11 @@ impl ModelId {
     #[must_use]
     pub fn includes(&self, other: &Self) -> bool {
         self.name == other.name && (self.version.is_none() || self.version == other.version)
+    }
+
+    /// Whether only the first prediction of a row counts of these two.
+    fn is_rival_of(&self, other: &Self) -> bool {
+        self.name == other.name && self.role == other.role
     }
 
     /// `model@version` as files have it, with a dash for what was not said: one word, whatever it is.
@@ -36,7 +43,7 @@ impl ModelId {
     #[must_use]
     pub fn recorded(name: Option<&str>, version: Option<&str>) -> Self {
         let part = |text: Option<&str>| text.and_then(|text| Name::recorded(text).ok());
-        Self { name: part(name), version: part(version) }
+        Self { name: part(name), version: part(version), ..Self::default() }
     }
 
     /// Adds [`ModelId::tag`] to a text.
@@ -124,6 +131,12 @@ impl Scored {
         }
     }
 
+    /// Whether `metric_log.csv` has a line of it: the prediction was the answer of the pipeline, not made beside it.
+    #[must_use]
+    pub fn has_line(&self) -> bool {
+        self.model.role == ModelRole::Serving
+    }
+
     /// How far off the prediction is, without sign, in the label's unit.
     #[must_use]
     pub fn absolute_error(&self) -> f64 {
@@ -177,9 +190,11 @@ impl RowState {
         if scored.is_empty() && !self.predictions.is_empty() { Outcome::Late } else { Outcome::New(scored) }
     }
 
-    /// Takes in a prediction. `id` is the row's. Each model's first one counts, whatever its version.
+    /// Takes in a prediction. `id` is the row's. Each model's first one counts, whatever its version. A challenger that has taken
+    /// the name of the model that serves keeps none of its predictions out.
     pub fn add_prediction(&mut self, id: &RowId, prediction: PredictionHalf) -> Outcome {
-        if let Some(first) = self.predictions.iter().find(|first| first.model.name == prediction.model.name) {
+        if let Some(first) = self.predictions.iter().find(|first| first.model.is_rival_of(&prediction.model))
+        {
             return repeated(first.value, prediction.value);
         }
         if self.predictions.len() == MODELS_A_ROW {
@@ -217,10 +232,13 @@ mod tests {
         LabelHalf { value, at: Timestamp(500), expired: false, scored: false }
     }
 
+    /// `a@1` is version 1 of a; `a?` challenges under that name.
     fn prediction(value: f64, model: &str) -> PredictionHalf {
+        let role = if model.ends_with('?') { ModelRole::Challenger } else { ModelRole::Serving };
+        let model = model.trim_end_matches('?');
         let (name, version) = model.split_once('@').unwrap_or((model, "v"));
         let named = |text| Some(Name::parse(text).unwrap());
-        let model = Arc::new(ModelId { name: named(name), version: named(version) });
+        let model = Arc::new(ModelId { name: named(name), version: named(version), role });
         PredictionHalf { seq: 7, value, at: Timestamp(200), model, number: 0, expired: false }
     }
 
@@ -253,6 +271,7 @@ mod tests {
             ("p5a p6b l3", "= | = | = 3:5 3:6"),
             ("l3 p5a p6b p6b", "= | = 3:5 | = 3:6 | duplicate"),
             ("p5a@1 p5a@2 p6a@2 l3", "= | duplicate | conflict with 5 | = 3:5"),
+            ("p6a? p5a p7a? l3", "= | = | conflict with 6 | = 3:6 3:5"),
             ("p5a x l3", "= | x | late"),
             ("l3 x p5a", "= | x | late"),
             ("p5a x p6b l3", "= | x | = | = 3:6"),
@@ -308,7 +327,7 @@ mod tests {
             (None, named("b"), "-@b", "unnamed model, version b"),
             (None, None, "-@-", "unnamed model"),
         ] {
-            let model = ModelId { name, version };
+            let model = ModelId { name, version, ..ModelId::default() };
             assert_eq!((model.tag().as_str(), model.to_string().as_str()), (tag, shown));
         }
     }

@@ -15,8 +15,12 @@ mod basis;
 mod cards;
 pub mod cli;
 pub mod committed;
+mod compare;
 pub mod day;
 pub mod decide;
+mod disk;
+mod draw;
+mod error_distribution;
 mod evaluate;
 mod evaluation_options;
 mod evaluator;
@@ -26,18 +30,25 @@ pub mod follow;
 mod group;
 mod hints;
 pub mod join;
+#[cfg(test)]
+mod life;
 pub mod lines;
 mod models;
 mod notices;
 mod options;
 mod page;
+mod page_options;
 mod patience;
+mod picture;
 mod plot;
 mod projection;
 mod prometheus;
+mod raster;
 mod rebuild;
 pub mod records;
+mod replace;
 mod report;
+mod rollback;
 mod score_log;
 mod since;
 mod status;
@@ -58,7 +69,8 @@ use shared::clock::Clock;
 use shared::message::Role;
 use shared::service::Context;
 use shared::transport::{Burial, SideQueue};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use api::Source;
@@ -70,6 +82,8 @@ use writer::Writer;
 
 pub use evaluation_options::{EvaluationOptions, RuleOptions};
 pub use options::{MetricOptions, TextFiles};
+pub use page_options::{BasePath, PageOptions};
+pub use rollback::Rollback;
 pub use webhook::WebhookUrl;
 
 /// The service's name in the dead letters it sends.
@@ -103,15 +117,23 @@ pub async fn run(
         return Ok(());
     };
     let asker = Asker::new(&context.transport, APP, &context.stop);
+    let mut evaluated = None;
     let page = if options.no_evaluation {
         None
     } else {
         let webhook = options.alert_webhook.map(Webhook::start);
-        let evaluated = writer.evaluate(Plan { folder: folder.clone(), settings, rules, webhook });
+        let evaluated = evaluated
+            .insert(writer.evaluate(Plan { folder: folder.clone(), settings, rules, webhook }))
+            .clone();
         views::prometheus::publish(evaluated.clone());
+        if raster::IS_BUILT && !options.no_plot {
+            writer.beside(error_distribution::keep(folder.clone(), evaluated.clone()));
+        }
         page::serve(
-            options.page_addr,
+            options.page,
             Source {
+                rendered: page::Rendered::default(),
+                disk: disk::watch(folder.clone(), options.retain, context.stop.clone()),
                 folder,
                 evaluated,
                 asker: Some(asker.clone()),
@@ -124,7 +146,13 @@ pub async fn run(
     let queues = [Role::Label, Role::Prediction].map(|role| transport.subscription(role));
     let [mut labels, mut predictions] = transport.sole_consumers(APP, queues, PREFETCH, &stop, &readiness);
     let publisher = transport.publisher(APP, &stop, &readiness);
-    let cards = Inbox::open(labels.aside(SideQueue::Cards));
+    let card_came = Arc::new(Notify::new());
+    let cards = Inbox::open(labels.aside(SideQueue::Cards), Arc::clone(&card_came));
+    // Aborted when this function ends.
+    let mut telling = JoinSet::new();
+    if let Some(evaluated) = evaluated {
+        telling.spawn(rollback::tell(publisher.clone(), evaluated, options.rollback, card_came));
+    }
     // A task of its own, so that it goes on while this one waits for something else.
     let mut writer = tokio::spawn(writer.run(received, labels.lookout(), cards));
     let mut writing = true;
@@ -180,6 +208,7 @@ pub async fn run(
     };
     drop(letters);
     drop(groups);
+    drop(telling);
     // What the writer has is committed and acknowledged before the connections are closed.
     let result = match result {
         result if writing && stop.is_requested() => writer.await?.and(result),

@@ -134,7 +134,8 @@ mod tests {
     fn lines_are_as_documented() {
         let id = RowId::parse("order:17").unwrap();
         let label = Event { received: AT, id: Some(&id), model: None, value: 151.0 };
-        let model = ModelId { name: Some(name("model")), version: Some(name("3fa9c1d2e4b5")) };
+        let model =
+            ModelId { name: Some(name("model")), version: Some(name("3fa9c1d2e4b5")), ..ModelId::default() };
         let predicted = Event { model: Some(&model), value: 206.116_706_978_709_3, ..label };
         let mut text = String::new();
         let mut lines = LineWriter::default();
@@ -156,7 +157,11 @@ mod tests {
             prediction: None,
             y_true: 0.1 + 0.2,
             y_pred: -1e-7,
-            model: std::sync::Arc::new(ModelId { name: Some(name("model")), version: None }),
+            model: std::sync::Arc::new(ModelId {
+                name: Some(name("model")),
+                version: None,
+                ..ModelId::default()
+            }),
             number: 0,
             predicted_at: Timestamp(2_500),
             labelled_at: Timestamp(1_000),

@@ -207,7 +207,9 @@ mod tests {
         let name = |text: &str| Name::parse(text).ok();
         let predicted = ["0a1b", "2c3d"].map(|version| Arrival {
             id: shared::message::RowId::parse(version).ok(),
-            kind: ArrivalKind::Prediction(ModelId { name: name("m"), version: name(version) }.into()),
+            kind: ArrivalKind::Prediction(
+                ModelId { name: name("m"), version: name(version), ..ModelId::default() }.into(),
+            ),
             value: 1.0,
             published_at: None,
         });

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use clap::{Args, ValueEnum};
-use shared::admin::Listen;
 
 use crate::evaluation_options::EvaluationOptions;
+use crate::page_options::PageOptions;
+use crate::rollback::Rollback;
 use crate::store::{Before, Limits};
 use crate::webhook::WebhookUrl;
 
@@ -55,15 +56,18 @@ pub struct MetricOptions {
     #[arg(long, value_name = "FILES", value_enum, default_value_t)]
     pub text: TextFiles,
 
+    /// Do not keep the picture error_distribution.png in that folder. A program that was built without the feature `png` has none.
+    #[arg(long, help_heading = "Records")]
+    pub no_plot: bool,
+
     /// Record only: how good the model is can be asked later, by `metric report`. Alert rules are not watched, and there is no
-    /// page.
+    /// page and no picture.
     #[arg(long, help_heading = "Evaluation", conflicts_with_all = ["alert", "alert_file", "alert_webhook"])]
     pub no_evaluation: bool,
 
-    /// Where programs and people ask how good the model is, such as 0.0.0.0:5000, or `off`. Whoever can connect can read.
-    /// [default: 127.0.0.1:5000, or a free port where that is taken]
-    #[arg(long, value_name = "ADDR", help_heading = "Evaluation")]
-    pub page_addr: Option<Listen>,
+    /// Where people and programs ask how good the model is.
+    #[command(flatten)]
+    pub page: PageOptions,
 
     /// What is looked at together, and which alert rules are watched.
     #[command(flatten)]
@@ -72,6 +76,10 @@ pub struct MetricOptions {
     /// Where each alert is posted when it begins and when it ends, in the form of Prometheus' Alertmanager.
     #[arg(long, value_name = "URL", help_heading = "Evaluation", hide_env_values = true)]
     pub alert_webhook: Option<WebhookUrl>,
+
+    /// What follows where a version errs more than the one before, which goes on predicting the same rows after a swap.
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t, help_heading = "Evaluation")]
+    pub rollback: Rollback,
 
     /// Bring a metric.db of an older version up to date without a copy of it.
     #[arg(long, help_heading = "Records")]
@@ -87,10 +95,12 @@ impl MetricOptions {
             label_horizon: Duration::from_secs(24 * 60 * 60),
             retain: None,
             text: TextFiles::On,
+            no_plot: false,
             no_evaluation: false,
-            page_addr: None,
+            page: PageOptions::default(),
             evaluation: EvaluationOptions::default(),
             alert_webhook: None,
+            rollback: Rollback::default(),
             no_backup: false,
         }
     }

@@ -6,6 +6,7 @@ mod layout;
 mod model;
 mod now;
 mod packed;
+mod rendered;
 mod routes;
 mod rows;
 mod symbol;
@@ -18,12 +19,14 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use shared::admin::Listen;
-use shared::http::{Limits, Listener, Server};
+use shared::http::{Limits, Listener, Server, Tokens, for_this_machine};
 use tracing::info;
 
 use crate::api::{self, Source};
+use crate::page_options::PageOptions;
 
 pub(crate) use layout::word;
+pub(crate) use rendered::Rendered;
 pub(crate) use routes::{Form, form, now_page, routes};
 
 /// Where it listens, unless somebody says otherwise.
@@ -45,7 +48,9 @@ pub(crate) const LIMITS: Limits = Limits {
 ///
 /// # Errors
 /// An address that was asked for and cannot be had.
-pub(crate) async fn serve(listen: Option<Listen>, source: Source) -> anyhow::Result<Option<Server>> {
+pub(crate) async fn serve(options: PageOptions, source: Source) -> anyhow::Result<Option<Server>> {
+    let PageOptions { page_addr: listen, page_base_path: base, page_token_file } = options;
+    let tokens = page_token_file.map(Tokens::open).transpose().map_err(anyhow::Error::msg)?;
     let bind = |address| Listener::bind("the page", address, LIMITS);
     let listener = match listen {
         Some(Listen::Off) => return Ok(None),
@@ -64,8 +69,14 @@ pub(crate) async fn serve(listen: Option<Listen>, source: Source) -> anyhow::Res
         },
     };
     let address = listener.address().context("the page has no address")?;
-    info!("how good the model is: http://{address}, for programs http://{address}/api/v1/report");
-    let routes = api::routes(source);
-    let routes = if address.ip().is_loopback() { api::for_this_machine(routes) } else { routes };
+    let whole = format!("http://{address}{}", base.as_str());
+    info!("how good the model is: {whole}, for programs {whole}/api/v1/report");
+    let routes = api::routes(source, &base);
+    let routes = match tokens {
+        // A page of the internet has no token to show.
+        Some(tokens) => tokens.guard_for_browsers(routes),
+        None if address.ip().is_loopback() => for_this_machine(routes),
+        None => routes,
+    };
     Ok(Some(listener.serve(routes).context("the page cannot start")?))
 }

@@ -184,7 +184,7 @@ mod tests {
     use crate::account::LATEST;
 
     fn model(name: &str, version: &str) -> ModelId {
-        ModelId { name: Name::parse(name).ok(), version: Name::parse(version).ok() }
+        ModelId { name: Name::parse(name).ok(), version: Name::parse(version).ok(), ..ModelId::default() }
     }
 
     /// The series of an account with their values.

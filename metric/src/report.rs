@@ -1,7 +1,7 @@
 //! `metric report`: how good the model is, whether that number can be trusted, and what has changed. Works while metric runs, and
 //! on a copied folder.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::bases::Bases;
 use crate::committed::Interest;
 use crate::evaluation_options::EvaluationOptions;
 use crate::evaluator::saved;
-use crate::export::{parse_model, parse_time};
+use crate::export::parse_model;
 use crate::follow::Next;
 use crate::join::ModelId;
 use crate::since::Since;
@@ -33,28 +33,23 @@ const HORIZON: Duration = Duration::from_secs(24 * 60 * 60);
 /// How many versions are looked through for one that is not kept any more.
 const ALL: usize = 1000;
 
-/// Says how good the model is, whether that number can be trusted, and what has changed. What is not asked for is as the metric has
-/// it that recorded last.
+/// Which records, and what of them.
 #[derive(Args, Debug)]
-pub(crate) struct ReportCommand {
+pub(crate) struct ReportScope {
     /// Folder of the records.
     #[arg(long, value_name = "FOLDER", default_value = "logs")]
     logs: PathBuf,
-
-    /// Print JSON.
-    #[arg(long)]
-    json: bool,
 
     /// Only this model, or this version of it; `-` is a model that did not give its name.
     #[arg(long, value_name = "NAME[@VERSION]", value_parser = parse_model, allow_hyphen_values = true)]
     model: Option<ModelId>,
 
     /// As it was at this time: 2026-11-22, or 2026-11-22T10:00:00Z. Commits made later count for nothing. [default: now]
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    #[arg(long, value_name = "TIME", value_parser = Timestamp::of_person)]
     at: Option<Timestamp>,
 
     /// Only rows predicted at this time or later: 2026-11-22, or 2026-11-22T10:00:00Z. Reads all of the records.
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    #[arg(long, value_name = "TIME", value_parser = Timestamp::of_person)]
     since: Option<Timestamp>,
 
     /// The label horizon that metric runs with. [default: that of the metric which recorded last, or 24h]
@@ -63,6 +58,18 @@ pub(crate) struct ReportCommand {
 
     #[command(flatten)]
     evaluation: EvaluationOptions,
+}
+
+/// Says how good the model is, whether that number can be trusted, and what has changed. What is not asked for is as the metric has
+/// it that recorded last.
+#[derive(Args, Debug)]
+pub(crate) struct ReportCommand {
+    #[command(flatten)]
+    scope: ReportScope,
+
+    /// Print JSON.
+    #[arg(long, help_heading = "Options")]
+    json: bool,
 
     /// For scripts: exit with 4 where an alert fires or something has changed, and with 3 where nothing is known yet or not
     /// enough.
@@ -73,7 +80,7 @@ pub(crate) struct ReportCommand {
 impl ReportCommand {
     /// Reads the records; returns the report as text, and the exit code.
     pub(crate) fn run(&self) -> anyhow::Result<(String, ExitCode)> {
-        let report = self.make(Timestamp::now())?;
+        let report = self.scope.report(Timestamp::now())?;
         let text =
             if self.json { serde_json::to_string_pretty(&report)? + "\n" } else { views::text(&report) };
         let fires = report.alerts.iter().any(|alert| alert.state == alert::State::Firing);
@@ -82,12 +89,20 @@ impl ReportCommand {
             _ if fires => ExitCode::from(LOOK),
             State::Ok => ExitCode::SUCCESS,
             State::Nothing | State::Provisional => ExitCode::from(UNDECIDED),
-            State::Look => ExitCode::from(LOOK),
+            State::RolledBack | State::Look => ExitCode::from(LOOK),
         };
         Ok((text, code))
     }
+}
 
-    fn make(&self, now: Timestamp) -> anyhow::Result<Report> {
+impl ReportScope {
+    /// The folder of the records.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.logs
+    }
+
+    /// Reads the records.
+    pub(crate) fn report(&self, now: Timestamp) -> anyhow::Result<Report> {
         let saved = saved::read(&self.logs)?;
         let before = saved.as_ref().map(Evaluation::settings);
         let horizon = self

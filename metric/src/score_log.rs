@@ -71,7 +71,7 @@ impl ScoreLog {
         if let Some(hidden) = self.0.now(now.seconds()) {
             info!("and {hidden} more rows in that second | {}", summary(&account));
         }
-        for row in scored {
+        for row in scored.iter().filter(|row| row.has_line()) {
             if self.0.ask() != Asked::Say {
                 continue;
             }
@@ -190,7 +190,8 @@ mod tests {
         assert_eq!(summary(&account), "no rows yet");
         for number in 0..LATEST + 2 {
             let version = Name::parse(&number.to_string()).ok();
-            let number = account.number(&ModelId { name: Name::parse("m").ok(), version });
+            let number =
+                account.number(&ModelId { name: Name::parse("m").ok(), version, ..ModelId::default() });
             account.score(number, 1.0, 1.0);
         }
         let line = summary(&account);

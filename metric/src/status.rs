@@ -211,7 +211,7 @@ mod tests {
         account.labels = Counts { received: 12, scored: 10, expired: 1, ..Counts::default() };
         let name = |text: &str| Some(Name::parse(text).unwrap());
         account.push(ModelAccount {
-            model: Arc::new(ModelId { name: name("model"), version: name("0a1b") }),
+            model: Arc::new(ModelId { name: name("model"), version: name("0a1b"), ..ModelId::default() }),
             counts: Counts { received: 11, scored: 10, duplicates: 3, ..Counts::default() },
             scores: Scores::of([(1.0, 2.0), (3.0, 3.0)]),
         });

@@ -20,6 +20,7 @@ pub mod schema;
 mod scoring;
 mod state;
 mod stored_id;
+mod usage;
 mod varint;
 mod vectors;
 
@@ -43,10 +44,13 @@ pub use finding::{Finding, Kind, Note};
 pub(crate) use history::History;
 use known::Collected;
 pub use log::{Log, LogLine};
-pub(crate) use lookup::{FoundPrediction, FoundRow, Which};
+pub(crate) use lookup::{Extent, FoundLabel, FoundPrediction, FoundRow, Listed, Which};
 pub use reader::{Reader, Selection, WithVector};
 pub use schema::Before;
 use state::State;
+#[cfg(test)]
+pub(crate) use usage::TextLines;
+pub(crate) use usage::Usage;
 
 /// When a group of messages is recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +100,7 @@ pub struct Recorded {
     pub labels_log: String,
     /// The lines of `metric_log.csv`, likewise.
     pub metric_log: String,
-    /// How many rows are complete now.
+    /// How many rows have a line there, or would have one.
     pub scored: usize,
     /// What was ignored because it contradicts what was there.
     pub contradictions: Vec<Contradiction>,

@@ -138,6 +138,11 @@ impl Writer {
         evaluated
     }
 
+    /// Has somebody else show people what is committed, until there will be no more.
+    pub(crate) fn beside(&mut self, showing: impl Future<Output = ()> + Send + 'static) {
+        self.board.spawn(showing);
+    }
+
     /// Writes until there are no more groups, or a stop is requested while nothing can be written. That records can be
     /// written holds from here on.
     pub(crate) async fn run(

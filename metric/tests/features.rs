@@ -15,7 +15,8 @@ use shared::clock::Timestamp;
 use shared::message::{Name, RowId};
 
 fn prediction(id: Option<&str>, version: &str, vector: Option<&[f64]>) -> Arrival {
-    let model = ModelId { name: Name::parse("m").ok(), version: Name::parse(version).ok() };
+    let model =
+        ModelId { name: Name::parse("m").ok(), version: Name::parse(version).ok(), ..ModelId::default() };
     let origin = Origin { model, features_published_at: None, vector: vector.map(Into::into) };
     let id = id.map(|id| RowId::parse(id).unwrap());
     Arrival { id, kind: ArrivalKind::Prediction(origin), value: 1.5, published_at: Some(Timestamp(1000)) }

@@ -58,7 +58,12 @@ fn label(row: usize) -> Arrival {
 }
 
 fn prediction(row: usize, model: &str) -> Arrival {
-    arrival(row, ArrivalKind::Prediction(ModelId { name: Name::parse(model).ok(), version: None }.into()))
+    arrival(
+        row,
+        ArrivalKind::Prediction(
+            ModelId { name: Name::parse(model).ok(), version: None, ..ModelId::default() }.into(),
+        ),
+    )
 }
 
 fn arrival(row: usize, kind: ArrivalKind) -> Arrival {

@@ -10,7 +10,7 @@ use metric::MetricOptions;
 use metric::account::{Account, Rejected};
 use metric::store::Reader;
 use shared::clock::{Clock, Hand, Timestamp};
-use shared::message::{Key, Label, Name, Outgoing, Prediction, Role, RowId};
+use shared::message::{Key, Label, ModelRole, Name, Outgoing, Prediction, Role, RowId};
 use shared::readiness::Readiness;
 use shared::service::Context;
 use shared::stop::Stop;
@@ -83,6 +83,7 @@ fn prediction(id: &RowId) -> Outgoing {
         value: 1.5,
         model: Name::parse("m").ok(),
         model_version: None,
+        role: ModelRole::Serving,
         published_at: None,
         features_published_at: None,
         vector: None,

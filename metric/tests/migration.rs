@@ -48,7 +48,8 @@ fn label(row: usize, value: f64, at: i64) -> Arrival {
 
 fn prediction(row: usize, value: f64, model: &str, at: i64) -> Arrival {
     let (name, version) = model.split_once('@').unwrap();
-    let model = ModelId { name: Name::parse(name).ok(), version: Name::parse(version).ok() };
+    let model =
+        ModelId { name: Name::parse(name).ok(), version: Name::parse(version).ok(), ..ModelId::default() };
     arrival(Some(row), ArrivalKind::Prediction(model.into()), value, Some(at))
 }
 
@@ -86,7 +87,11 @@ fn groups(round: usize) -> [Vec<Arrival>; 2] {
                 group.extend((row >= 96).then(|| prediction(row - 96, 8.0, "late@1", at)));
             }
             _ => {
-                let model = ModelId { name: Name::parse("a").ok(), version: Name::parse("1").ok() };
+                let model = ModelId {
+                    name: Name::parse("a").ok(),
+                    version: Name::parse("1").ok(),
+                    ..ModelId::default()
+                };
                 group.push(arrival(None, ArrivalKind::Label, 2.5, None));
                 group.push(arrival(None, ArrivalKind::Prediction(model.into()), 2.0, Some(at)));
                 // One more model than are kept.
@@ -178,7 +183,9 @@ fn goes_on(version: u8) {
                  CAST(round(unixepoch(expired_at, 'subsec') * 1000) AS INTEGER), \
                  CASE WHEN id LIKE 'order:%' THEN id END FROM expired";
     let expired = if version < 5 { expired } else { shown };
-    for (old, new) in [("source", "source"), ("scored", "scored"), (expired, shown)] {
+    let source = "SELECT number, name, version, received, scored, expired, late, duplicates, conflicts, crowded, \
+                  anonymous, scores FROM source";
+    for (old, new) in [("source", source), ("scored", "scored"), (expired, shown)] {
         let sql = |what: &str| match what.strip_prefix("SELECT ") {
             Some(_) => format!("{what} ORDER BY 1"),
             None => format!("SELECT * FROM {what} ORDER BY 1"),
@@ -187,6 +194,7 @@ fn goes_on(version: u8) {
         assert!(before.len() > 20, "{old}");
         assert_eq!(ask(&db, &sql(new)), before, "{new}");
     }
+    assert_eq!(ask(&db, "SELECT DISTINCT role FROM source"), [[Value::Text("serving".into())]]);
     play(&mut records, 40..60);
     drop(records);
     let text = |text: Vec<u8>| String::from_utf8(text).unwrap();

@@ -1,10 +1,11 @@
 //! What a model says of the rows of messages, whoever brought them and whatever becomes of it. Pure.
 
+use std::collections::BTreeSet;
 use std::sync::Once;
 
 use shared::clock::Timestamp;
 use shared::message::{
-    Asking, Bundle, Incoming, Key, MOST_VECTORS, Prediction, Rejection, Reply, Row, RowId,
+    Asking, Bundle, Features, Incoming, Key, MOST_VECTORS, Prediction, Rejection, Reply, Row, RowId,
 };
 use tracing::warn;
 
@@ -38,7 +39,7 @@ pub(crate) enum Refused {
 /// A row that cannot be predicted.
 #[derive(Debug)]
 pub(crate) struct RefusedRow {
-    /// Its place in the message.
+    /// Its place among the others.
     pub index: usize,
     /// Its id, as far as it could be read.
     pub id: Option<RowId>,
@@ -75,13 +76,34 @@ impl Told {
     }
 }
 
-/// A row that can be predicted.
-struct Question {
-    /// Its message's place among the others, and its own in the message.
-    message: usize,
-    index: usize,
-    key: Key,
-    published_at: Option<Timestamp>,
+/// Which rows of a message have no prediction.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Unpredicted {
+    /// These of them.
+    Rows(BTreeSet<usize>),
+    /// Nothing of it can be read.
+    All,
+}
+
+impl Told {
+    /// Which of its rows have no prediction.
+    pub(crate) fn unpredicted(&self) -> Unpredicted {
+        match &self.refused {
+            Refused::Rows(rows) => Unpredicted::Rows(rows.iter().map(|row| row.index).collect()),
+            Refused::All(_) => Unpredicted::All,
+        }
+    }
+
+    /// What it says of rows that somebody else has predicted, too.
+    pub(crate) fn also(self, by_other: &Unpredicted) -> Vec<Prediction> {
+        let (Unpredicted::Rows(not_by_it), Unpredicted::Rows(not_by_other)) = (self.unpredicted(), by_other)
+        else {
+            return Vec::new();
+        };
+        let places = (0..).filter(|place| !not_by_it.contains(place));
+        let both = places.zip(self.predictions).filter(|(place, _)| !not_by_other.contains(place));
+        both.map(|(_, prediction)| prediction).collect()
+    }
 }
 
 /// What a model says of each of these messages, once they have passed `check`. `outside` is told of the features that are
@@ -92,25 +114,22 @@ pub(crate) fn answer<M: Incoming>(
     messages: &[M],
     now: Timestamp,
     check: impl Fn(&M) -> Result<(), Rejection>,
-    mut outside: impl FnMut(&Outside),
+    outside: impl FnMut(&Outside),
 ) -> Vec<Told> {
-    let (mut questions, mut vectors) =
-        (Vec::with_capacity(messages.len()), Vec::with_capacity(messages.len()));
+    let (mut rows, mut places) = (Vec::with_capacity(messages.len()), Vec::with_capacity(messages.len()));
     let mut all = Vec::with_capacity(messages.len());
     for (place, message) in messages.iter().enumerate() {
         let mut told = Told { together: false, predictions: Vec::new(), refused: Refused::Rows(Vec::new()) };
-        match rows(predictor, message).and_then(|rows| check(message).map(|()| rows)) {
+        match decode(predictor, message).and_then(|rows| check(message).map(|()| rows)) {
             Ok(Bundle { together, items }) => {
                 told.together = together;
                 for (index, row) in items.into_iter().enumerate() {
-                    let row = row.map_err(|why| RefusedRow { index, id: None, why });
-                    match row.and_then(|row| question(predictor, options, (place, index), row, &mut outside))
-                    {
-                        Ok((question, vector)) => {
-                            questions.push(question);
-                            vectors.push(vector);
+                    match row {
+                        Ok(row) => {
+                            rows.push(row);
+                            places.push((place, index));
                         }
-                        Err(refused) => told.refused(refused),
+                        Err(why) => told.refused(RefusedRow { index, id: None, why }),
                     }
                 }
             }
@@ -118,21 +137,12 @@ pub(crate) fn answer<M: Incoming>(
         }
         all.push(told);
     }
-    let asked: Vec<&[f64]> = vectors.iter().map(Vec::as_slice).collect();
-    let values: Vec<_> = asked.chunks(AT_ONCE).flat_map(|rows| predictor.predict_each(rows)).collect();
-    for ((question, value), vector) in questions.into_iter().zip(values).zip(vectors) {
-        let Question { message, index, key, published_at } = question;
-        match value {
-            Ok(value) => all[message].predictions.push(Prediction {
-                key: key.under(&options.predictions_key),
-                value,
-                model: Some(options.model_name.clone()),
-                model_version: Some(predictor.version().clone()),
-                published_at: Some(now),
-                features_published_at: published_at,
-                vector: options.keeps_features().then(|| vector.into_boxed_slice()),
-            }),
-            Err(why) => all[message].refused(RefusedRow { index, id: key.into_id(), why }),
+    for ((place, index), answer) in
+        places.into_iter().zip(answer_rows(predictor, options, rows, now, outside))
+    {
+        match answer {
+            Ok(prediction) => all[place].predictions.push(prediction),
+            Err(refused) => all[place].refused(RefusedRow { index, ..refused }),
         }
     }
     for told in &mut all {
@@ -143,8 +153,50 @@ pub(crate) fn answer<M: Incoming>(
     all
 }
 
+/// What a model says of each of these rows, in their order, through whichever door they came.
+pub(crate) fn answer_rows(
+    predictor: &Predictor,
+    options: &AnswerOptions,
+    rows: Vec<Row>,
+    now: Timestamp,
+    mut outside: impl FnMut(&Outside),
+) -> Vec<Result<Prediction, RefusedRow>> {
+    let mut vectors = Vec::with_capacity(rows.len());
+    let mut question = |(index, row): (usize, Row)| {
+        let Row { key, features, names, published_at } = row;
+        match vector(predictor, options, features, names.as_deref(), &mut outside) {
+            Ok(vector) => {
+                vectors.push(vector);
+                Ok((key, published_at))
+            }
+            Err(why) => Err(RefusedRow { index, id: key.into_id(), why }),
+        }
+    };
+    let questions: Vec<_> = rows.into_iter().enumerate().map(&mut question).collect();
+    let asked: Vec<&[f64]> = vectors.iter().map(Vec::as_slice).collect();
+    let values: Vec<_> = asked.chunks(AT_ONCE).flat_map(|rows| predictor.predict_each(rows)).collect();
+    let mut values = values.into_iter().zip(vectors);
+    let mut answer = |(index, (key, published_at)): (usize, (Key, Option<Timestamp>))| {
+        let Some((value, vector)) = values.next() else { unreachable!("there is a value for each question") };
+        match value {
+            Ok(value) => Ok(Prediction {
+                key: key.under(&options.predictions_key),
+                value,
+                model: Some(options.model_name.clone()),
+                model_version: Some(predictor.version().clone()),
+                role: options.role,
+                published_at: Some(now),
+                features_published_at: published_at,
+                vector: options.keeps_features().then(|| vector.into_boxed_slice()),
+            }),
+            Err(why) => Err(RefusedRow { index, id: key.into_id(), why }),
+        }
+    };
+    questions.into_iter().enumerate().map(|(index, question)| answer((index, question?))).collect()
+}
+
 /// The rows of a message.
-fn rows(predictor: &Predictor, message: &impl Incoming) -> Result<Bundle<Row>, Rejection> {
+pub(crate) fn decode(predictor: &Predictor, message: &impl Incoming) -> Result<Bundle<Row>, Rejection> {
     let inputs = predictor.inputs();
     match inputs.encoding().filter(|encoding| encoding.textual().is_some()) {
         Some(encoding) => Row::decode_by_name(message, encoding.features()),
@@ -152,23 +204,16 @@ fn rows(predictor: &Predictor, message: &impl Incoming) -> Result<Bundle<Row>, R
     }
 }
 
-/// What an answer repeats of a row, and the vector to predict from.
-fn question(
+/// What a row is predicted from. `names` is what its producer said that its features are.
+pub(crate) fn vector(
     predictor: &Predictor,
     options: &AnswerOptions,
-    (message, index): (usize, usize),
-    row: Row,
+    features: Features,
+    names: Option<&str>,
     outside: &mut impl FnMut(&Outside),
-) -> Result<(Question, Vec<f64>), RefusedRow> {
-    let Row { key, features, names, published_at } = row;
-    let vector = predictor.vector(features, names.as_deref()).and_then(|vector| {
-        check_ranges(predictor, options, &vector, outside)?;
-        Ok(vector)
-    });
-    let vector = match vector {
-        Ok(vector) => vector,
-        Err(why) => return Err(RefusedRow { index, id: key.into_id(), why }),
-    };
+) -> Result<Vec<f64>, Rejection> {
+    let vector = predictor.vector(features, names)?;
+    check_ranges(predictor, options, &vector, outside)?;
     if options.keeps_features() && size_of_val(&*vector) > MOST_VECTORS {
         static TOLD: Once = Once::new();
         TOLD.call_once(|| {
@@ -179,7 +224,7 @@ fn question(
             );
         });
     }
-    Ok((Question { message, index, key, published_at }, vector))
+    Ok(vector)
 }
 
 /// Tells of the features that are beyond what the model was trained on, or refuses the row where that is wanted.
@@ -217,6 +262,7 @@ mod tests {
             strict: false,
             no_features: false,
             predictions_key: "body".parse().unwrap(),
+            role: Default::default(),
         };
         let message = Outgoing {
             role: Role::Features,

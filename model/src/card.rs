@@ -87,6 +87,15 @@ pub fn of_model(name: &Name, path: &Path, Loaded { predictor, about }: &Loaded) 
     Card { model: name.clone(), about: Of::Model(predictor.version().clone()), json: json.into() }
 }
 
+/// The same card of a version that serves again, since this one was taken back.
+#[must_use]
+pub fn with_taken_back(card: Card, version: &Name) -> Card {
+    // Its own text, since nothing of it is to be written anew. A card is an object, and never empty.
+    let Some(rest) = card.json.strip_prefix('{') else { return card };
+    let json = format!("{{\"taken_back\":\"{version}\",{rest}");
+    if json.len() > MOST_BYTES { card } else { Card { json: json.into(), ..card } }
+}
+
 /// The card of a file that was refused, while this version goes on serving, if any does.
 #[must_use]
 pub fn of_refusal(name: &Name, refusal: &Refusal, serving: Option<&Name>, at: Timestamp) -> Card {

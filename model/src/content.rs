@@ -26,11 +26,27 @@ impl Format {
     /// The format of a file of this name, if it has one of ours.
     #[must_use]
     pub fn of(path: &Path) -> Option<Self> {
-        match path.extension()?.to_ascii_lowercase().to_str()? {
+        Self::of_extension(path.extension()?.to_str()?)
+    }
+
+    /// The format of files whose names end so.
+    #[must_use]
+    pub fn of_extension(extension: &str) -> Option<Self> {
+        match &*extension.to_ascii_lowercase() {
             "json" => Some(Self::Json),
             "onnx" => Some(Self::Onnx),
             "pkl" | "pickle" | "joblib" => Some(Self::Pickle),
             _ => None,
+        }
+    }
+
+    /// How the name of such a file ends, where it is ours to choose.
+    #[must_use]
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Onnx => "onnx",
+            Self::Pickle => "pkl",
         }
     }
 

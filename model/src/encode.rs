@@ -169,6 +169,20 @@ impl Encoding {
         Ok(row)
     }
 
+    /// A raw row that is encoded as these numbers: as many as there are columns. What was missing in the one they come from is the
+    /// fill. None where a category's columns are not 0, or one of them 1.
+    #[must_use]
+    pub fn decode(&self, vector: &[f64]) -> Option<Vec<Cell>> {
+        let mut row = Vec::with_capacity(self.kinds.len());
+        let mut rest = vector;
+        for kind in &self.kinds {
+            let (columns, behind) = rest.split_at_checked(kind.width())?;
+            row.push(kind.decode(columns)?);
+            rest = behind;
+        }
+        rest.is_empty().then_some(row)
+    }
+
     /// What is lost for rows that were made for another encoding of the same features: a feature that is no category any
     /// more, or has become one. What it is here, and what it is there.
     pub(crate) fn difference(&self, other: &Self) -> Option<(String, String)> {
@@ -205,6 +219,29 @@ impl Encoding {
 }
 
 impl Kind {
+    /// How many columns it becomes.
+    fn width(&self) -> usize {
+        match self {
+            Self::Number { .. } => 1,
+            Self::Category(Categories { names, .. }) => names.len().saturating_sub(1),
+        }
+    }
+
+    fn decode(&self, columns: &[f64]) -> Option<Cell> {
+        let names = match (self, columns) {
+            (Self::Number { .. }, [number]) => return Some(Cell::Number(*number)),
+            (Self::Number { .. }, _) => return None,
+            (Self::Category(Categories { names, .. }), _) => names,
+        };
+        let mut ones = columns.iter().enumerate().filter(|(_, column)| **column != 0.0);
+        let name = match (ones.next(), ones.next()) {
+            (None, _) => names.first()?,
+            (Some((at, one)), None) if *one == 1.0 => names.get(at + 1)?,
+            _ => return None,
+        };
+        Some(Cell::Text(name.as_str().into()))
+    }
+
     fn columns(&self, feature: &str) -> Vec<String> {
         match self {
             Self::Number { .. } => vec![feature.to_owned()],

@@ -8,8 +8,7 @@ mod reference;
 mod training;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -21,11 +20,14 @@ use shared::printable::quoted;
 use crate::content::Format;
 use crate::encode::Encoding;
 use crate::linear::{Linear, Scaling};
+use crate::replace::replace;
 
 pub use golden::Golden;
 use layout::JsonLayout;
 pub use reference::{Centre, Histogram, Reference, Residual};
-pub use training::{Candidate, CrossValidation, Holdout, SourceFile, TableSource, Training};
+pub use training::{
+    Candidate, CrossValidation, Holdout, Origin, PredictedBy, SourceFile, TableSource, Training,
+};
 
 /// What `format` says in files of ours.
 const FORMAT: &str = "pipeline-model";
@@ -272,23 +274,8 @@ impl ModelFile {
     /// Why it would be refused, or what the file system says.
     pub fn write(&self, path: &Path) -> io::Result<()> {
         let text = self.servable().map_err(io::Error::other)?;
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".{}.tmp", std::process::id()));
-        let temporary = path.with_file_name(name);
-        let written = write_durably(&temporary, &text).and_then(|()| fs::rename(&temporary, path));
-        if written.is_err() {
-            _ = fs::remove_file(&temporary);
-        }
-        written?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+        replace(path, &text)
     }
-}
-
-fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }
 
 /// The SHA-256 of bytes, in hex.

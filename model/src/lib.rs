@@ -6,6 +6,8 @@
 //! - [`load`]: from a file's [`content`] to a [`predictor`], through every check, or to a [`refusal`]. What predicts is [`linear`] or [`onnx`], and
 //!   [`inputs`] is what it wants of a row, and [`encode`] what becomes of a row first.
 //! - `maker`: what other libraries save by themselves; `advice`: the lines that make files for us of what is not read.
+//! - `recorded`: reads the rows that production recorded; `standard`: files that may be standard input or output; `replace`: how a
+//!   file takes the place of another one.
 //! - [`swap`]: looks after the file and replaces the model that serves.
 //! - [`card`]: what is told of a model to whoever keeps records; [`announce`] publishes it.
 //! - [`serve`]: takes rows from their queue in micro-batches and publishes predictions; `answer` is what it says of them, and
@@ -16,9 +18,11 @@ mod advice;
 pub mod announce;
 mod answer;
 pub mod card;
+mod challenger;
 pub mod cli;
 pub mod command;
 pub mod content;
+mod decided;
 mod doors;
 pub mod encode;
 pub mod file;
@@ -30,11 +34,17 @@ pub mod onnx;
 mod options;
 pub mod pickle;
 pub mod predictor;
+mod recorded;
 pub mod refusal;
+mod replace;
 pub mod serve;
+pub mod shadow;
+mod standard;
 pub mod swap;
 pub mod train;
+pub mod versions;
 mod watch;
 
-pub use options::{AnswerOptions, ServeOptions};
-pub use serve::run;
+pub use doors::http::Doors;
+pub use options::{AnswerOptions, HttpOptions, HttpRecord, ServeOptions, ShadowWhen, VersionOptions};
+pub use serve::{run, run_with};

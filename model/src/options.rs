@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
-use shared::message::{BodyKey, Name};
+use clap::{Args, ValueEnum};
+use shared::message::{BodyKey, ModelRole, Name};
+
+pub use crate::doors::http::{HttpOptions, HttpRecord};
 
 /// Which model is served, and how.
 #[derive(Args, Debug, Clone)]
@@ -16,6 +18,19 @@ pub struct ServeOptions {
     /// How rows are answered.
     #[command(flatten)]
     pub answers: AnswerOptions,
+
+    /// What becomes of earlier versions.
+    #[command(flatten)]
+    pub versions: VersionOptions,
+
+    /// Do not serve: predict the same rows beside the model that serves, under this name, to be compared with it. The rows come by a
+    /// queue of its own, and nothing that becomes of it touches the others.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["model_name", "versions"], help_heading = "Versions")]
+    pub challenger: Option<Name>,
+
+    /// Who is answered over HTTP.
+    #[command(flatten)]
+    pub http: HttpOptions,
 }
 
 /// How rows are answered.
@@ -38,13 +53,46 @@ pub struct AnswerOptions {
     /// Key of the prediction beside the id, where the row had its id in the body; such as `y_pred`.
     #[arg(long, value_name = "KEY", default_value_t)]
     pub predictions_key: BodyKey,
+
+    /// What the predictions are for.
+    #[arg(skip)]
+    pub role: ModelRole,
+}
+
+/// What becomes of the versions that served before.
+#[derive(Args, Debug, Clone, Default)]
+#[command(next_help_heading = "Versions")]
+pub struct VersionOptions {
+    /// Folder that keeps the last 5 files that served, and which versions were taken back or accepted, so that a restart knows
+    /// them. Several models of one name may share it.
+    #[arg(long, value_name = "DIR")]
+    pub versions: Option<PathBuf>,
+
+    /// After a swap, have the version before go on predicting the same rows as NAME.shadow, until metric knows which of the two is
+    /// better.
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
+    pub shadow: ShadowWhen,
+}
+
+/// Whether the version before goes on after a swap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum ShadowWhen {
+    /// It does.
+    #[default]
+    On,
+    /// It does not.
+    Off,
 }
 
 impl ServeOptions {
     /// What matters of them, for the first line of the log.
     #[must_use]
     pub fn settings(&self) -> String {
-        format!("model file {}{}", self.model.display(), self.answers.settings())
+        let file = format!("model file {}", self.model.display());
+        match &self.challenger {
+            Some(name) => format!("{file} as the challenger {name}"),
+            None => file + &self.answers.settings(),
+        }
     }
 }
 

@@ -46,8 +46,17 @@ impl Predictor {
 
     /// The same model, which goes by another one's names of features where it knows none.
     #[must_use]
-    pub fn named_as(self, other: &Self) -> Self {
-        Self { inputs: self.inputs.named_as(&other.inputs), ..self }
+    pub fn named_as(self, others: &Inputs) -> Self {
+        Self { inputs: self.inputs.named_as(others), ..self }
+    }
+
+    /// What clients of the Open Inference Protocol are told that it runs on.
+    #[must_use]
+    pub fn platform(&self) -> &'static str {
+        match self.engine {
+            Engine::Linear(_) => "linfa_json",
+            Engine::Onnx(_) => "onnxruntime_onnx",
+        }
     }
 
     /// Whether a batch can take milliseconds, so that it belongs on a thread that may wait.

@@ -1,5 +1,7 @@
 //! Takes rows from their queue in micro-batches and publishes a prediction for each.
 
+use std::sync::Arc;
+
 use anyhow::Context as _;
 use futures_util::StreamExt as _;
 use futures_util::stream::{FuturesOrdered, FuturesUnordered};
@@ -8,25 +10,31 @@ use shared::message::{Asking, Outgoing, Prediction, Rejection, Reply, Role};
 use shared::metrics::Counter;
 use shared::service;
 use shared::transport::{Batch, Burial, DeadLetter, Delivery, Error, Publisher, Replier, SideQueue};
+use tokio::sync::watch;
 use tokio::task::{self, JoinSet};
 use tracing::{Instrument as _, Span, debug};
 
-use crate::answer::{Refused, Told, answer};
+use crate::answer::{Refused, Told, Unpredicted, answer};
+use crate::challenger::challenge;
+use crate::decided;
 use crate::doors::ask::Asks;
+use crate::doors::http::{Doors, Port};
 use crate::inputs::Outside;
 use crate::load::Loader;
-use crate::options::{AnswerOptions, ServeOptions};
+use crate::options::{AnswerOptions, ServeOptions, ShadowWhen, VersionOptions};
 use crate::predictor::Predictor;
+use crate::shadow::{Group, Shadows};
 use crate::swap::{ModelKeeper, Serving};
+use crate::versions::{Folder, Versions};
 
 /// The service's name in its messages' property `app_id`.
-const APP: &str = "model";
+pub(crate) const APP: &str = "model";
 /// How many messages a micro-batch has at the most.
-const BATCH: usize = 256;
+pub(crate) const BATCH: usize = 256;
 /// How many micro-batches are under way at once.
-const DEPTH: usize = 3;
+pub(crate) const DEPTH: usize = 3;
 /// How many messages are held unacknowledged at the most: those under way and as many waiting.
-const PREFETCH: u16 = 1536;
+pub(crate) const PREFETCH: u16 = 1536;
 
 /// The models that are shown are as many as `metric` shows.
 static PREDICTIONS: Counter<2> =
@@ -42,29 +50,70 @@ static OUT_OF_RANGE: Counter<3> = Counter::new(
 /// and waits for one.
 ///
 /// # Errors
-/// An incompatible broker.
+/// An incompatible broker, or no port for HTTP.
 pub async fn run(context: service::Context, options: ServeOptions) -> anyhow::Result<()> {
+    if let Some(name) = options.challenger.clone() {
+        return challenge(context, options, name).await;
+    }
+    let doors = Doors { close: context.stop.clone(), ..Doors::default() };
+    run_with(context, options, doors).await
+}
+
+/// The same where the doors beside the queues are closed before the stop, so that what came by them can still be taken.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_with(context: service::Context, options: ServeOptions, doors: Doors) -> anyhow::Result<()> {
+    let ended = serve(context, options, &doors).await;
+    doors.closed.request();
+    ended
+}
+
+async fn serve(context: service::Context, options: ServeOptions, doors: &Doors) -> anyhow::Result<()> {
     let service::Context { transport, stop, readiness } = context;
     let has_model = readiness.condition("a valid model");
-    let (keeper, mut serving) =
-        ModelKeeper::new(&options.model, &options.answers.model_name, Loader::of_this_program());
-    let announcements = keeper.announcements();
+    let name = &options.answers.model_name;
+    let (keeper, mut serving) = ModelKeeper::new(&options.model, name, Loader::of_this_program());
+    let VersionOptions { versions, shadow } = &options.versions;
+    let keeper = keeper.with_versions(Versions::new(versions.as_deref().map(Folder::at)));
+    let (keeper, shadow) = match shadow {
+        ShadowWhen::On => keeper.with_shadow(),
+        ShadowWhen::Off => (keeper, watch::channel(None).1),
+    };
+    let shadows = Shadows::new(shadow, &options.answers);
+    let (announcements, decisions) = (keeper.announcements(), keeper.decisions());
+    let beside = (serving.clone(), shadows.clone());
+    let port = Port::open(APP, &options.http, &options.answers, beside).await?;
     // Aborted when this function ends.
     let mut keeping = JoinSet::new();
     keeping.spawn(keeper.keep());
-    tokio::select! {
-        there = serving.wait_for(Option::is_some) => {
-            there.context("the task that watches the model file has ended")?;
+    let there = tokio::select! {
+        there = serving.wait_for(Option::is_some) => Some(there.map(drop)),
+        () = stop.requested() => None,
+    };
+    match there {
+        Some(there) => there.context("the task that watches the model file has ended")?,
+        None => {
+            port.close().await;
+            return Ok(());
         }
-        () = stop.requested() => return Ok(()),
     }
     // Not before there is a model: what a consumer holds, no other model can take.
     let publisher = transport.publisher(APP, &stop, &readiness);
     let has_place = readiness.condition("a queue for predictions");
     has_model.set(true);
+    port.records_with(&publisher);
+    let closed = doors.clone();
+    let closing = tokio::spawn(async move {
+        closed.close.requested().await;
+        port.close().await;
+        closed.closed.request();
+    });
     tokio::select! {
         there = publisher.has_place(Role::Prediction) => there?,
         () = stop.requested() => {
+            doors.close.request();
+            closing.await?;
             publisher.close().await;
             return Ok(());
         }
@@ -83,7 +132,8 @@ pub async fn run(context: service::Context, options: ServeOptions) -> anyhow::Re
         replier: replier.clone(),
     };
     keeping.spawn(asks.answer(consumer.aside(SideQueue::Asks)));
-    let server = Server { serving, options: options.answers, publisher, replier };
+    keeping.spawn(decided::hear(consumer.control(), options.answers.model_name.clone(), decisions));
+    let server = Server { serving, shadows, options: options.answers, publisher, replier };
 
     let mut flight = FuturesOrdered::new();
     // Dead letters wait for their confirms on the side: one that is not taken must not hold up what is good.
@@ -120,6 +170,10 @@ pub async fn run(context: service::Context, options: ServeOptions) -> anyhow::Re
     };
     drop((flight, letters));
     consumer.close().await;
+    if result.is_ok() {
+        doors.close.request();
+        closing.await?;
+    }
     server.replier.finish().await;
     server.publisher.close().await;
     Ok(result?)
@@ -127,6 +181,7 @@ pub async fn run(context: service::Context, options: ServeOptions) -> anyhow::Re
 
 struct Server {
     serving: Serving,
+    shadows: Shadows,
     options: AnswerOptions,
     publisher: Publisher,
     replier: Replier,
@@ -146,27 +201,59 @@ impl Server {
             unreachable!("nothing is taken before there is a model, and a model is only ever replaced")
         };
         let now = Timestamp::now();
-        let (Answers { predictions, rejected, replies }, batch) = if predictor.is_slow() {
-            let options = self.options.clone();
-            let span = Span::current();
-            let stepped = task::spawn_blocking(move || {
-                let _entered = span.enter();
-                (step(&predictor, &options, &batch.deliveries, now), batch)
-            });
-            match stepped.await {
-                Ok(stepped) => stepped,
-                // What it took goes back to its queue, since the batch went with it.
-                Err(why) => match why.try_into_panic() {
-                    Ok(panic) => std::panic::resume_unwind(panic),
-                    Err(_) => return Err(Error::Stopped),
-                },
+        let beside = self.shadows.begin(&predictor, || {
+            let deliveries = batch.deliveries.clone();
+            move |before: &Predictor, options: &AnswerOptions| {
+                answer(before, options, &deliveries, now, |delivery| harmless(delivery, before), |_| {})
             }
-        } else {
-            (step(&predictor, &self.options, &batch.deliveries, now), batch)
-        };
+        });
+        let options = self.options.clone();
+        let (answers, batch) = stepped(predictor, batch, move |predictor, batch| {
+            step(predictor, &options, &batch.deliveries, now)
+        })
+        .await?;
+        let Answers { mut predictions, rejected, replies, predicted, unpredicted } = answers;
+        // With the others, so that no crash leaves one without the other.
+        if let Some(beside) = beside {
+            let both = |told: Vec<Told>| {
+                let both = told.into_iter().zip(&unpredicted);
+                both.map(|(told, by_other)| Group {
+                    together: told.together,
+                    predictions: told.also(by_other),
+                })
+                .collect()
+            };
+            for Group { together, predictions: of_before } in beside.predictions(predicted, both).await {
+                predictions.extend(messages(together, &of_before, now));
+            }
+        }
         self.publisher.publish(predictions).await?;
         replies.into_iter().for_each(|reply| self.replier.send(reply));
         Ok(Answered { batch, rejected })
+    }
+}
+
+/// Has a model make its step of a batch, on a thread of its own where that may take long. The batch comes back with it.
+pub(crate) async fn stepped<T: Send + 'static>(
+    predictor: Arc<Predictor>,
+    batch: Batch,
+    step: impl FnOnce(&Predictor, &Batch) -> T + Send + 'static,
+) -> Result<(T, Batch), Error> {
+    if !predictor.is_slow() {
+        return Ok((step(&predictor, &batch), batch));
+    }
+    let span = Span::current();
+    let made = task::spawn_blocking(move || {
+        let _entered = span.enter();
+        (step(&predictor, &batch), batch)
+    });
+    match made.await {
+        Ok(made) => Ok(made),
+        // What it took goes back to its queue, since the batch went with it.
+        Err(why) => match why.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(Error::Stopped),
+        },
     }
 }
 
@@ -180,6 +267,10 @@ pub struct Answers {
     pub rejected: Vec<(usize, Vec<DeadLetter>)>,
     /// What goes to whoever asked, besides.
     pub replies: Vec<Reply>,
+    /// How many rows are predicted.
+    predicted: usize,
+    /// Which rows of each message are not.
+    unpredicted: Vec<Unpredicted>,
 }
 
 /// One micro-batch: a prediction for every row that can be used, a dead letter for every other one.
@@ -190,25 +281,18 @@ pub fn step(
     deliveries: &[Delivery],
     now: Timestamp,
 ) -> Answers {
-    let count_outside = |outside: &Outside| {
-        debug!("predicting outside the trained range: {outside}");
-        let (model, version) = (options.model_name.as_str(), predictor.version().as_str());
-        OUT_OF_RANGE.add([model, version, &outside.name], 1);
-    };
-    let told = answer(predictor, options, deliveries, now, survivable, count_outside);
+    let told = answer(predictor, options, deliveries, now, survivable, |outside| {
+        count_outside(options, predictor, outside);
+    });
     let mut answers = Answers { predictions: Vec::with_capacity(deliveries.len()), ..Answers::default() };
-    let mut predicted = 0;
     for (message, (delivery, told)) in deliveries.iter().zip(told).enumerate() {
         if let Some(asking) = Asking::of(delivery) {
             answers.replies.extend(told.replies(&asking, delivery, APP, now));
         }
+        answers.unpredicted.push(told.unpredicted());
         let Told { together, predictions, refused } = told;
-        predicted += predictions.len() as u64;
-        if together && !predictions.is_empty() {
-            answers.predictions.extend(Prediction::encode_together(&predictions, APP, now));
-        } else {
-            answers.predictions.extend(predictions.iter().map(|answer| answer.encode(APP, now)));
-        }
+        answers.predicted += predictions.len();
+        answers.predictions.extend(messages(together, &predictions, now));
         match refused {
             Refused::Rows(rows) if rows.is_empty() => {}
             Refused::Rows(rows) => {
@@ -218,13 +302,40 @@ pub fn step(
             Refused::All(why) => answers.rejected.push((message, vec![delivery.reject(why, APP)])),
         }
     }
-    PREDICTIONS.add([options.model_name.as_str(), predictor.version().as_str()], predicted);
-    debug!("predicted {predicted} rows of {} messages", deliveries.len());
+    count_predicted(options, predictor, answers.predicted as u64);
+    debug!("predicted {} rows of {} messages", answers.predicted, deliveries.len());
     answers
 }
 
+/// Predictions of a message's rows, in the form in which those came.
+pub(crate) fn messages(together: bool, predictions: &[Prediction], now: Timestamp) -> Vec<Outgoing> {
+    if together && !predictions.is_empty() {
+        return Prediction::encode_together(predictions, APP, now);
+    }
+    predictions.iter().map(|prediction| prediction.encode(APP, now)).collect()
+}
+
+/// Counts rows that were predicted, through whichever door they came.
+pub(crate) fn count_predicted(options: &AnswerOptions, predictor: &Predictor, rows: u64) {
+    PREDICTIONS.add([options.model_name.as_str(), predictor.version().as_str()], rows);
+}
+
+/// Counts a feature of them that is beyond what the model was trained on.
+pub(crate) fn count_outside(options: &AnswerOptions, predictor: &Predictor, outside: &Outside) {
+    debug!("predicting outside the trained range: {outside}");
+    OUT_OF_RANGE.add([options.model_name.as_str(), predictor.version().as_str(), &outside.name], 1);
+}
+
+/// Refuses what a process may have died of that predicted in the shadow: it must not die of that again.
+fn harmless(delivery: &Delivery, before: &Predictor) -> Result<(), Rejection> {
+    if before.is_slow() && delivery.redelivered() {
+        return Err(Rejection::new(Rejection::CRASHES, "delivered before"));
+    }
+    survivable(delivery)
+}
+
 /// Refuses what was handed out again and again, lately with no other, and that nobody was done with.
-fn survivable(delivery: &Delivery) -> Result<(), Rejection> {
+pub(crate) fn survivable(delivery: &Delivery) -> Result<(), Rejection> {
     if delivery.is_deadly() {
         let detail = "delivered ten times and never finished, the last times alone";
         return Err(Rejection::new(Rejection::CRASHES, detail));

@@ -3,27 +3,37 @@
 //! Everything happens on the side. Whoever predicts takes the model that serves once a batch; a file that is refused
 //! changes nothing for them.
 
-use std::fs;
-use std::io;
-use std::panic::{self, AssertUnwindSafe};
+mod back;
+mod beside;
+mod look;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use shared::card::Card;
 use shared::clock::Timestamp;
+use shared::control::Decision;
 use shared::message::Name;
 use shared::metrics::Counter;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task;
 use tracing::{debug, info, warn};
 
 use crate::announce::Announcements;
 use crate::card;
-use crate::content::{Content, Digest, ModelStamp, Unread};
+use crate::content::Content;
 use crate::load::{self, About, Loaded, Loader};
 use crate::predictor::Predictor;
 use crate::refusal::{Refusal, reason};
+use crate::versions::Versions;
 use crate::watch::{Wake, Watch};
+
+use back::TAKEN_BACK;
+use beside::Beside;
+use look::{Found, LastLook};
+
+/// How many decisions wait for the keeper at the most. What finds no room is said again.
+const DECISIONS: usize = 16;
 
 static SWAPS: Counter<1> = Counter::new(
     "pipeline_model_swaps_total",
@@ -46,47 +56,24 @@ pub struct ModelKeeper {
     name: Name,
     loader: Loader,
     serving: watch::Sender<Option<Arc<Predictor>>>,
+    /// The card of the one that serves.
+    card: Option<Card>,
     last_look: LastLook,
     announcements: Announcements,
+    versions: Versions,
+    beside: Beside,
+    decisions: (mpsc::Sender<Decision>, mpsc::Receiver<Decision>),
+    /// The version of the file, where it is left alone because it was taken back.
+    left: Option<Name>,
+    /// The version of which it was said that it cannot be taken back.
+    told: Option<Name>,
 }
 
-/// What is known of the file.
-#[derive(Debug, Clone, Default)]
-struct LastLook {
-    /// Its state at the last look.
-    last: Option<State>,
-    /// The other file with its weights, where it had one when it was read last.
-    weights: Option<PathBuf>,
-    judged: Option<Judged>,
-}
-
-/// What was said of the file last.
-#[derive(Debug, Clone, Copy)]
-struct Judged {
-    state: State,
-    /// Of the content that was judged, where it could be read.
-    digest: Option<Digest>,
-    /// Whether the content was still the same one at a later look. Two writes of the same length within a tick of the file
-    /// system's clock leave the same state behind.
-    confirmed: bool,
-}
-
-/// A state that a path can be in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    Absent(io::ErrorKind),
-    There(ModelStamp),
-}
-
-/// What a look at the file came to.
-#[derive(Debug)]
-enum Found {
-    /// Nothing new, or nothing finished.
-    Nothing,
-    /// There is no file any more, or none yet.
-    Gone,
-    /// A new state of the file, checked.
-    Judged(Box<Result<Loaded, Refusal>>),
+/// A model that may predict, with its card.
+#[derive(Debug, Clone)]
+struct Standing {
+    predictor: Arc<Predictor>,
+    card: Option<Card>,
 }
 
 impl ModelKeeper {
@@ -95,18 +82,29 @@ impl ModelKeeper {
     pub fn new(path: &Path, name: &Name, loader: Loader) -> (Self, Serving) {
         let (serving, receiver) = watch::channel(None);
         SWAPS.add([name.as_str()], 0);
+        TAKEN_BACK.add([name.as_str()], 0);
         reason::ALL.iter().for_each(|reason| REFUSED.add([name.as_str(), reason], 0));
-        (
-            Self {
-                path: path.to_owned(),
-                name: name.clone(),
-                loader,
-                serving,
-                last_look: LastLook::default(),
-                announcements: Announcements::default(),
-            },
-            receiver,
-        )
+        let keeper = Self {
+            path: path.to_owned(),
+            name: name.clone(),
+            loader,
+            serving,
+            card: None,
+            last_look: LastLook::default(),
+            announcements: Announcements::default(),
+            versions: Versions::default(),
+            beside: Beside::off(),
+            decisions: mpsc::channel(DECISIONS),
+            left: None,
+            told: None,
+        };
+        (keeper, receiver)
+    }
+
+    /// Remembers versions there.
+    #[must_use]
+    pub fn with_versions(self, versions: Versions) -> Self {
+        Self { versions, ..self }
     }
 
     /// The cards of what serves and of what is refused from now on.
@@ -115,67 +113,103 @@ impl ModelKeeper {
         self.announcements.clone()
     }
 
+    /// Where it is told what is decided of versions.
+    #[must_use]
+    pub fn decisions(&self) -> mpsc::Sender<Decision> {
+        self.decisions.0.clone()
+    }
+
     /// Looks for ever.
     pub async fn keep(mut self) {
+        self.versions.sync().await;
         let mut watch = Watch::new(&self.path);
         // What is there at the start was hardly put there this moment; if it was, the next look says better.
         let mut wake = Wake::Finished;
         loop {
-            let (path, loader, last_look) = (self.path.clone(), self.loader.clone(), self.last_look.clone());
-            let name = self.name.clone();
-            let looked = task::spawn_blocking(move || {
-                let (last_look, found) = last_look.look(&path, &loader, wake);
-                // Here, since a large file has a card that takes a while.
-                let card = found.loaded().map(|loaded| card::of_model(&name, &path, loaded));
-                (last_look, found, card)
-            });
-            match looked.await {
-                Ok((last_look, look, card)) => {
-                    self.last_look = last_look;
-                    self.act(look, card);
+            self.look(wake).await;
+            self.versions.sync().await;
+            self.notice_accepted();
+            self.expire_shadow(Timestamp::now());
+            wake = loop {
+                tokio::select! {
+                    wake = watch.wake() => break wake,
+                    Some(decision) = self.decisions.1.recv() => {
+                        // A person may have accepted the version this moment.
+                        self.versions.sync().await;
+                        self.decided(decision).await;
+                        self.versions.sync().await;
+                    }
                 }
-                // The model that serves is not concerned.
-                Err(why) => warn!("cannot look at {}: {why}", self.path.display()),
-            }
-            wake = watch.wake().await;
+            };
         }
     }
 
-    fn act(&mut self, look: Found, card: Option<Card>) {
-        match look {
-            Found::Nothing => {}
-            Found::Gone => warn!("there is no model at {}; {}", self.path.display(), self.meanwhile()),
-            Found::Judged(judged) => match judged.and_then(|loaded| self.admit(loaded, card)) {
-                Ok(()) => {}
-                Err(refusal) => {
-                    self.count_refusal(refusal.reason);
-                    warn!(model.refused = refusal.reason, "{refusal}; {}", self.meanwhile());
-                    let serving = self.serving.borrow().clone();
-                    let serving = serving.as_ref().map(|serving| serving.version());
-                    let card = card::of_refusal(&self.name, &refusal, serving, Timestamp::now());
-                    self.announcements.add(card);
+    async fn look(&mut self, wake: Wake) {
+        let (path, loader, last_look) = (self.path.clone(), self.loader.clone(), self.last_look.clone());
+        let name = self.name.clone();
+        let looked = task::spawn_blocking(move || {
+            let (last_look, found) = last_look.look(&path, &loader, wake);
+            // Here, since a large file has a card that takes a while.
+            let card = found.loaded().map(|loaded| card::of_model(&name, &path, loaded));
+            (last_look, found, card)
+        });
+        match looked.await {
+            Ok((last_look, found, card)) => {
+                self.last_look = last_look;
+                self.act(found, card).await;
+            }
+            // The model that serves is not concerned.
+            Err(why) => warn!("cannot look at {}: {why}", self.path.display()),
+        }
+    }
+
+    async fn act(&mut self, found: Found, card: Option<Card>) {
+        let (judged, content) = match found {
+            Found::Nothing => return,
+            Found::Gone => {
+                return warn!("there is no model at {}; {}", self.path.display(), self.meanwhile());
+            }
+            Found::Judged(judged, content) => (*judged, content.map(|content| *content)),
+        };
+        let admitted = match judged {
+            Ok(loaded) if self.versions.record().is_taken_back(loaded.predictor.version()) => {
+                return self.leave(loaded, card, content).await;
+            }
+            Ok(loaded) => {
+                if self.serving_version().is_none() {
+                    self.recall_shadow(&loaded.predictor).await;
                 }
-            },
+                self.admit(loaded, card, content)
+            }
+            Err(refusal) => Err(refusal),
+        };
+        if let Err(refusal) = admitted {
+            self.count_refusal(refusal.reason);
+            warn!(model.refused = refusal.reason, "{refusal}; {}", self.meanwhile());
+            let serving = self.serving_version();
+            let card = card::of_refusal(&self.name, &refusal, serving.as_ref(), Timestamp::now());
+            self.announcements.add(card);
         }
     }
 
     /// Has a model that passed its checks serve, unless it wants other rows than the one that serves.
-    fn admit(&mut self, loaded: Loaded, card: Option<Card>) -> Result<(), Refusal> {
+    fn admit(&mut self, loaded: Loaded, card: Option<Card>, content: Option<Content>) -> Result<(), Refusal> {
         let Loaded { predictor: next, about } = loaded;
-        let (path, name) = (self.path.display(), &self.name);
+        let (path, name) = (self.path.display().to_string(), self.name.clone());
         let before = self.serving.borrow().clone();
         let Some(before) = before else {
             info!(model.version = %next.version(), "serving {path}: {name}@{}, {}", next.version(), next.inputs());
             self.say_lack(&about);
-            self.serve(next, card);
+            self.serve_content(next, card, content);
             return Ok(());
         };
+        self.left = None;
         if next.version() == before.version() {
             debug!("{path} has the content of {name}@{}, which is already serving", next.version());
             return Ok(());
         }
         load::fits(&self.path, next.inputs(), before.inputs())?;
-        let next = next.named_as(&before);
+        let next = next.named_as(before.inputs());
         if let Some(rows) = next.inputs().narrower(before.inputs()) {
             warn!("{path} now serves and refuses some rows that the model before predicted: {rows}");
         }
@@ -184,14 +218,29 @@ impl ModelKeeper {
         }
         info!(model.version = %next.version(), "swapped {path}: {name}@{} now serves, replacing {name}@{}", next.version(), before.version());
         self.say_lack(&about);
-        self.serve(next, card);
+        let before = Standing { predictor: before, card: self.card.take() };
+        self.begin_shadow(before, next.version());
+        self.serve_content(next, card, content);
         SWAPS.add([self.name.as_str()], 1);
         Ok(())
     }
 
-    fn serve(&self, next: Predictor, card: Option<Card>) {
-        card.into_iter().for_each(|card| self.announcements.add(card));
-        self.serving.send_replace(Some(Arc::new(next)));
+    /// Has the file serve that was read.
+    fn serve_content(&mut self, next: Predictor, card: Option<Card>, content: Option<Content>) {
+        if let Some(content) = content {
+            self.versions.serves(next.version(), content, Timestamp::now());
+        }
+        self.serve(Standing { predictor: Arc::new(next), card });
+    }
+
+    fn serve(&mut self, Standing { predictor, card }: Standing) {
+        card.iter().for_each(|card| self.announcements.add(card.clone()));
+        self.card = card;
+        self.serving.send_replace(Some(predictor));
+    }
+
+    fn serving_version(&self) -> Option<Name> {
+        self.serving.borrow().as_ref().map(|serving| serving.version().clone())
     }
 
     fn say_lack(&self, about: &About) {
@@ -208,79 +257,6 @@ impl ModelKeeper {
         match &*self.serving.borrow() {
             Some(serving) => format!("{}@{} keeps serving", self.name, serving.version()),
             None => "waiting for a model, taking no rows until then".to_owned(),
-        }
-    }
-}
-
-impl LastLook {
-    /// Looks at the file, and judges its content when that is new and whole. Whole it is when the kernel said that its
-    /// writer has finished, and otherwise when nothing has changed since the last look: of two files, the kernel tells of
-    /// one alone.
-    fn look(self, path: &Path, loader: &Loader, wake: Wake) -> (Self, Found) {
-        let state = match fs::metadata(path) {
-            Ok(metadata) => State::There(ModelStamp::of(&metadata, self.weights.as_deref())),
-            Err(why) => State::Absent(why.kind()),
-        };
-        let whole = (wake == Wake::Finished && self.weights.is_none()) || self.last == Some(state);
-        let (judged, seen) = (self.judged, Self { last: Some(state), ..self });
-        let known = judged.filter(|judged| judged.state == state);
-        if !whole || (wake == Wake::Clock && known.is_some_and(|judged| judged.confirmed)) {
-            return (seen, Found::Nothing);
-        }
-        let again = wake == Wake::Clock && known.is_some();
-        let with = |weights, state, digest, confirmed| Self {
-            judged: Some(Judged { state, digest, confirmed }),
-            weights,
-            ..seen.clone()
-        };
-        if state == State::Absent(io::ErrorKind::NotFound) {
-            return (
-                with(None, state, None, again),
-                if known.is_some() { Found::Nothing } else { Found::Gone },
-            );
-        }
-        let refuse = |(reason, why)| Refusal { path: path.to_owned(), reason, why };
-        match Content::read(path) {
-            // Its writer will finish, or stop changing it.
-            Err(Unread { failure: (reason::CHANGING, _), .. }) => (seen, Found::Nothing),
-            Err(Unread { stamp, failure }) => {
-                // What was opened may have come after what was looked at.
-                let opened = stamp.map_or(state, |model| State::There(model.into()));
-                let said = judged.is_some_and(|judged| judged.state == opened);
-                let look = if said { Found::Nothing } else { Found::judged(Err(refuse(failure))) };
-                // Tried again at each look, silently: what cannot be read now may be readable soon.
-                (with(None, opened, None, false), look)
-            }
-            Ok(content) => {
-                let opened = State::There(content.stamp);
-                if judged.is_some_and(|judged| judged.digest == Some(content.digest)) {
-                    return (with(content.weights, opened, Some(content.digest), again), Found::Nothing);
-                }
-                let parse = || loader.parse(&content.bytes, content.format);
-                // A file that finds a defect of ours is refused like any other, once.
-                let parsed = panic::catch_unwind(AssertUnwindSafe(parse)).unwrap_or_else(|_| {
-                    let why = "this program panics on it, which is a bug: please report it";
-                    Err((reason::INTERNAL, why.to_owned()))
-                });
-                // Where the machine may be to blame, the next writer's end is another try; the clock is none, for a trial
-                // is long.
-                let passing = parsed.as_ref().is_err_and(|(reason, _)| reason::may_pass(reason));
-                let digest = (!passing).then_some(content.digest);
-                (with(content.weights, opened, digest, passing), Found::judged(parsed.map_err(refuse)))
-            }
-        }
-    }
-}
-
-impl Found {
-    fn judged(result: Result<Loaded, Refusal>) -> Self {
-        Self::Judged(Box::new(result))
-    }
-
-    fn loaded(&self) -> Option<&Loaded> {
-        match self {
-            Self::Judged(judged) => judged.as_ref().as_ref().ok(),
-            Self::Nothing | Self::Gone => None,
         }
     }
 }

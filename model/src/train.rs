@@ -4,33 +4,32 @@ pub mod columns;
 mod design;
 pub mod fit;
 pub mod learn;
+mod material;
 mod options;
+mod recorded;
 pub(crate) mod report;
 pub mod validate;
 
 use std::collections::BTreeMap;
-use std::io::{self, Read as _};
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow, bail, ensure};
-use clap::ValueEnum as _;
 use evaluation::scores::Scores;
-use rand::SeedableRng as _;
-use rand::rngs::StdRng;
-use rand::seq::SliceRandom as _;
 use shared::clock::Timestamp;
-use shared::message::{Cell, scorable};
-use shared::printable::piece;
-use shared::table::{Columns, Labels, Table};
+use shared::message::Cell;
+use shared::printable::lines;
 
 use crate::content::Format;
-use crate::file::{Holdout, ModelFile, Reference, Residual, TableSource, Training, sha256};
+use crate::file::{Holdout, ModelFile, Reference, Residual, Training};
 use crate::linear::Linear;
+use crate::standard::is_standard;
 use fit::{Algorithm, fit};
+use material::Material;
 use validate::{Choice, Errors, choose};
 
 pub use design::Design;
 pub use options::TrainOptions;
+pub use recorded::RecordedOptions;
 pub use report::report;
 
 /// A model as it was written, and what only its training knows.
@@ -46,12 +45,12 @@ pub struct Trained {
     pub notes: Vec<String>,
 }
 
-/// Trains and writes the model file.
+/// Trains and writes the model file, unless that is standard output.
 ///
 /// # Errors
 /// A table that cannot be used or fitted, or a file that cannot be written or would be refused.
 pub fn train(options: &TrainOptions) -> anyhow::Result<Trained> {
-    let TrainOptions { data, columns, dialect, model: path, holdout, seed, .. } = options;
+    let TrainOptions { model: path, holdout, seed, .. } = options;
     if options.algorithm == Algorithm::Ols && !options.penalty.is_empty() {
         bail!("ordinary least squares has no penalty; choose --algorithm ridge, lasso or elastic-net");
     }
@@ -59,24 +58,30 @@ pub fn train(options: &TrainOptions) -> anyhow::Result<Trained> {
         options.penalty.len() <= 1 || options.cross_validate.is_some(),
         "several penalties need --cross-validate, which chooses one"
     );
-    let is_json = Format::of(path) == Some(Format::Json);
-    ensure!(is_json, "cannot write {}: the name of a model file must end in .json", path.display());
-    let name = if is_standard(data) { STANDARD.to_owned() } else { data.display().to_string() };
-    let bytes = read(data).with_context(|| format!("cannot read {name}"))?;
-    let table = Table::parse(&*bytes, &name, dialect, columns, Labels::Required)?;
-    refuse_extreme(&table, &name)?;
-    let (seen, unseen) = split(table.rows.len(), *holdout, *seed);
-    let unfit = || format!("cannot fit {name}");
-    let encoding = learn::encoding(&table, &seen, columns.missing).with_context(unfit)?;
+    ensure!(
+        is_standard(path) || Format::of(path) == Some(Format::Json),
+        "cannot write {}: the name of a model file must end in .json",
+        path.display()
+    );
+    let material = match recorded::material(options)? {
+        Some(recorded) => recorded,
+        None => Material::of_table(options)?,
+    };
+    let (seen, unseen) = material.split(*holdout, *seed);
+    let unfit = || format!("cannot fit {}", material.name);
+    let encoding = material.encoding(&seen).with_context(unfit)?;
     learn::refuse_constant(&encoding).with_context(unfit)?;
-    let design = Design::of(&table, &seen, &encoding);
+    let design = material.design(&seen, &encoding);
+    if options.recorded.records.is_some() {
+        recorded::refuse_unvaried(&design).with_context(unfit)?;
+    }
     let Choice { recipe, cross_validation, errors, unfitted } =
-        choose(&table, &seen, options).with_context(unfit)?;
+        choose(&material, &seen, options).with_context(unfit)?;
     let linear = fit(&design, &recipe).with_context(unfit)?;
 
-    let mut notes = table.notes.clone();
-    notes.extend(learn::notes(&table, &seen, &encoding, columns.missing));
-    let held_out = Design::of(&table, &unseen, &encoding);
+    let mut notes = material.table.notes.clone();
+    notes.extend(learn::notes(&material.table, &seen, &encoding, material.encodings.missing()));
+    let held_out = material.design(&unseen, &encoding);
     if held_out.rows.len() < unseen.len() {
         let unknown = unseen.len() - held_out.rows.len();
         notes.push(format!(
@@ -95,69 +100,43 @@ pub fn train(options: &TrainOptions) -> anyhow::Result<Trained> {
         algorithm: recipe.algorithm.to_string(),
         parameters: recipe.parameters(),
         libraries: libraries(recipe.algorithm),
-        data: Some(source(data, &bytes, &table, columns)),
+        data: Some(material.source_held_out_from(&unseen)),
         converted_from: None,
         rows: Some(seen.len()),
         seed: Some(*seed),
         cross_validation,
         made_at: Timestamp::now().to_string(),
     };
-    let golden: Vec<&[Cell]> = seen.iter().map(|row| &*table.rows[*row]).collect();
-    let mut model = ModelFile::linear(&encoding, columns.label().to_owned(), &linear, training)
+    let golden: Vec<&[Cell]> = seen.iter().map(|row| &*material.table.rows[*row]).collect();
+    let mut model = ModelFile::linear(&encoding, material.target.clone(), &linear, training)
         .with_golden(&golden)
         .map_err(|why| anyhow!(why))?;
     model.reference = Some(Reference::of(&design.vectors(), &design.labels, &predictions, residual));
     model.holdout = (!held_out.rows.is_empty()).then(|| scores(&held_out, &linear));
-    model.write(path).with_context(|| format!("cannot write the model file {}", path.display()))?;
+    if !is_standard(path) {
+        model.write(path).with_context(|| format!("cannot write the model file {}", path.display()))?;
+    }
     Ok(Trained { model, seen: scores(&design, &linear), unfitted, notes })
 }
 
-/// What a table is called that has no file.
-const STANDARD: &str = "standard input";
-
-fn is_standard(data: &Path) -> bool {
-    data == Path::new("-")
-}
-
-fn read(data: &Path) -> io::Result<Vec<u8>> {
-    if !is_standard(data) {
-        return std::fs::read(data);
+/// What goes to standard output: what people are told, or the model file, where that is wanted there and people are told beside it.
+///
+/// # Errors
+/// The model file would be refused.
+pub fn written(trained: &Trained, path: &Path) -> anyhow::Result<String> {
+    let told = report(trained, path);
+    if !is_standard(path) {
+        return Ok(told);
     }
-    let mut bytes = Vec::new();
-    io::stdin().lock().read_to_end(&mut bytes)?;
-    Ok(bytes)
+    let file = trained.model.servable().map_err(|why| anyhow!("cannot write the model file: {why}"))?;
+    eprint!("{}", lines(&told));
+    Ok(String::from_utf8(file)?)
 }
 
 /// How good a model is on these rows.
 fn scores(design: &Design, linear: &Linear) -> Holdout {
     let predictions = linear.predict(&design.vectors());
     Holdout::from(&Scores::of(design.labels.iter().copied().zip(predictions)))
-}
-
-/// Refuses labels that `metric` would refuse.
-fn refuse_extreme(table: &Table, name: &str) -> anyhow::Result<()> {
-    for (label, line) in table.labels.iter().zip(&table.lines) {
-        scorable("the label", *label).map_err(|why| {
-            let target = piece(table.target.as_deref().unwrap_or_default());
-            let why = why.detail;
-            anyhow!("{name}, line {line}, column {target}: {why}; use another unit for the column, or leave the row out")
-        })?;
-    }
-    Ok(())
-}
-
-/// Where the rows came from.
-fn source(data: &Path, bytes: &[u8], table: &Table, columns: &Columns) -> TableSource {
-    TableSource {
-        file: match data.file_name() {
-            Some(name) if !is_standard(data) => name.to_string_lossy().into_owned(),
-            _ => STANDARD.to_owned(),
-        },
-        sha256: sha256(bytes),
-        rows: Some(table.rows.len()),
-        missing: columns.missing.to_possible_value().map(|way| way.get_name().to_owned()),
-        notes: table.notes.clone(),
-    }
 }
 
 /// The libraries that fit, with their versions.
@@ -172,53 +151,9 @@ fn libraries(algorithm: Algorithm) -> BTreeMap<String, String> {
 /// The version of linfa and its parts. A test holds it to the lock file.
 const LINFA: &str = "0.8.1";
 
-/// Splits row indices at random into those to train on and those to hold out. Both keep the table's order.
-#[must_use]
-pub fn split(rows: usize, holdout: f64, seed: u64) -> (Vec<usize>, Vec<usize>) {
-    let mut shuffled: Vec<usize> = (0..rows).collect();
-    shuffled.shuffle(&mut StdRng::seed_from_u64(seed));
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a count fits")]
-    let held = (rows as f64 * holdout).round() as usize;
-    let (unseen, seen) = shuffled.split_at(held);
-    let sorted = |indices: &[usize]| {
-        let mut indices = indices.to_vec();
-        indices.sort_unstable();
-        indices
-    };
-    (sorted(seen), sorted(unseen))
-}
-
 #[cfg(test)]
 mod tests {
-    use shared::table::Dialect;
-
     use super::*;
-
-    #[test]
-    fn a_split_is_by_seed_and_leaves_no_row_out() {
-        let (seen, unseen) = split(100, 0.2, 1);
-        assert_eq!((seen.len(), unseen.len()), (80, 20));
-        let mut all = [&seen[..], &unseen[..]].concat();
-        all.sort_unstable();
-        assert_eq!(all, (0..100).collect::<Vec<_>>());
-        assert_eq!(split(100, 0.2, 1), (seen, unseen.clone()));
-        assert_ne!(split(100, 0.2, 2).1, unseen);
-        assert_eq!(split(10, 0.0, 1).1, [0; 0]);
-    }
-
-    #[test]
-    fn a_label_that_could_not_be_scored_is_refused_with_its_place() {
-        let table = |label: &str| {
-            let text = format!("t,price\n1e300,1\n\n2,{label}\n");
-            let columns = Columns::target("price");
-            Table::parse(text.as_bytes(), "t.csv", &Dialect::default(), &columns, Labels::Required).unwrap()
-        };
-        assert!(refuse_extreme(&table("-1e15"), "t.csv").is_ok(), "features may be larger");
-        assert_eq!(
-            refuse_extreme(&table("-1e16"), "t.csv").unwrap_err().to_string(),
-            "t.csv, line 4, column price: the label is -1e16; scored are numbers up to 1e15; use another unit for the column, or leave the row out"
-        );
-    }
 
     #[test]
     fn the_versions_are_those_of_the_lock_file() {

@@ -23,7 +23,13 @@ fn houses() -> Predictor {
 async fn answers(bodies: &[&str]) -> Vec<String> {
     let batch = questions::batch(bodies).await;
     let (model_name, predictions_key) = (Name::parse("m").unwrap(), "y_pred".parse().unwrap());
-    let options = AnswerOptions { model_name, strict: false, no_features: false, predictions_key };
+    let options = AnswerOptions {
+        model_name,
+        strict: false,
+        no_features: false,
+        predictions_key,
+        role: Default::default(),
+    };
     let answered = step(&houses(), &options, &batch.deliveries, Timestamp(0));
     let mut predictions = answered.predictions.into_iter();
     let mut rejected = answered.rejected.into_iter().peekable();
@@ -74,7 +80,8 @@ async fn a_row_that_cannot_be_answered_says_why_and_harms_no_other() {
 async fn answered(question: &str, no_features: bool) -> (Vec<Outgoing>, Vec<String>) {
     let batch = questions::batch(&[question]).await;
     let (model_name, predictions_key) = (Name::parse("m").unwrap(), "y_pred".parse().unwrap());
-    let options = AnswerOptions { model_name, strict: false, no_features, predictions_key };
+    let options =
+        AnswerOptions { model_name, strict: false, no_features, predictions_key, role: Default::default() };
     let Answers { predictions, rejected, .. } = step(&houses(), &options, &batch.deliveries, Timestamp(0));
     let said = rejected.into_iter().flat_map(|(_, letters)| letters);
     (predictions, said.map(|letter| letter.rejection().to_string()).collect())

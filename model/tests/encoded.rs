@@ -49,6 +49,7 @@ impl Folder {
             strict: true,
             no_features: false,
             predictions_key: "y_pred".parse().unwrap(),
+            role: Default::default(),
         };
         step(&predictor, &options, &batch.deliveries, Timestamp(0))
     }

@@ -53,7 +53,7 @@ fn table(name: &str) -> Table {
 
 fn design(table: &Table) -> Design {
     let all: Vec<usize> = (0..table.rows.len()).collect();
-    Design::of(table, &all, &Encoding::plain(table.features.clone()))
+    Design::of(table, &all, &Encoding::plain(table.features.clone()), None)
 }
 
 fn assert_close(what: &str, got: f64, want: f64, tolerance: f64) {
@@ -183,7 +183,7 @@ fn what_is_filled_and_encoded_is_predicted_as_scikit_learn_does() {
         let encoding = learn::encoding(&table, &all, missing).unwrap();
         let algorithm = Algorithm::from_str(algorithm, false).unwrap();
         let recipe = recipe(algorithm, penalty.unwrap_or_default(), 0.0, *scale);
-        let linear = fit(&Design::of(&table, &all, &encoding), &recipe).unwrap();
+        let linear = fit(&Design::of(&table, &all, &encoding, None), &recipe).unwrap();
         assert_eq!(predictions.len(), table.rows.len());
         for (row, want) in table.rows.iter().zip(predictions) {
             let got = linear.predict(&[&encoding.encode(row).unwrap()])[0];

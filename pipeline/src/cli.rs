@@ -9,6 +9,7 @@ use shared::service::{self, ServiceOptions};
 use shared::transport::{AmqpOptions, Endpoint, Transport};
 
 use crate::PipelineOptions;
+use crate::dead::Dead;
 use crate::topology::Topology;
 
 /// Runs features, model and metric in one process: rows are published, predicted, joined with their labels and
@@ -41,6 +42,7 @@ enum Kind {
 enum Command {
     /// Creates, shows or deletes the exchanges and queues on RabbitMQ, and prints the rights that each service needs.
     Topology(Topology),
+    Dead(Dead),
     Healthcheck(Healthcheck),
 }
 
@@ -57,6 +59,7 @@ pub fn main() -> ExitCode {
     match cli.command {
         Some(Command::Healthcheck(healthcheck)) => return healthcheck.run(),
         Some(Command::Topology(topology)) => return topology.run(),
+        Some(Command::Dead(dead)) => return dead.run(),
         None => {}
     }
     let transport = match cli.transport {

@@ -1,6 +1,7 @@
 //! The three services in one process, and the commands of an administrator.
 
 pub mod cli;
+pub mod dead;
 pub mod topology;
 
 use std::future::Future;
@@ -14,7 +15,7 @@ use model::encode::Encoding;
 use model::inputs::Inputs;
 use model::load::Loader;
 use model::train::{self, TrainOptions};
-use model::{AnswerOptions, ServeOptions};
+use model::{AnswerOptions, Doors, HttpOptions, ServeOptions, VersionOptions};
 use shared::clock::Clock;
 use shared::service::Context;
 use shared::stop::Stop;
@@ -39,6 +40,12 @@ pub struct PipelineOptions {
     answers: AnswerOptions,
 
     #[command(flatten)]
+    versions: VersionOptions,
+
+    #[command(flatten)]
+    http: HttpOptions,
+
+    #[command(flatten)]
     metric: MetricOptions,
 }
 
@@ -46,7 +53,7 @@ impl PipelineOptions {
     /// What matters of them, for the first line of the log.
     #[must_use]
     pub fn settings(&self) -> String {
-        let Self { features, model, answers, metric } = self;
+        let Self { features, model, answers, versions: _, http: _, metric } = self;
         let model = model.clone().unwrap_or_else(|| default_model(&features.data));
         let (rows, answers, records) = (features.settings(), answers.settings(), metric.settings());
         format!("{rows}; model file {}{answers}; {records}", model.display())
@@ -59,7 +66,7 @@ impl PipelineOptions {
 /// # Errors
 /// The first service's that fails, or a model that does not fit the data.
 pub async fn run(context: Context, options: PipelineOptions) -> anyhow::Result<()> {
-    let PipelineOptions { features, model, answers, metric } = options;
+    let PipelineOptions { features, model, answers, versions, http, metric } = options;
     let model = if features.is_stream() {
         model_for_stream(&features, model)?
     } else {
@@ -67,7 +74,8 @@ pub async fn run(context: Context, options: PipelineOptions) -> anyhow::Result<(
         prepare_model(&features, &model)?;
         model
     };
-    let serve = ServeOptions { model, answers };
+    let serve = ServeOptions { model, answers, versions, challenger: None, http };
+    let doors = Doors { close: context.stop.child(), ..Doors::default() };
 
     let rows = watch::Sender::new(0);
     let mut recorded = rows.subscribe();
@@ -76,7 +84,7 @@ pub async fn run(context: Context, options: PipelineOptions) -> anyhow::Result<(
     let rest_stop = context.stop.child();
     let with = |stop: &Stop| Context { stop: stop.clone(), ..context.clone() };
     let mut rest = JoinSet::new();
-    rest.spawn(named("model", model::run(with(&rest_stop), serve)));
+    rest.spawn(named("model", model::run_with(with(&rest_stop), serve, doors.clone())));
     rest.spawn(named("metric", metric::run(with(&rest_stop), metric, Clock::System, rows)));
     let source = named("features", features::run(with(&source_stop), features));
     let mut source = tokio::spawn(source);
@@ -93,6 +101,12 @@ pub async fn run(context: Context, options: PipelineOptions) -> anyhow::Result<(
             ended?.map(|()| 0)
         }
     };
+    // Nothing more comes by HTTP either, so that there is an end of it.
+    doors.close.request();
+    tokio::select! {
+        () = doors.closed.requested() => {}
+        () = context.stop.overdue() => {}
+    }
     let drains = context.transport.can_drain();
     // On a broker, rows that others left in the queues count too.
     let enough = published.as_ref().ok().filter(|_| !drains).copied();

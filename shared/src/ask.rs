@@ -87,7 +87,7 @@ impl Asker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{Asking, Key, Name, Prediction, Rejection, Reply, Role};
+    use crate::message::{Asking, Key, ModelRole, Name, Prediction, Rejection, Reply, Role};
     use crate::readiness::Readiness;
     use crate::transport::{SideDelivery, SideQueue};
 
@@ -124,6 +124,7 @@ mod tests {
             value,
             model: Name::parse("m").ok(),
             model_version: Name::parse("v1").ok(),
+            role: ModelRole::Serving,
             published_at: None,
             features_published_at: None,
             vector: None,

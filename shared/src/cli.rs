@@ -167,10 +167,18 @@ pub fn with_variables(command: Command) -> Command {
 /// Whether a flag of a command has a variable. Not what is clap's own; not what removes something, which is to be said each
 /// time; not what is called as a service's flag and means another thing.
 fn has_variable(command: Option<&str>, long: &str) -> bool {
-    !matches!(
+    let chooses_letters = matches!(
         (command, long),
-        (_, "help" | "version") | (Some("topology"), "delete" | "force") | (Some("export"), "model")
-    )
+        (
+            Some("list" | "show" | "requeue" | "export" | "import" | "purge"),
+            "reason" | "id" | "older-than" | "first" | "limit" | "rate" | "dry-run" | "to" | "yes"
+        )
+    );
+    !chooses_letters
+        && !matches!(
+            (command, long),
+            (_, "help" | "version") | (Some("topology"), "delete" | "force") | (Some("export"), "model")
+        )
 }
 
 fn is_on_command_line(arg: &Arg, matches: &ArgMatches) -> bool {

@@ -28,6 +28,17 @@ impl Timestamp {
         i64::try_from(since.as_millis()).ok().map(Self)
     }
 
+    /// Reads what people write on a command line: a day, which is its first moment, or a time.
+    ///
+    /// # Errors
+    /// What is expected.
+    pub fn of_person(text: &str) -> Result<Self, String> {
+        let whole =
+            if text.len() == "2026-11-22".len() { format!("{text}T00:00:00Z") } else { text.to_owned() };
+        Self::parse(&whole)
+            .ok_or_else(|| "expected a day or a time in UTC, such as 2026-11-22T10:00:00Z".to_owned())
+    }
+
     /// Whole seconds since 1970, as AMQP's `timestamp` property has them.
     #[must_use]
     pub fn seconds(self) -> i64 {
@@ -110,6 +121,13 @@ mod tests {
         assert_eq!(Timestamp::parse("tomorrow"), None);
         assert_eq!(Timestamp(-1).to_string(), "1970-01-01T00:00:00.000Z");
         assert_eq!(Timestamp(i64::MAX).to_string(), "9999-12-31T23:59:59.999Z");
+    }
+
+    #[test]
+    fn a_day_is_its_first_moment() {
+        assert_eq!(Timestamp::of_person("2026-11-20"), Ok(Timestamp(1_795_132_800_000)));
+        assert_eq!(Timestamp::of_person("2026-11-20T17:04:05.123Z"), Ok(Timestamp(1_795_194_245_123)));
+        assert!(Timestamp::of_person("yesterday").unwrap_err().contains("2026-11-22T10:00:00Z"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! - [`message`]: what travels between the services, and its form on the wire.
 //! - [`ask`]: asks a model for one prediction, without a trace.
-//! - [`card`]: what a model says of itself, for whoever keeps it.
+//! - [`card`]: what a model says of itself, for whoever keeps it; [`control`]: what `metric` decides of its versions.
 //! - [`transport`]: moves messages, on RabbitMQ or in memory, under one set of rules.
 //! - [`cli`]: reads the flags of a program and their variables.
 //! - [`service`]: starts a service, reports on it and stops it; [`owner`]: as whom, in a container.
@@ -16,6 +16,7 @@ pub mod ask;
 pub mod card;
 pub mod cli;
 pub mod clock;
+pub mod control;
 pub mod http;
 pub mod message;
 pub mod metrics;

@@ -10,6 +10,7 @@ mod bundle;
 mod cell;
 mod feature_names;
 mod id;
+mod model_role;
 mod name;
 mod outgoing;
 mod reject;
@@ -24,13 +25,14 @@ pub use body_key::BodyKey;
 pub use bundle::{Alone, Bundle, MOST_ROWS};
 pub use cell::{Cell, Features};
 pub use id::{RowId, ShortId};
+pub use model_role::ModelRole;
 pub use name::Name;
 pub(crate) use outgoing::PART;
 pub use outgoing::{HeaderValue, Outgoing};
 pub use reject::Rejection;
 pub use reply::{Answer, Asking, Refused, Reply};
 pub(crate) use wire::VECTORS;
-pub use wire::{Incoming, MAX_BODY, MOST_VECTORS};
+pub use wire::{Incoming, MAX_BODY, MOST_VECTORS, read_json};
 
 /// What a message is in the pipeline. Text files, metrics and messages for people call it by this name, whatever its queue
 /// is called on the broker.
@@ -166,6 +168,8 @@ pub struct Prediction {
     pub model: Option<Name>,
     /// The first 12 hex digits of the model file's SHA-256, if it said.
     pub model_version: Option<Name>,
+    /// Whether it is what the pipeline answers, or made beside for comparison.
+    pub role: ModelRole,
     /// When the prediction was published, if its sender said.
     pub published_at: Option<Timestamp>,
     /// When its row was published, if that is known.
@@ -177,12 +181,14 @@ pub struct Prediction {
 impl Prediction {
     /// The same without what it was predicted from.
     fn without_vector(&self) -> Self {
-        let Self { key, value, model, model_version, published_at, features_published_at, vector: _ } = self;
+        let Self { key, value, model, model_version, role, published_at, features_published_at, vector: _ } =
+            self;
         Self {
             key: key.clone(),
             value: *value,
             model: model.clone(),
             model_version: model_version.clone(),
+            role: *role,
             published_at: *published_at,
             features_published_at: *features_published_at,
             vector: None,

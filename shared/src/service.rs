@@ -41,6 +41,8 @@ pub struct ServiceOptions {
 pub mod exit {
     /// Something failed; the last line of the log says what.
     pub const FAILURE: u8 = 1;
+    /// There was nothing to do: no dead letter matches.
+    pub const NOTHING_MATCHED: u8 = 3;
     /// The broker has our queues with other arguments (EX_CONFIG): a restart will not help, a person will.
     pub const INCOMPATIBLE: u8 = 78;
 }

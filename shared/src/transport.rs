@@ -10,6 +10,7 @@
 mod amqp;
 mod ask;
 mod batch;
+mod control;
 mod delivery;
 pub mod lookout;
 pub mod memory;
@@ -17,6 +18,7 @@ pub mod queues;
 mod reply;
 mod said;
 pub mod side;
+pub mod stored;
 
 /// What the fuzz targets reach.
 #[cfg(fuzzing)]
@@ -32,12 +34,12 @@ use std::sync::Arc;
 
 use futures_util::future::try_join_all;
 
-use crate::message::{Outgoing, Role};
+use crate::message::{Name, Outgoing, Role};
 use crate::readiness::{Condition, Readiness};
 use crate::stop::Stop;
 
 pub use amqp::administration;
-pub use amqp::{AmqpOptions, Endpoint};
+pub use amqp::{AmqpOptions, Endpoint, LetterRoom, Posted, Reading, Tag, Taken};
 pub use ask::{AskChannel, ReplyDelivery};
 pub use batch::{Aside, Batch};
 pub use delivery::{DeadLetter, Delivery};
@@ -113,6 +115,15 @@ impl Transport {
         match self {
             Self::Amqp(endpoint) => endpoint.queues().subscription(role),
             Self::Memory(broker) => broker.subscription(role),
+        }
+    }
+
+    /// The rows of features as a challenger of this name takes them, by way of a queue of its own.
+    #[must_use]
+    pub fn challenger(&self, name: &Name) -> Subscription {
+        match self {
+            Self::Amqp(endpoint) => endpoint.queues().challenger(name),
+            Self::Memory(broker) => broker.names().challenger(name),
         }
     }
 
@@ -270,6 +281,15 @@ impl Publisher {
         match self {
             Self::Amqp(publisher) => publisher.is_overfull(),
             Self::Memory(..) => false,
+        }
+    }
+
+    /// Whether what is published now goes out now: there is a connection, and the broker does not block it.
+    #[must_use]
+    pub fn is_taking(&self) -> bool {
+        match self {
+            Self::Amqp(publisher) => publisher.is_taking(),
+            Self::Memory(..) => true,
         }
     }
 

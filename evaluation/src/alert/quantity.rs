@@ -37,10 +37,12 @@ pub enum Metric {
     Drift,
     /// Whether the error has changed: 1 or 0.
     Changed,
+    /// Whether the version errs more than the one before it on the same rows: 1 or 0.
+    Worse,
 }
 
 impl Metric {
-    pub(super) const ALL: [(&str, Self); 15] = [
+    pub(super) const ALL: [(&str, Self); 16] = [
         ("mae", Self::Mae),
         ("rmse", Self::Rmse),
         ("bias", Self::Bias),
@@ -56,6 +58,7 @@ impl Metric {
         ("since_label", Self::SinceLabel),
         ("drift", Self::Drift),
         ("changed", Self::Changed),
+        ("worse", Self::Worse),
     ];
 
     /// As it stands in a rule.

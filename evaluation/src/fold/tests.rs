@@ -4,6 +4,7 @@ mod charts;
 mod found;
 mod rules;
 mod saved;
+mod swaps;
 mod verdicts;
 mod versions;
 
@@ -71,7 +72,7 @@ impl Stream {
     fn with_rules(basis: Basis, seed: u64, rules: &[&str]) -> Self {
         let rules = rules.iter().map(|rule| rule.parse().unwrap()).collect();
         let mut evaluation = Evaluation::new(SETTINGS, rules);
-        evaluation.know(3, Some("m".into()), Some("v".into()), basis);
+        evaluation.know(3, Identity::serving(Some("m".into()), Some("v".into())), basis);
         Self { evaluation, random: StdRng::seed_from_u64(seed), rows: 0 }
     }
 
@@ -103,12 +104,27 @@ fn only(report: &Report) -> &VersionReport {
 }
 
 #[test]
+fn what_is_compared_is_forgotten_with_the_versions_that_are_let_go() {
+    let settings = Settings { window: 10, period: 1000, horizon: 1000, versions: 3 };
+    let mut evaluation = Evaluation::new(settings, Vec::new());
+    let saved = |evaluation: &Evaluation| crate::saved::save(evaluation).unwrap().len();
+    let know = |evaluation: &mut Evaluation, number: usize| {
+        let identity = Identity::serving(Some("m".into()), Some(format!("{number:064}")));
+        evaluation.know(number, identity, Basis::default());
+    };
+    (0..10).for_each(|number| know(&mut evaluation, number));
+    let before = saved(&evaluation);
+    (10..1000).for_each(|number| know(&mut evaluation, number));
+    assert!(saved(&evaluation) < before + 5000, "{before} to {}", saved(&evaluation));
+}
+
+#[test]
 fn rows_by_hand() {
     let mut evaluation = Evaluation::new(SETTINGS, Vec::new());
     let basis = Basis { label_median: Some(10.0), ..Basis::default() };
-    evaluation.know(0, Some("m".into()), Some("v1".into()), basis);
+    evaluation.know(0, Identity::serving(Some("m".into()), Some("v1".into())), basis);
     // What is told of a version again counts for nothing.
-    evaluation.know(0, Some("other".into()), None, Basis::default());
+    evaluation.know(0, Identity::serving(Some("other".into()), None), Basis::default());
     evaluation.labelled(7.0, 500);
     // The label of row 1 comes before its prediction, that of row 2 after it, row 3 waits, row 4 is given up.
     evaluation.labelled(12.0, 1000);
@@ -154,7 +170,7 @@ fn rows_by_hand() {
 #[test]
 fn the_label_of_a_row_is_not_what_was_known_before_it() {
     let mut evaluation = Evaluation::new(SETTINGS, Vec::new());
-    evaluation.know(0, None, None, Basis::default());
+    evaluation.know(0, Identity::serving(None, None), Basis::default());
     evaluation.labelled(5.0, 100);
     evaluation.predicted(0, &prediction(1, 4.0, 200));
     evaluation.scored(0, &row(1, 5.0, 4.0, 200, 100));
@@ -166,9 +182,9 @@ fn the_label_of_a_row_is_not_what_was_known_before_it() {
 fn the_last_to_predict_serves_and_others_are_left_out_on_request() {
     let mut evaluation = Evaluation::new(SETTINGS, Vec::new());
     for (number, version) in ["v1", "v2"].into_iter().enumerate() {
-        evaluation.know(number, Some("m".into()), Some(version.into()), Basis::default());
+        evaluation.know(number, Identity::serving(Some("m".into()), Some(version.into())), Basis::default());
     }
-    evaluation.know(2, Some("shadow".into()), Some("v1".into()), Basis::default());
+    evaluation.know(2, Identity::serving(Some("shadow".into()), Some("v1".into())), Basis::default());
     evaluation.predicted(1, &prediction(1, 1.0, 1000));
     evaluation.predicted(2, &prediction(2, 1.0, 1500));
     // The way back: the older version again.
@@ -189,7 +205,7 @@ fn rows_from_before_what_is_forgotten_have_scores_and_are_not_counted() {
     let mut evaluation = Evaluation::new(SETTINGS, Vec::new());
     evaluation.forgotten(1, 9);
     assert!(evaluation.is_all_forgotten());
-    evaluation.know(0, Some("m".into()), None, Basis::default());
+    evaluation.know(0, Identity::serving(Some("m".into()), None), Basis::default());
     evaluation.scored(0, &row(1, 1.0, 2.0, 10, 20));
     evaluation.expired(0, 0, 11);
     for number in 3..6 {
@@ -210,7 +226,7 @@ fn rows_from_before_what_is_forgotten_have_scores_and_are_not_counted() {
 #[test]
 fn a_clock_of_the_model_that_is_ahead_leaves_each_row_where_it_was_predicted() {
     let mut evaluation = Evaluation::new(SETTINGS, Vec::new());
-    evaluation.know(0, None, None, Basis::default());
+    evaluation.know(0, Identity::serving(None, None), Basis::default());
     for number in 1..=100 {
         let received = number * 10_000;
         evaluation.predicted(0, &Prediction { received, ..prediction(number, 1.0, received + 3000) });

@@ -172,3 +172,21 @@ fn counts_are_apart_by_thousands_from_five_digits_on() {
         assert_eq!(seen(&count(number)), want);
     }
 }
+
+#[test]
+fn bytes_have_two_digits_and_the_largest_unit() {
+    for (number, text) in [
+        (0.0, "0 bytes"),
+        (999.0, "999 bytes"),
+        (1000.0, "1.0 kB"),
+        (9949.0, "9.9 kB"),
+        (9951.0, "10 kB"),
+        (999_499.0, "999 kB"),
+        (999_600.0, "1.0 MB"),
+        (80e9, "80 GB"),
+        (1.5e16, "15000 TB"),
+        (-1.0, "0 bytes"),
+    ] {
+        assert_eq!(bytes(number), text, "{number}");
+    }
+}

@@ -87,6 +87,8 @@ pub struct Charts {
     pub evidence: Vec<EvidencePoint>,
     /// The errors of the last labelled rows, in bins of equal width but for the outer ones, which have no end.
     pub errors: Vec<BinReport>,
+    /// Their sizes, |e|, in bins of equal width from 0 on; the last one has no end.
+    pub absolute_errors: Vec<BinReport>,
     /// The last labelled rows, in the order of their labels; 300 at the most.
     pub last: Vec<RowReport>,
     /// Of the window by labels, the ten rows that are furthest off, the worst first.

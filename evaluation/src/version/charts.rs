@@ -48,6 +48,9 @@ impl Version {
         let size = |row: &window::Row| (row.y_pred - row.y_true).abs();
         furthest.sort_by(|one, other| size(other).total_cmp(&size(one)));
         let errors: Vec<f64> = last(window).map(|row| row.y_pred - row.y_true).collect();
+        let sizes: Vec<f64> = errors.iter().map(|error| error.abs()).collect();
+        let end = end_of(&sizes);
+        let known = self.basis.residuals.as_ref();
         Charts {
             lag: curve.points().map(|(ms, share)| LagPoint { ms, share }).collect(),
             evidence: self
@@ -61,7 +64,10 @@ impl Version {
                     alarm: point.alarm,
                 })
                 .collect(),
-            errors: bins(&errors, self.basis.residuals.as_ref().map(|known| &known.error)),
+            errors: end.map(|end| bins(&errors, -end, end, known.map(|of| &of.error))).unwrap_or_default(),
+            absolute_errors: end
+                .map(|end| bins(&sizes, 0.0, end, known.map(|of| &of.absolute_error)))
+                .unwrap_or_default(),
             last: last(LAST).map(row).collect(),
             furthest: furthest.into_iter().take(FURTHEST).map(row).collect(),
         }
@@ -73,18 +79,20 @@ fn row(row: &window::Row) -> RowReport {
     RowReport { prediction, predicted_at: Moment(predicted_at), y_true, y_pred }
 }
 
-/// Errors in bins of equal width on both sides of 0; none where they are too few, all 0, or too large for that.
-fn bins(errors: &[f64], reference: Option<&Histogram>) -> Vec<BinReport> {
-    let mut sizes: Vec<f64> = errors.iter().map(|error| error.abs()).collect();
-    sizes.sort_unstable_by(f64::total_cmp);
-    let Some(end) = quantile::quantile(&sizes, WITHIN).filter(|end| *end > 0.0 && end.is_finite()) else {
-        return Vec::new();
-    };
-    let width = 2.0 * end / ERROR_BINS as f64;
-    let limits: Vec<f64> = (1..ERROR_BINS).map(|at| width * at as f64 - end).collect();
+/// Where the bins of errors end, by their sizes; none where there are no errors, all are 0, or they are too large for bins.
+fn end_of(sizes: &[f64]) -> Option<f64> {
+    let mut sorted = sizes.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    quantile::quantile(&sorted, WITHIN).filter(|end| *end > 0.0 && end.is_finite())
+}
+
+/// Numbers in bins of equal width from one value to another. The outer ones have no end, but for one that begins at 0, for sizes.
+fn bins(numbers: &[f64], begin: f64, end: f64, reference: Option<&Histogram>) -> Vec<BinReport> {
+    let width = (end - begin) / ERROR_BINS as f64;
+    let limits: Vec<f64> = (1..ERROR_BINS).map(|at| width * at as f64 + begin).collect();
     let mut counts = [0_u64; ERROR_BINS];
-    for error in errors {
-        counts[limits.partition_point(|limit| limit <= error)] += 1;
+    for number in numbers {
+        counts[limits.partition_point(|limit| limit <= number)] += 1;
     }
     let reference = reference.filter(|known| Reference::new(&known.edges, &known.counts, None).is_ok());
     let below = |limit: Option<f64>, at_the_end: f64| {
@@ -94,9 +102,9 @@ fn bins(errors: &[f64], reference: Option<&Histogram>) -> Vec<BinReport> {
         let (from, to) =
             (at.checked_sub(1).and_then(|before| limits.get(before)).copied(), limits.get(at).copied());
         BinReport {
-            from,
+            from: from.or((begin == 0.0).then_some(begin)),
             to,
-            share: *count as f64 / errors.len() as f64,
+            share: *count as f64 / numbers.len() as f64,
             reference_share: below(from, 0.0).zip(below(to, 1.0)).map(|(from, to)| to - from),
         }
     };
@@ -107,11 +115,18 @@ fn bins(errors: &[f64], reference: Option<&Histogram>) -> Vec<BinReport> {
 mod tests {
     use super::*;
 
+    /// Errors with their sign, and their sizes.
+    fn both(errors: &[f64], reference: Option<&Histogram>) -> Option<[Vec<BinReport>; 2]> {
+        let sizes: Vec<f64> = errors.iter().map(|error| error.abs()).collect();
+        let end = end_of(&sizes)?;
+        Some([bins(errors, -end, end, reference), bins(&sizes, 0.0, end, reference)])
+    }
+
     #[test]
     fn errors_fall_into_bins_beside_those_of_the_reference() {
         let errors: Vec<f64> = (-100..100).map(|error| f64::from(error) + 0.5).collect();
         let reference = Histogram { edges: vec![-50.0, 0.0, 150.0], counts: vec![1, 3] };
-        let bins = bins(&errors, Some(&reference));
+        let [bins, _] = both(&errors, Some(&reference)).unwrap();
         assert_eq!((bins.len(), bins[0].from, bins[19].to), (20, None, None));
         assert!((bins.iter().map(|bin| bin.share).sum::<f64>() - 1.0).abs() < 1e-12);
         let known: f64 = bins.iter().filter_map(|bin| bin.reference_share).sum();
@@ -123,11 +138,30 @@ mod tests {
     }
 
     #[test]
+    fn sizes_begin_at_0_and_the_last_bin_has_all_that_is_larger() {
+        let errors: Vec<f64> =
+            (0..200).map(|row| f64::from(row) * if row % 2 == 0 { 1.0 } else { -1.0 }).collect();
+        let reference = Histogram { edges: vec![0.0, 100.0, 400.0], counts: vec![1, 1] };
+        let [_, bins] = both(&errors, Some(&reference)).unwrap();
+        assert_eq!((bins.len(), bins[0].from, bins[19].to), (20, Some(0.0), None));
+        assert!(bins.windows(2).all(|pair| pair[0].to == pair[1].from));
+        let end = bins[19].from.unwrap();
+        let beyond = errors.iter().filter(|error| error.abs() >= end).count() as f64 / 200.0;
+        assert!((bins[19].share - beyond).abs() < 1e-12, "{:?}", bins[19]);
+        let shares = |of: &[BinReport]| of.iter().map(|bin| bin.share).sum::<f64>();
+        assert!((shares(&bins) - 1.0).abs() < 1e-12);
+        let known: Vec<f64> = bins.iter().filter_map(|bin| bin.reference_share).collect();
+        assert!((known.iter().sum::<f64>() - 1.0).abs() < 1e-12 && known[19] > 0.3, "{known:?}");
+    }
+
+    #[test]
     fn what_has_no_width_has_no_bins() {
-        assert_eq!(bins(&[], None), []);
-        assert_eq!(bins(&[0.0; 9], None), []);
-        assert_eq!(bins(&[f64::INFINITY; 9], None), []);
-        let without = bins(&[1.0, -2.0], Some(&Histogram::default()));
-        assert!(without.len() == 20 && without.iter().all(|bin| bin.reference_share.is_none()));
+        for none in [&[] as &[f64], &[0.0; 9], &[f64::INFINITY; 9]] {
+            assert_eq!(both(none, None), None);
+        }
+        let [without, sizes] = both(&[1.0, -2.0], Some(&Histogram::default())).unwrap();
+        for bins in [without, sizes] {
+            assert!(bins.len() == 20 && bins.iter().all(|bin| bin.reference_share.is_none()));
+        }
     }
 }

@@ -33,6 +33,7 @@ impl Version {
         VersionReport {
             model: self.model.clone(),
             version: self.version.clone(),
+            role: self.role,
             serves,
             first_predicted: self.first_predicted.map(Moment),
             last_predicted: self.last_predicted.map(Moment),

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::json;
 use shared::clock::{Clock, Hand, Timestamp};
-use shared::http::{Limits, Listener, Server};
+use shared::http::{Limits, Listener, Server, for_this_machine};
 use shared::message::{Name, RowId};
 use tokio::task::JoinHandle;
 
@@ -20,12 +20,18 @@ struct Served {
     address: SocketAddr,
     evaluated: Evaluated,
     readers: Arc<Semaphore>,
+    disk: watch::Receiver<Option<Disk>>,
     _server: Server,
     _task: JoinHandle<()>,
 }
 
 /// Serves the records of a folder.
 async fn serve(folder: &Path, store: &Store) -> Served {
+    serve_under("/", folder, store).await
+}
+
+/// The same under a path.
+async fn serve_under(base: &str, folder: &Path, store: &Store) -> Served {
     let settings = EvaluationOptions::default().settings(std::time::Duration::from_secs(3600), None);
     let rules = vec!["mae{window=30} > 0.5 for 1".parse().unwrap()];
     let plan = Plan { folder: folder.to_owned(), settings, rules, webhook: None };
@@ -36,14 +42,17 @@ async fn serve(folder: &Path, store: &Store) -> Served {
     let listener = Listener::bind("the page", local, limits).await.unwrap();
     let address = listener.address().unwrap();
     let readers = Arc::new(Semaphore::new(READERS));
+    let disk = crate::disk::watch(folder.to_owned(), None, shared::stop::Stop::default());
     let source = Source {
         folder: folder.to_owned(),
         evaluated: evaluated.clone(),
+        rendered: page::Rendered::default(),
+        disk: disk.clone(),
         asker: None,
         readers: Arc::clone(&readers),
     };
-    let server = listener.serve(for_this_machine(routes(source))).unwrap();
-    Served { address, evaluated, readers, _server: server, _task: task }
+    let server = listener.serve(for_this_machine(routes(source, &base.parse().unwrap()))).unwrap();
+    Served { address, evaluated, readers, disk, _server: server, _task: task }
 }
 
 /// The status, the headers that matter, and the body.
@@ -70,7 +79,8 @@ async fn get_json(address: SocketAddr, path: &str, status: u16) -> Value {
 fn rows(version: &str, count: i64) -> Vec<Arrival> {
     let row = |number: i64| {
         let id = RowId::parse(&format!("{version}-{number}")).ok();
-        let model = ModelId { name: Name::parse("m").ok(), version: Name::parse(version).ok() };
+        let model =
+            ModelId { name: Name::parse("m").ok(), version: Name::parse(version).ok(), ..ModelId::default() };
         let published_at = Some(Timestamp(number * 1000));
         let arrival = |kind, value| Arrival { id: id.clone(), kind, value, published_at };
         let label = f64::from(i32::try_from(number % 5).unwrap());
@@ -80,6 +90,50 @@ fn rows(version: &str, count: i64) -> Vec<Arrival> {
         ]
     };
     (1..=count).flat_map(row).collect()
+}
+
+/// The same rows, also predicted by a challenger that is off by half.
+fn challenged(version: &str, count: i64) -> Vec<Arrival> {
+    let challenger = ModelId {
+        name: Name::parse("c").ok(),
+        version: Name::parse("v9").ok(),
+        role: shared::message::ModelRole::Challenger,
+    };
+    let with = |pair: &[Arrival]| {
+        let [prediction, label] = pair else { unreachable!("rows are pairs") };
+        let kind = ArrivalKind::Prediction(Origin::from(challenger.clone()));
+        let rival = Arrival { kind, value: label.value + 0.5, ..prediction.clone() };
+        [prediction.clone(), rival, label.clone()]
+    };
+    rows(version, count).chunks(2).flat_map(with).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn those_that_predicted_the_same_rows_are_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mut store = Store::open(folder).unwrap();
+    record(&mut store, &challenged("v1", 60));
+    let served = serve(folder, &store).await;
+    evaluator::tests::report(&served.evaluated, 1).await;
+    let all = get_json(served.address, "/api/v1/comparisons", 200).await;
+    let [of] = &all.as_array().unwrap()[..] else { panic!("{all}") };
+    assert_eq!((&of["new"]["model"], &of["new"]["role"]), (&json!("c"), &json!("challenger")));
+    assert_eq!(
+        (&of["old"]["version"], &of["rows"], &of["predicted"]),
+        (&json!("v1"), &json!(60), &json!(59))
+    );
+    assert_eq!((&of["difference"], &of["finding"]), (&json!(-0.5), &json!("better")));
+    for (model, found) in [("c", 1), ("m@v1", 1), ("m@v2", 0)] {
+        let of_it = get_json(served.address, &format!("/api/v1/comparisons?model={model}"), 200).await;
+        assert_eq!(of_it.as_array().unwrap().len(), found, "{model}");
+    }
+    // A challenger's rows are no lines of the log, and it does not serve.
+    let report = get_json(served.address, "/api/v1/report", 200).await;
+    let serves: Vec<_> = report["versions"].as_array().unwrap().iter().map(|of| &of["serves"]).collect();
+    assert_eq!(serves, [&json!(true), &json!(false)]);
+    let (_, _, text) = ask(served.address, "GET", "/").await;
+    assert!(text.contains("Which version is better") && text.contains("c@v9"), "{text}");
 }
 
 fn record(store: &mut Store, arrivals: &[Arrival]) {
@@ -94,8 +148,9 @@ async fn every_path_answers_what_the_commands_say() {
     let mut store = Store::open(folder).unwrap();
     record(&mut store, &rows("v1", 40));
     record(&mut store, &rows("v2", 50));
-    let served = serve(folder, &store).await;
+    let mut served = serve(folder, &store).await;
     let address = served.address;
+    served.disk.wait_for(Option::is_some).await.unwrap();
     evaluator::tests::report(&served.evaluated, 2).await;
     let whole = get_json(address, "/api/v1/report", 200).await;
     assert_eq!(whole, serde_json::to_value(&*served.evaluated.report().unwrap()).unwrap());
@@ -133,7 +188,7 @@ async fn every_path_answers_what_the_commands_say() {
     // All that is described is there, and all that is there is described.
     let description = get_json(address, "/api/v1/openapi.json", 200).await;
     let paths = description["paths"].as_object().unwrap();
-    assert_eq!(paths.len(), 6);
+    assert_eq!((paths.len(), &description["servers"][0]["url"]), (8, &json!("/")));
     for path in paths.keys() {
         assert_eq!(ask(address, "GET", path).await.0, 200, "{path}");
         assert_eq!(ask(address, "HEAD", path).await.0, 200, "{path}");
@@ -222,6 +277,31 @@ async fn a_browser_gets_a_page_and_hears_of_what_is_new() {
     // It ends with the records.
     drop(store);
     listener.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_of_it_is_had_under_a_path_and_nothing_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mut store = Store::open(folder).unwrap();
+    record(&mut store, &rows("v1", 40));
+    let served = serve_under("/models/pipeline/", folder, &store).await;
+    let address = served.address;
+    evaluator::tests::report(&served.evaluated, 1).await;
+    let description = get_json(address, "/models/pipeline/api/v1/openapi.json", 200).await;
+    assert_eq!(description["servers"][0]["url"], "/models/pipeline/");
+    get_json(address, "/models/pipeline/api/v1/verdict", 200).await;
+    // Whoever leaves the slash out is led to where links are relative to.
+    for path in ["/models/pipeline/", "/models/pipeline"] {
+        let (status, _, page) = browse(address, path).await;
+        assert!(status == 200 && page.contains("href=\"./rows\""), "{path}");
+    }
+    assert_eq!(browse(address, "/models/pipeline/rows").await.0, 200);
+    for path in ["/", "/api/v1/verdict", "/models", "/models/pipelines/", "/models/pipeline/nothing"] {
+        let why = get_json(address, path, 404).await;
+        let said = "nothing is here; /models/pipeline/api/v1/openapi.json says what there is";
+        assert_eq!(why["error"], said, "{path}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,9 +1,9 @@
 //! The state of the evaluation in the records' folder, so that a start goes on from there. It can be deleted at any time: then all
 //! that is recorded is evaluated anew, as far as `--retain` has kept it.
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io;
+use std::path::Path;
 
 use anyhow::Context as _;
 use evaluation::fold::Evaluation;
@@ -12,6 +12,7 @@ use tracing::info;
 
 use crate::committed::Interest;
 use crate::follow::Next;
+use crate::replace::{Durable, replace};
 use crate::store::History;
 
 /// The file's name in the folder.
@@ -71,30 +72,19 @@ fn is_of(evaluation: &Evaluation, history: &mut History) -> anyhow::Result<bool>
 /// # Errors
 /// A file that cannot be written.
 pub(crate) fn write(folder: &Path, evaluation: &Evaluation) -> anyhow::Result<()> {
-    let next = folder.join(NEXT);
-    let written = place(folder, &next, evaluation);
-    if written.is_err() {
-        // What is half written takes room that the records may need.
-        _ = fs::remove_file(&next);
-    }
+    let written = saved::save(evaluation)
+        .context("it cannot be said in bytes")
+        .and_then(|bytes| Ok(replace(&folder.join(FILE), &folder.join(NEXT), &bytes, Durable::Yes)?));
     written.with_context(|| {
         format!("the state of the evaluation cannot be saved to {}", folder.join(FILE).display())
     })
-}
-
-fn place(folder: &Path, next: &PathBuf, evaluation: &Evaluation) -> anyhow::Result<()> {
-    let bytes = saved::save(evaluation).context("it cannot be said in bytes")?;
-    let mut file = File::create(next)?;
-    file.write_all(&bytes)?;
-    file.sync_data()?;
-    fs::rename(next, folder.join(FILE))?;
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use evaluation::basis::Basis;
     use evaluation::fold::Settings;
+    use evaluation::identity::Identity;
     use shared::clock::Timestamp;
 
     use super::*;
@@ -105,7 +95,7 @@ mod tests {
     fn at_commit(number: i64, at: i64) -> Evaluation {
         let settings = Settings { window: 100, period: 1000, horizon: 1000, versions: 3 };
         let mut evaluation = Evaluation::new(settings, Vec::new());
-        evaluation.know(0, Some("m".into()), None, Basis::default());
+        evaluation.know(0, Identity::serving(Some("m".into()), None), Basis::default());
         evaluation.committed(number, at);
         evaluation
     }

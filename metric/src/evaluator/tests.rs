@@ -42,7 +42,11 @@ impl Books {
             let now = self.now();
             self.rows += 1;
             let id = RowId::parse(&format!("row-{}", self.rows)).ok();
-            let model = ModelId { name: Name::parse("m").ok(), version: Name::parse(self.version).ok() };
+            let model = ModelId {
+                name: Name::parse("m").ok(),
+                version: Name::parse(self.version).ok(),
+                ..ModelId::default()
+            };
             let y_true = f64::from(i32::try_from(self.rows % 7).unwrap());
             let origin = Origin { vector: Some(vec![y_true, 2.0].into()), ..Origin::from(model) };
             let arrival = |kind, value| Arrival { id: id.clone(), kind, value, published_at: Some(now) };

@@ -12,7 +12,7 @@ pub(super) struct Asset {
 }
 
 pub(super) const STYLE: Asset =
-    Asset { name: "page.css", kind: "text/css; charset=utf-8", text: include_str!("assets/page.css") };
+    Asset { name: "page.css", kind: "text/css; charset=utf-8", text: crate::plot::STYLE };
 pub(super) const SCRIPT: Asset =
     Asset { name: "page.js", kind: "text/javascript; charset=utf-8", text: include_str!("assets/page.js") };
 pub(super) const ICON: Asset =

@@ -5,6 +5,7 @@ mod request;
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use evaluation::histogram::Histogram;
 use evaluation::report::{Report, VersionReport};
 use maud::{Markup, html};
 use serde_json::{Value, json};
@@ -14,13 +15,17 @@ use shared::printable::{printable, within};
 
 use super::layout::{Place, page};
 use super::model::{Card, Column};
+use super::rows::encoded;
 use super::words::{Zone, capital, number, signed};
+use crate::plot::{Marks, strip};
 
 /// How long the model may take: whoever types waits no longer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 /// The longest cell that is taken, in characters, and how many.
 const LONGEST: usize = 200;
 const MOST: usize = 100;
+/// So many golden rows are offered to start from.
+const GOLDEN: usize = 5;
 
 /// A row by hand: its cells, as somebody wrote them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -64,11 +69,14 @@ fn shown(value: &Value) -> String {
 pub(super) struct Fields {
     names: Vec<String>,
     begin: Vec<Value>,
+    /// Rows to start from, by their names.
+    starts: Vec<(String, Vec<Value>)>,
     card: Card,
 }
 
 impl Fields {
-    pub(super) fn of(card: &Value) -> Self {
+    /// Of a card, and the features of the row that came last, as the model weighs them.
+    pub(super) fn of(card: &Value, last: Option<&[f64]>) -> Self {
         let names: Vec<String> = card["features"]
             .as_array()
             .into_iter()
@@ -78,18 +86,32 @@ impl Fields {
             .collect();
         let names: Vec<String> = names.into_iter().take(MOST).collect();
         let read = Card::read(card);
+        let middle: Vec<Value> = (0..names.len())
+            .map(|at| read.columns.get(at).and_then(|column| column.middle).map_or(json!(0), Value::from))
+            .collect();
+        let golden = card["golden"].as_array().into_iter().flatten();
+        let golden: Vec<Vec<Value>> = golden
+            .filter_map(|row| row["features"].as_array().filter(|row| row.len() == names.len()).cloned())
+            .take(GOLDEN)
+            .collect();
+        // What the model weighs is what it is given where each feature is a column.
+        let alike = read.columns.len() == names.len();
+        let last = last.filter(|last| alike && last.len() == names.len());
+        let mut starts = Vec::new();
+        if alike && read.columns.iter().all(|column| column.middle.is_some()) {
+            starts.push(("the middle row".to_owned(), middle.clone()));
+        }
+        starts.extend(
+            last.map(|last| {
+                ("the last row".to_owned(), last.iter().map(|value| Value::from(*value)).collect())
+            }),
+        );
+        starts.extend(
+            golden.iter().enumerate().map(|(at, row)| (format!("golden row {}", at + 1), row.clone())),
+        );
         // A row that is known to be fine, else the middle of each feature.
-        let golden = card
-            .pointer("/golden/0/features")
-            .and_then(Value::as_array)
-            .filter(|row| row.len() == names.len());
-        let middle = || {
-            names.iter().enumerate().map(|(at, _)| {
-                read.columns.get(at).and_then(|column| column.middle).map_or(json!(0), Value::from)
-            })
-        };
-        let begin = golden.cloned().unwrap_or_else(|| middle().collect());
-        Self { names, begin, card: read }
+        let begin = golden.into_iter().next().unwrap_or(middle);
+        Self { names, begin, starts, card: read }
     }
 
     pub(super) fn begin(&self) -> &[Value] {
@@ -122,39 +144,68 @@ pub(super) fn attempt(
         @if fields.names.is_empty() {
             section { div class="words" { h2 { "The row" } } div { p class="muted" { "What the model wants of a row is not known: no model has sent its card yet, or its file does not say." } } }
         } @else {
-            section {
-                div class="words" {
+            section class="bench" {
+                div {
                     h2 { "The row" }
-                    p class="hint" { "right: low, middle and high of training" }
-                }
-                form class="figure try" action="./try" method="get" data-try {
-                    @for (at, name) in fields.names.iter().enumerate() {
-                        @let column = fields.columns().get(at);
-                        label for={ "x" (at) } { (name) }
-                        input id={ "x" (at) } name={ "x" (at) } value=(row.0.get(at).map_or("", String::as_str)) inputmode="decimal" autocomplete="off" spellcheck="false" maxlength=(LONGEST);
-                        span class="hint" { @if let Some(column) = column { (range(column)) @if beyond(column, row, at) { " " span class="look" { "beyond training" } } } }
+                    (starts(fields))
+                    form class="try" action="./try" method="get" data-try {
+                        @for (at, name) in fields.names.iter().enumerate() { (field(at, name, fields.columns().get(at), row)) }
+                        p { button type="submit" { "Predict" } " " span class="hint follows" { "or change something: the answer follows" } }
                     }
-                    button type="submit" { "Predict" }
+                }
+                div id="answer" data-live class="answered" {
+                    h2 { "The prediction" }
+                    (said(answer, told, fields.card.labels.as_ref()))
+                    @if let Some(outside) = outside(fields, row) { p class="look" { (outside) } }
+                    @if let Some(Ok(answer)) = answer { (pushed(fields, row, answer.prediction)) }
                 }
             }
-            section id="answer" data-live {
-                div class="words" { h2 { "The prediction" } (said(answer, told)) }
-                div {
-                    @if let Some(Ok(answer)) = answer { (pushed(fields, row, answer.prediction)) }
-                    (request::figure(row))
-                }
+            section id="programs" data-live {
+                div class="words" { h2 { "From a program" } p class="hint" { "The same row, asked as this page asks it." } }
+                div { (request::figure(row)) }
             }
         }
     };
     page(Place::Try, &Place::Try.title(), Some(report), zone, &contents)
 }
 
-fn range(column: &Column) -> String {
-    match (column.low, column.middle, column.high) {
-        (Some(low), Some(middle), Some(high)) => {
-            format!("{} · {} · {}", number(low), number(middle), number(high))
+fn starts(fields: &Fields) -> Markup {
+    let address = |row: &[Value]| {
+        let cell = |(at, value): (usize, &Value)| format!("x{at}={}", encoded(&shown(value)));
+        row.iter().enumerate().map(cell).collect::<Vec<_>>().join("&")
+    };
+    html! {
+        @if !fields.starts.is_empty() {
+            p class="hint ways" { "Start from"
+                @for (name, row) in &fields.starts { " " a href={ "./try?" (address(row)) } { (name) } }
+            }
         }
-        _ => String::new(),
+        @if fields.columns().iter().any(|column| column.histogram.is_some()) {
+            p class="hint" { "grey: where the training rows lie; thick line: 8 of 10 of them" }
+        }
+    }
+}
+
+/// A feature: its name, where it lay in training with a slider under that, and its number.
+fn field(at: usize, name: &str, column: Option<&Column>, row: &Row) -> Markup {
+    let id = format!("x{at}");
+    let cell = row.0.get(at).map_or("", String::as_str);
+    let strip =
+        column.and_then(|column| column.histogram.as_ref()).map(|of| strip(name, of, Marks::default()));
+    let ends = column
+        .and_then(|column| column.histogram.as_ref())
+        .and_then(|of| of.edges.first().zip(of.edges.last()));
+    html! {
+        div class="field" {
+            label for=(id) { (name) }
+            div class="lies" {
+                @if let Some(strip) = strip { (strip) }
+                @if let Some((least, most)) = ends.filter(|(least, most)| least < most) {
+                    input type="range" class="slider" min=(least) max=(most) step="any" value=(cell) data-of=(id) aria-label={ (name) ", slider" };
+                }
+            }
+            input id=(id) name=(id) value=(cell) inputmode="decimal" autocomplete="off" spellcheck="false" maxlength=(LONGEST);
+        }
     }
 }
 
@@ -164,14 +215,44 @@ fn beyond(column: &Column, row: &Row, at: usize) -> bool {
     value.zip(ends).is_some_and(|(value, (least, most))| value < least || value > most)
 }
 
+/// Which features are beyond training.
+fn outside(fields: &Fields, row: &Row) -> Option<String> {
+    let names: Vec<&str> = fields
+        .columns()
+        .iter()
+        .enumerate()
+        .filter(|(at, column)| beyond(column, row, *at))
+        .map(|(_, column)| column.name.as_str())
+        .collect();
+    let (last, others) = names.split_last()?;
+    let (names, verb) = match others {
+        [] => ((*last).to_owned(), "is"),
+        others => (format!("{} and {last}", others.join(", ")), "are"),
+    };
+    Some(format!(
+        "{names} {verb} beyond what the model was trained on: nobody knows how far off it is there."
+    ))
+}
+
 /// The prediction, or why there is none.
-fn said(answer: Option<&Result<Answer, Unanswered>>, told: Option<&VersionReport>) -> Markup {
-    let within_of = told.and_then(|version| version.scores.since_first.p90).map(|p90| number(p90.value));
+fn said(
+    answer: Option<&Result<Answer, Unanswered>>,
+    told: Option<&VersionReport>,
+    labels: Option<&Histogram>,
+) -> Markup {
+    let within_of = told.and_then(|version| version.scores.since_first.p90).map(|p90| p90.value);
     html! {
         @match answer {
             Some(Ok(answer)) => {
+                @let ends = within_of.map(|within| (answer.prediction - within, answer.prediction + within));
                 p class="prediction" { (number(answer.prediction)) }
-                @if let Some(within) = within_of { p { "For 9 of 10 rows so far the label was within ±" (within) "." } }
+                @if let (Some(within), Some((low, high))) = (within_of, ends) {
+                    p { "For 9 of 10 rows so far the label was within ±" (number(within)) " of the prediction: here " (number(low)) " … " (number(high)) "." }
+                }
+                @if let Some(labels) = labels {
+                    (strip("labels", labels, Marks { at: Some(answer.prediction), band: ends }))
+                    p class="hint" { "grey: labels in training" @if ends.is_some() { "; band: 9 of 10" } }
+                }
                 p class="hint" {
                     "Said by " code { (answer.model.as_ref().map_or("an unnamed model", |name| name.as_str())) "@" (answer.model_version.as_ref().map_or("-", |name| name.as_str())) }
                 }
@@ -288,8 +369,12 @@ mod tests {
                 { "edges": (0..=10).collect::<Vec<_>>(), "counts": vec![1; 10] },
             ] },
         });
-        let fields = Fields::of(&card);
+        let fields = Fields::of(&card, Some(&[1.5, -0.0]));
         assert_eq!(fields.begin(), [json!(5.0), json!(5.0)]);
+        let starts: Vec<&str> = fields.starts.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(starts, ["the middle row", "the last row"]);
+        // Of another width it is a row of another model.
+        assert_eq!(Fields::of(&card, Some(&[1.5])).starts.len(), 1);
         let row = Row(vec!["7".into(), "4".into()]);
         let html = pushed(&fields, &row, 1.0 + 21.0 - 8.0).into_string();
         for part in ["middle row</th><td class=\"number\">6.00", "+6.00", "+2.00", "14.0"] {
@@ -297,5 +382,16 @@ mod tests {
         }
         let text = Row(vec!["7".into(), "wood".into()]);
         assert!(pushed(&fields, &text, 1.0).into_string().contains("a weighted sum"));
+    }
+
+    #[test]
+    fn what_is_beyond_training_is_named() {
+        let card = json!({ "features": ["a", "b", "c"], "ranges": [[0, 1], [0, 1], [0, 1]] });
+        let fields = Fields::of(&card, None);
+        let said = |cells: [&str; 3]| outside(&fields, &Row(cells.map(str::to_owned).to_vec()));
+        assert_eq!(said(["0", "1", "0.5"]), None);
+        assert_eq!(said(["wood", "", "1"]), None);
+        assert!(said(["-0.1", "1", "1"]).unwrap().starts_with("a is beyond"));
+        assert!(said(["-0.1", "2", "1e9"]).unwrap().starts_with("a, b and c are beyond"));
     }
 }

@@ -90,20 +90,50 @@ pub(super) fn page(
             }
         }
     };
-    html.into_string()
+    unbroken(&html.into_string())
 }
 
-/// When the last label came, or the last prediction where none has.
+/// Where nothing has come for so long, in milliseconds, the dot is hollow.
+const IDLE: i64 = 60_000;
+
+/// Numbers and their units stay on one line, but in what is copied: a command is not to have another kind of space.
+fn unbroken(html: &str) -> String {
+    const UNITS: [&str; 9] = ["%", "ms", "s", "min", "h", "d", "kB", "MB", "GB"];
+    let ends = |rest: &str| !rest.starts_with(|letter: char| letter.is_alphanumeric());
+    let is_unit = |rest: &str| UNITS.iter().any(|unit| rest.strip_prefix(unit).is_some_and(ends));
+    let mut text = String::with_capacity(html.len() + html.len() / 64);
+    let (mut in_tag, mut in_code) = (false, false);
+    let mut before = ' ';
+    for (at, letter) in html.char_indices() {
+        match letter {
+            '<' => {
+                in_tag = true;
+                in_code = (in_code || html[at..].starts_with("<code")) && !html[at..].starts_with("</code>");
+            }
+            '>' => in_tag = false,
+            _ => {}
+        }
+        let joins =
+            letter == ' ' && before.is_ascii_digit() && !in_tag && !in_code && is_unit(&html[at + 1..]);
+        text.push(if joins { '\u{a0}' } else { letter });
+        before = letter;
+    }
+    text
+}
+
+/// When the last prediction and the last label came.
 fn seen(report: &Report) -> Markup {
     let versions = || report.versions.iter();
     let label = versions().filter_map(|version| version.last_labelled).max();
     let prediction = versions().filter_map(|version| version.last_predicted).max();
+    let is_idle = label.max(prediction).is_none_or(|last| report.at.0.saturating_sub(last.0) > IDLE);
     html! {
-        span class="beat" aria-hidden="true" {}
+        span class={ "beat" (if is_idle { " idle" } else { "" }) } aria-hidden="true" {}
         span class="state" {
-            @match (label, prediction) {
-                (Some(label), _) => { "last label " (ago(report.at, label)) }
-                (None, Some(prediction)) => { "last prediction " (ago(report.at, prediction)) ", no label yet" }
+            @match (prediction, label) {
+                (Some(prediction), Some(label)) => { "last prediction " (ago(report.at, prediction)) ", label " (ago(report.at, label)) }
+                (Some(prediction), None) => { "last prediction " (ago(report.at, prediction)) ", no label yet" }
+                (None, Some(label)) => { "last label " (ago(report.at, label)) }
                 (None, None) => { "nothing yet" }
             }
         }
@@ -128,6 +158,7 @@ pub(crate) fn word(state: State) -> &'static str {
         State::Nothing => "Nothing yet",
         State::Ok => "OK",
         State::Provisional => "Provisional",
+        State::RolledBack => "Rolled back",
         State::Look => "Look",
     }
 }
@@ -158,4 +189,23 @@ pub(super) fn not_yet(behind: u64, trouble: Option<&str>) -> String {
         }
     };
     page(Place::Now, "Catching up · pipeline", None, Zone::default(), &contents)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_keeps_its_unit_and_all_else_is_as_it_was() {
+        for (html, want) in [
+            ("<p>98 % in 12 s</p>", "<p>98\u{a0}% in 12\u{a0}s</p>"),
+            ("<p>3 days, 5 seconds, 7 states, x s</p>", "<p>3 days, 5 seconds, 7 states, x s</p>"),
+            ("<p>5 MB, 1.2 h.</p>", "<p>5\u{a0}MB, 1.2\u{a0}h.</p>"),
+            ("<i title=\"5 s\">5 ms</i>", "<i title=\"5 s\">5\u{a0}ms</i>"),
+            ("<code class=\"a\">for 5 s</code> 5 s", "<code class=\"a\">for 5 s</code> 5\u{a0}s"),
+            ("ä5 %", "ä5\u{a0}%"),
+        ] {
+            assert_eq!(unbroken(html), want);
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! What a model is: how it was made, what it weighs, what it was made of, and which others there were.
 
+mod beside;
 mod card;
 
 use evaluation::number::{Decimals, count, signed_percent};
@@ -17,44 +18,74 @@ pub(super) use card::{Card, Column};
 /// The longest text of a card that is shown, in characters.
 const LONGEST: usize = 80;
 
-/// The page of one version, from what `metric models --json` says of all: `wanted`, else the one that the verdict speaks of.
-pub(super) fn model(report: &Report, models: &Value, wanted: Option<&ModelId>, zone: Zone) -> String {
-    let told = report.verdict.version.and_then(|at| report.versions.get(at));
-    let id = wanted.cloned().or_else(|| told.map(id_of));
-    let all = models["models"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let known = id.as_ref().and_then(|id| {
-        all.iter().find(|model| {
+/// A version: what its card says, and how it does.
+struct Version<'a> {
+    id: ModelId,
+    /// Whether anything is known of it.
+    is_known: bool,
+    card: Card,
+    live: Option<&'a VersionReport>,
+}
+
+impl<'a> Version<'a> {
+    fn find(id: ModelId, report: &'a Report, models: &[Value]) -> Self {
+        let is_it = |model: &&Value| {
             model["model"] == text_of(id.name.as_ref()) && model["version"] == text_of(id.version.as_ref())
-        })
-    });
-    let live =
-        id.as_ref().and_then(|id| report.versions.iter().find(|version| id_of(version).tag() == id.tag()));
-    let card = known.map(|model| Card::read(&model["card"])).unwrap_or_default();
+        };
+        let known = models.iter().find(is_it);
+        let live = report.versions.iter().find(|version| id_of(version).tag() == id.tag());
+        let card = known.map(|model| Card::read(&model["card"])).unwrap_or_default();
+        Self { is_known: known.is_some() || live.is_some(), id, card, live }
+    }
+}
+
+/// The page of one version, from what `metric models --json` says of all: `wanted`, else the one that the verdict speaks of; and
+/// beside it another one, where one is wanted.
+pub(super) fn model(
+    report: &Report,
+    models: &Value,
+    wanted: Option<ModelId>,
+    beside: Option<ModelId>,
+    zone: Zone,
+) -> String {
+    let told = report.verdict.version.and_then(|at| report.versions.get(at));
+    let all = models["models"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let version = wanted.or_else(|| told.map(id_of)).map(|id| Version::find(id, report, all));
+    let other = beside.map(|id| Version::find(id, report, all));
     let contents = html! {
         section class="verdict" {
             h1 class="plain" { "Model" }
             div {
-                @match &id {
+                @match &version {
                     None => p { "No model has predicted anything yet." },
-                    Some(id) if known.is_none() && live.is_none() => p { "Nothing is known of " code { (id.tag()) } ". " a href="./model" { "The one that serves" } },
-                    Some(id) => {
-                        p class="sentence" { code { (id.tag()) } }
-                        p { (summary(&card)) }
+                    Some(version) if !version.is_known => (nothing_of(&version.id)),
+                    Some(version) => {
+                        p class="sentence" { code { (version.id.tag()) } }
+                        p { (summary(&version.card)) }
                     }
                 }
             }
         }
-        @if known.is_some() || live.is_some() {
-            (facts(&card, live, zone))
-            @if !card.columns.is_empty() { (columns(&card, live)) }
-            @if !card.golden.is_empty() { (golden(&card)) }
+        @if let Some(version) = version.as_ref().filter(|version| version.is_known) {
+            @match &other {
+                Some(other) if other.is_known => (beside::section(version, other)),
+                Some(other) => section { div class="words" { h2 { "Beside another" } } div { (nothing_of(&other.id)) } },
+                None => {}
+            }
+            (facts(&version.card, version.live, zone))
+            @if !version.card.columns.is_empty() { (columns(&version.card, version.live)) }
+            @if !version.card.golden.is_empty() { (golden(&version.card)) }
         }
-        (others(all, id.as_ref()))
+        (others(all, version.as_ref().map(|version| &version.id)))
     };
     page(Place::Model, &Place::Model.title(), Some(report), zone, &contents)
 }
 
-fn id_of(version: &VersionReport) -> ModelId {
+fn nothing_of(id: &ModelId) -> Markup {
+    html! { p { "Nothing is known of " code { (id.tag()) } ". " a href="./model" { "The one that serves" } } }
+}
+
+pub(super) fn id_of(version: &VersionReport) -> ModelId {
     ModelId::recorded(version.model.as_deref(), version.version.as_deref())
 }
 
@@ -179,12 +210,13 @@ fn others(models: &[Value], shown: Option<&ModelId>) -> Markup {
             div class="figure scroll" {
                 @if models.is_empty() { p class="muted" { "No version has been heard of yet." } } @else {
                     table {
-                        thead { tr { th scope="col" { "Version" } th scope="col" class="number" { "held out: MAE" } th scope="col" class="number" { "Predictions" } th scope="col" class="number" { "with their label" } } }
+                        thead { tr { th scope="col" { "Version" } th scope="col" class="number" { "held out: MAE" } th scope="col" class="number" { "Predictions" } th scope="col" class="number" { "with their label" } td {} } }
                         tbody { @for model in models.iter().rev() {
                             @let id = of(model);
                             tr {
                                 th scope="row" { a class="mono" href={ "./model?model=" (super::rows::encoded(&id.tag())) } aria-current=[shown.is_some_and(|shown| shown.tag() == id.tag()).then_some("true")] { (id.tag()) } }
                                 td class="number" { (mae(model)) } td class="number" { (counted(model, "received")) } td class="number" { (counted(model, "scored")) }
+                                td class="number" { @if let Some(shown) = shown.filter(|shown| shown.tag() != id.tag()) { a href={ "./model?model=" (super::rows::encoded(&shown.tag())) "&beside=" (super::rows::encoded(&id.tag())) } { "beside it" } } }
                             }
                         } }
                     }

@@ -2,6 +2,7 @@
 
 mod account;
 mod changed;
+mod compared;
 mod events;
 mod good;
 mod trust;
@@ -16,7 +17,8 @@ use maud::{Markup, html};
 
 use super::layout::{Place, page, word};
 use super::words::Zone;
-use crate::plot::Score;
+use crate::disk::Disk;
+use crate::plot::{Figure, Score};
 
 /// What is wanted of the page.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -26,7 +28,7 @@ pub(super) struct Wanted {
 }
 
 /// The page.
-pub(super) fn now(report: &Report, wanted: Wanted) -> String {
+pub(super) fn now(report: &Report, disk: Option<&Disk>, wanted: Wanted) -> String {
     let told = report.verdict.version.and_then(|at| Some((at, report.versions.get(at)?)));
     let contents = html! {
         (verdict::section(report, wanted.zone))
@@ -39,7 +41,7 @@ pub(super) fn now(report: &Report, wanted: Wanted) -> String {
             (wrong::section(version, wanted.zone))
         }
         (events::section(report, wanted.zone))
-        (account::section(report))
+        (account::section(report, disk))
     };
     page(Place::Now, &title(report), Some(report), wanted.zone, &contents)
 }
@@ -62,6 +64,14 @@ fn section(id: &str, question: &str, words: &Markup, evidence: &Markup) -> Marku
             }
             div { (evidence) }
         }
+    }
+}
+
+/// A chart under its title and what its marks are, or why there is none.
+fn chart(figure: Result<Figure, String>) -> Markup {
+    match figure {
+        Ok(figure) => html! { h3 { (figure.title) } p class="hint" { (figure.hint) } (figure) },
+        Err(why) => html! { p class="muted" { (why) } },
     }
 }
 

@@ -4,10 +4,11 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::{Query, Request, State};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, REFERRER_POLICY, VARY,
-    X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE,
+    REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -20,13 +21,13 @@ use serde::Deserialize;
 use super::assets::{ICON, SCRIPT, STYLE};
 use super::attempt::{Fields, Row};
 use super::layout::{Place, not_yet, page, problem};
-use super::now::{Wanted, now};
+use super::now::Wanted;
 use super::words::Zone;
 use super::{attempt, model, packed, rows};
 use crate::api::Source;
 use crate::export::parse_model;
-use crate::join::ModelId;
 use crate::models;
+use crate::page_options::BasePath;
 use crate::plot::Score;
 use crate::store::Reader;
 
@@ -41,16 +42,17 @@ struct Asked {
     score: Option<String>,
 }
 
-pub(crate) fn routes() -> Router<Source> {
+pub(crate) fn routes(base: &BasePath) -> Router<Source> {
     Router::new()
-        .route("/events", get(events))
-        .route("/frame", get(frame))
-        .route("/rows", get(rows_page))
-        .route("/model", get(model_page))
-        .route("/try", get(try_page))
-        .route("/assets/page.css", get(async || STYLE.answer()))
-        .route("/assets/page.js", get(async || SCRIPT.answer()))
-        .route("/assets/icon.svg", get(async || ICON.answer()))
+        .route(&base.with("/events"), get(events))
+        .route(&base.with("/frame"), get(frame))
+        .route(&base.with("/rows"), get(rows_page))
+        .route(&base.with("/rows.csv"), get(rows_csv))
+        .route(&base.with("/model"), get(model_page))
+        .route(&base.with("/try"), get(try_page))
+        .route(&base.with("/assets/page.css"), get(async || STYLE.answer()))
+        .route(&base.with("/assets/page.js"), get(async || SCRIPT.answer()))
+        .route(&base.with("/assets/icon.svg"), get(async || ICON.answer()))
 }
 
 /// The forms in which the report is had at `/`.
@@ -81,7 +83,10 @@ pub(crate) async fn now_page(State(source): State<Source>, request: Request) -> 
     let wanted = Wanted { score, zone: zone(request.headers()) };
     let evaluated = &source.evaluated;
     match evaluated.report() {
-        Some(report) => html(request.headers(), StatusCode::OK, now(&report, wanted)),
+        Some(report) => {
+            let page = source.rendered.page(&report, *source.disk.borrow(), wanted);
+            answer(request.headers(), StatusCode::OK, page.text, |_| page.packed)
+        }
         None => html(
             request.headers(),
             StatusCode::SERVICE_UNAVAILABLE,
@@ -106,24 +111,38 @@ async fn frame(State(source): State<Source>, request: Request) -> Response {
     html(request.headers(), StatusCode::OK, frame)
 }
 
-#[derive(Debug, Default, Deserialize)]
-struct AskedRows {
-    id: Option<String>,
-    show: Option<String>,
-    before: Option<i64>,
+fn asked_rows(request: &Request) -> rows::Asked {
+    let query =
+        Query::<rows::Query>::try_from_uri(request.uri()).map(|Query(query)| query).unwrap_or_default();
+    let (kind, before) = (query.kind(), query.before());
+    rows::Asked { id: query.id, kind, before, zone: zone(request.headers()) }
 }
 
 /// The rows.
 async fn rows_page(State(source): State<Source>, request: Request) -> Response {
     let Some(report) = source.evaluated.report() else { return not_yet_page(request.headers(), &source) };
-    let asked = Query::<AskedRows>::try_from_uri(request.uri()).map(|Query(asked)| asked).unwrap_or_default();
-    let AskedRows { id, show, before } = asked;
-    let kind = rows::Kind::read(show.as_deref().unwrap_or_default());
-    let asked = rows::Asked { id, kind, before, zone: zone(request.headers()) };
-    let furthest = rows::furthest(&report);
+    let (asked, known) = (asked_rows(&request), rows::Known::of(&report));
     let wanted = asked.clone();
-    match source.look(move |folder| rows::read(folder, &wanted, &furthest)).await {
+    match source.look(move |folder| rows::read(folder, &wanted, &known)).await {
         Ok(read) => html(request.headers(), StatusCode::OK, rows::rows(&report, &asked, &read)),
+        Err((status, why)) => html(request.headers(), status, problem(&why)),
+    }
+}
+
+/// The same rows as a file.
+async fn rows_csv(State(source): State<Source>, request: Request) -> Response {
+    let Some(report) = source.evaluated.report() else { return not_yet_page(request.headers(), &source) };
+    let (asked, known) = (asked_rows(&request), rows::Known::of(&report));
+    match source.look(move |folder| rows::as_csv(folder, &asked, &known)).await {
+        Ok(text) => {
+            let headers = [
+                (CACHE_CONTROL, "no-store"),
+                (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+                (CONTENT_TYPE, "text/csv; charset=utf-8"),
+                (CONTENT_DISPOSITION, "attachment; filename=\"rows.csv\""),
+            ];
+            (headers, text).into_response()
+        }
         Err((status, why)) => html(request.headers(), status, problem(&why)),
     }
 }
@@ -131,6 +150,7 @@ async fn rows_page(State(source): State<Source>, request: Request) -> Response {
 #[derive(Debug, Default, Deserialize)]
 struct AskedModel {
     model: Option<String>,
+    beside: Option<String>,
 }
 
 /// A model.
@@ -139,11 +159,11 @@ async fn model_page(State(source): State<Source>, request: Request) -> Response 
     let asked =
         Query::<AskedModel>::try_from_uri(request.uri()).map(|Query(asked)| asked).unwrap_or_default();
     // What is no name is that of no model.
-    let wanted = asked.model.and_then(|text| parse_model(&text).ok());
+    let [wanted, beside] = [asked.model, asked.beside].map(|text| parse_model(&text?).ok());
     let zone = zone(request.headers());
     match source.look(|folder| models::json(folder, None)).await {
         Ok(models) => {
-            html(request.headers(), StatusCode::OK, model::model(&report, &models, wanted.as_ref(), zone))
+            html(request.headers(), StatusCode::OK, model::model(&report, &models, wanted, beside, zone))
         }
         Err((status, why)) => html(request.headers(), status, problem(&why)),
     }
@@ -158,16 +178,18 @@ async fn try_page(State(source): State<Source>, request: Request) -> Response {
     let (is_page, zone, asker) =
         (form(&request) == Form::Page, zone(request.headers()), source.asker.clone());
     let told = report.verdict.version.and_then(|at| report.versions.get(at));
-    let id = told.map(|version| ModelId::recorded(version.model.as_deref(), version.version.as_deref()));
-    let card = source.look(move |folder| match id {
-        Some(id) => Ok(Reader::open(folder)?.card(&id)?.map(|card| card.json)),
-        None => Ok(None),
+    let id = told.map(model::id_of);
+    let read = source.look(move |folder| {
+        let reader = Reader::open(folder)?;
+        let card = id.map(|id| reader.card(&id)).transpose()?.flatten().map(|card| card.json);
+        Ok((card, rows::last_vector(&reader)?))
     });
-    let card = match card.await {
-        Ok(json) => json.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default(),
+    let (card, last) = match read.await {
+        Ok(read) => read,
         Err((status, why)) => return html(request.headers(), status, problem(&why)),
     };
-    let fields = Fields::of(&card);
+    let card = card.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default();
+    let fields = Fields::of(&card, last.as_deref());
     let row = Row::of(&pairs, fields.begin());
     let answer = match &asker {
         Some(asker) if !fields.begin().is_empty() => Some(asker.ask(row.body(), attempt::PATIENCE).await),
@@ -204,6 +226,16 @@ fn zone(headers: &HeaderMap) -> Zone {
 }
 
 fn html(request: &HeaderMap, status: StatusCode, text: String) -> Response {
+    answer(request, status, Bytes::from(text), |text| packed::pack(text).map(Bytes::from))
+}
+
+/// A page, packed by `pack` for whoever takes that.
+fn answer(
+    request: &HeaderMap,
+    status: StatusCode,
+    text: Bytes,
+    pack: impl FnOnce(&[u8]) -> Option<Bytes>,
+) -> Response {
     let headers = [
         (CACHE_CONTROL, "no-store"),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -212,7 +244,7 @@ fn html(request: &HeaderMap, status: StatusCode, text: String) -> Response {
         (CONTENT_TYPE, "text/html; charset=utf-8"),
         (VARY, "accept, accept-encoding, cookie"),
     ];
-    match packed::is_taken(request).then(|| packed::pack(&text)).flatten() {
+    match packed::is_taken(request).then(|| pack(&text)).flatten() {
         Some(packed) => (status, headers, [(CONTENT_ENCODING, "gzip")], packed).into_response(),
         None => (status, headers, text).into_response(),
     }

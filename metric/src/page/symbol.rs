@@ -16,6 +16,7 @@ pub(super) fn state(state: State) -> Markup {
     match state {
         State::Ok => drawn("ok", r#"<circle cx="16" cy="16" r="13"/><path d="M10 16.5l4.2 4.2L22.5 12"/>"#),
         State::Provisional | State::Nothing => wait(),
+        State::RolledBack => back(),
         State::Look => look(),
     }
 }
@@ -28,6 +29,11 @@ pub(super) fn wait() -> Markup {
 /// What is to be looked at.
 pub(super) fn look() -> Markup {
     drawn("look", r#"<path d="M16 4L30 28H2Z"/><path d="M16 13v7M16 23.6v.6"/>"#)
+}
+
+/// The version before again.
+pub(super) fn back() -> Markup {
+    drawn("look", r#"<path d="M11 6L5 12l6 6M5 12h14a7 7 0 0 1 0 14h-7"/>"#)
 }
 
 /// Another version.

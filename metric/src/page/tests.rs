@@ -2,125 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use evaluation::basis::{Basis, FeatureBasis, Residuals};
-use evaluation::fold::{Evaluation, Prediction, Row, Settings};
-use evaluation::histogram::Histogram;
 use evaluation::report::{Report, State};
-use rand::rngs::StdRng;
-use rand::{RngExt as _, SeedableRng as _};
 
 use super::model::model;
 use super::now::{Wanted, now};
 use super::words::Zone;
+use crate::life::Life;
 use crate::plot::Score;
 
-/// 2026-11-27, 08:00 UTC.
-const START: i64 = 1_795_766_400_000;
-/// Between two rows.
-const STEP: i64 = 1000;
-
-fn uniform(from: f64, to: f64) -> Histogram {
-    let edge = |tenth: i32| from + (to - from) * f64::from(tenth) / 10.0;
-    Histogram { edges: (0..=10).map(edge).collect(), counts: vec![40; 10] }
-}
-
-/// A pipeline whose labels come so many rows later.
-struct Life {
-    evaluation: Evaluation,
-    random: StdRng,
-    rows: i64,
-    version: usize,
-    features: usize,
-    waiting: Vec<(i64, Row)>,
-}
-
-impl Life {
-    fn new(features: usize) -> Self {
-        let settings = Settings { window: 500, period: 86_400_000, horizon: 86_400_000, versions: 20 };
-        let rules = vec!["mae{window=500} > 0.8 for 3".parse().unwrap()];
-        let evaluation = Evaluation::new(settings, rules);
-        Self {
-            evaluation,
-            random: StdRng::seed_from_u64(16),
-            rows: 0,
-            version: 0,
-            features,
-            waiting: Vec::new(),
-        }
-    }
-
-    fn serve(&mut self, model: &str, version: &str, with_card: bool) {
-        self.version += 1;
-        let feature = |number: usize| FeatureBasis {
-            name: format!("f{number}"),
-            histogram: Some(uniform(0.0, 1.0)),
-            commonest: None,
-        };
-        let basis = Basis {
-            features: (0..self.features).map(feature).collect(),
-            prediction: Some(uniform(0.0, 1.0)),
-            label_median: Some(0.5),
-            residuals: Some(Residuals { error: uniform(-1.0, 1.0), absolute_error: uniform(0.0, 1.0) }),
-            holdout_mae: Some(0.5),
-        };
-        let basis = if with_card { basis } else { Basis::default() };
-        self.evaluation.know(self.version, Some(model.to_owned()), Some(version.to_owned()), basis);
-    }
-
-    /// Rows whose first feature is `shift` higher, whose errors are `larger`, and whose labels come `late` rows later.
-    fn live(&mut self, rows: i64, (shift, larger): (f64, f64), late: Option<i64>) {
-        for _ in 0..rows {
-            self.rows += 1;
-            let at = START + self.rows * STEP;
-            let mut vector: Vec<f64> = (0..self.features).map(|_| self.random.random()).collect();
-            if let Some(first) = vector.first_mut() {
-                *first += shift;
-            }
-            let y_pred: f64 = self.random.random();
-            self.evaluation.predicted(
-                self.version,
-                &Prediction {
-                    number: self.rows,
-                    anonymous: false,
-                    value: y_pred,
-                    at,
-                    row_at: None,
-                    received: at,
-                    vector: (!vector.is_empty()).then_some(&vector[..]),
-                },
-            );
-            let y_true = y_pred + larger * self.random.random_range(-1.0..1.0);
-            if let Some(late) = late {
-                let then = at + late * STEP;
-                let row = Row {
-                    prediction: Some(self.rows),
-                    y_true,
-                    y_pred,
-                    predicted_at: at,
-                    labelled_at: then,
-                    received: then,
-                };
-                self.waiting.push((then, row));
-            }
-            let (due, waiting) =
-                std::mem::take(&mut self.waiting).into_iter().partition(|(then, _)| *then <= at);
-            self.waiting = waiting;
-            let due: Vec<(i64, Row)> = due;
-            for (then, row) in due {
-                self.evaluation.labelled(row.y_true, then);
-                self.evaluation.scored(self.version, &row);
-            }
-            self.evaluation.committed(self.rows, at);
-        }
-    }
-
-    fn report(&self) -> Report {
-        self.evaluation.report(START + self.rows * STEP, |_, _| true)
-    }
-}
-
 fn page(report: &Report) -> String {
-    now(report, Wanted::default())
+    now(report, None, Wanted::default())
 }
 
 /// What is seen, without the marks of HTML.
@@ -263,7 +154,7 @@ fn every_score_has_a_chart_on_the_clock_of_whoever_looks() {
     life.live(400, (0.0, 1.0), Some(2));
     let report = life.report();
     for score in Score::ALL {
-        let html = now(&report, Wanted { score, zone: Zone::of_cookies("zone=330") });
+        let html = now(&report, None, Wanted { score, zone: Zone::of_cookies("zone=330") });
         check(&html);
         assert!(html.contains(&format!("{} by time of prediction", score.name())));
         // 08:00 UTC is 13:30 there.
@@ -337,7 +228,7 @@ fn a_terminal_of_80_columns_and_24_lines_is_enough() {
 #[test]
 fn a_model_shows_its_card_beside_what_it_does_and_what_there_is_none_of() {
     let mut life = Life::new(3);
-    let none = model(&life.report(), &serde_json::json!({ "models": [] }), None, Zone::default());
+    let none = model(&life.report(), &serde_json::json!({ "models": [] }), None, None, Zone::default());
     check(&none);
     assert!(seen(&none).contains("No model has predicted anything yet."));
     life.serve("m", "1", true);
@@ -352,7 +243,7 @@ fn a_model_shows_its_card_beside_what_it_does_and_what_there_is_none_of() {
         { "model": "other", "version": null, "predictions": { "received": 1, "scored": 0 }, "card": null },
     ] });
     let report = life.report();
-    let html = model(&report, &models, None, Zone::default());
+    let html = model(&report, &models, None, None, Zone::default());
     check(&html);
     let text = seen(&html);
     for part in
@@ -363,12 +254,21 @@ fn a_model_shows_its_card_beside_what_it_does_and_what_there_is_none_of() {
     assert!(!html.contains("<b>") && html.contains("./model?model=other%40-"));
     let other = crate::export::parse_model("other@-").ok();
     assert!(
-        seen(&model(&report, &models, other.as_ref(), Zone::default()))
+        seen(&model(&report, &models, other.clone(), None, Zone::default()))
             .contains("It has not said how it was made")
     );
     let nobody = crate::export::parse_model("nobody@1").ok();
     assert!(
-        seen(&model(&report, &models, nobody.as_ref(), Zone::default()))
+        seen(&model(&report, &models, nobody.clone(), None, Zone::default()))
             .contains("Nothing is known of nobody@1")
     );
+    let beside = |one: &Option<_>| model(&report, &models, None, one.clone(), Zone::default());
+    let both = beside(&other);
+    check(&both);
+    let text = seen(&both);
+    for part in ["Beside another", "rows it was fitted to 400 –", "f1 −2.00 not used", "in use: labels 598 –"]
+    {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    assert!(seen(&beside(&nobody)).contains("Beside another Nothing is known of nobody@1"));
 }

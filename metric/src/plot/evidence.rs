@@ -1,20 +1,42 @@
 //! The evidence that errors are larger, in the order of the labels.
 
 use evaluation::number::count;
-use evaluation::report::{Evidence, EvidencePoint};
-use maud::{Markup, html};
+use evaluation::report::{EvidencePoint, ReferenceKind, VersionReport};
+use maud::html;
 
-use super::figure::{Figure, across, below, ends, ground, path, pc, px};
+use super::figure::{Figure, across, below, ends, ground};
+use super::room::Room;
 use super::scale::Scale;
+use super::span::{Span, px};
 use crate::page::words::Zone;
 
 const HEIGHT: f64 = 168.0;
+const ROOM: Room = Room("left right below");
 /// How many labels are named below.
 const NAMED: u64 = 4;
 
 /// A line on a logarithmic axis, with the limit above which it is an alarm.
-pub(crate) fn evidence(points: &[EvidencePoint], now: &Evidence, zone: Zone) -> Markup {
-    let (Some(first), Some(last)) = (points.first(), points.last()) else { return html! {} };
+///
+/// # Errors
+/// Why there is nothing to draw.
+pub(crate) fn evidence(version: &VersionReport, zone: Zone, span: Span) -> Result<Figure, String> {
+    let change = &version.change;
+    let span = span.inside(ROOM);
+    let than = match change.reference {
+        ReferenceKind::ModelFile => "in training",
+        ReferenceKind::FirstRows => "those of its first labels",
+    };
+    if let Some(wanted) = change.labels_wanted {
+        return Err(format!(
+            "Errors will be compared with {than}: {} more labels are needed.",
+            count(wanted)
+        ));
+    }
+    let (now, points) = (&change.worse, version.charts.as_ref().map(|charts| &charts.evidence[..]));
+    let points = points.unwrap_or_default();
+    let ends_of = points.first().zip(points.last());
+    let (first, last) =
+        ends_of.ok_or_else(|| format!("Errors are compared with {than} from the first label on."))?;
     let y = Scale::new(0.0, now.limit_log10 + 1.0);
     let x = Scale::new(first.label as f64 - 1.0, last.label as f64);
     let limit = y.down(now.limit_log10, HEIGHT);
@@ -38,30 +60,32 @@ pub(crate) fn evidence(points: &[EvidencePoint], now: &Evidence, zone: Zone) -> 
         (y.down(now.log10, HEIGHT), "serving", format!("now {}", whole(now.log10))),
     ];
     let marks = html! {
-        @for tick in [0.0, 2.0, 4.0, 6.0, 8.0].into_iter().filter(|tick| *tick <= now.limit_log10) { (across(y.down(tick, HEIGHT), &whole(tick))) }
-        (ground(HEIGHT))
-        (below(HEIGHT, named.iter().map(|point| (x.percent(point.label as f64), zone.tick(point.at, step)))))
-        line class="line limit" x1="0" x2="100%" y1=(px(limit)) y2=(px(limit)) {}
-        (path("line serving", HEIGHT, line))
+        @for tick in [0.0, 2.0, 4.0, 6.0, 8.0].into_iter().filter(|tick| *tick <= now.limit_log10) { (across(y.down(tick, HEIGHT), span, &whole(tick))) }
+        (ground(HEIGHT, span))
+        (below(HEIGHT, span, named.iter().map(|point| (x.percent(point.label as f64), zone.tick(point.at, step)))))
+        line class="line limit" x1="0" x2=(span.at(100.0)) y1=(px(limit)) y2=(px(limit)) {}
+        (span.path("line serving", HEIGHT, line))
         @for point in alarms {
-            circle class="dot look" cx=(pc(x.percent(point.label as f64))) cy=(px(limit)) r="4" {
+            circle class="dot look" cx=(span.at(x.percent(point.label as f64))) cy=(px(limit)) r="4" {
                 title { "alarm at " (zone.clock(point.at)) ", label " (count(point.label)) }
             }
         }
-        (ends(HEIGHT, texts))
+        (ends(HEIGHT, span, texts))
     };
-    let figure = Figure {
+    Ok(Figure {
         name: "evidence",
-        title: "Evidence that errors are larger",
-        says: &format!(
+        title: format!("Evidence that errors are larger than {than}"),
+        hint: "one step for each label, as they came in; at the dotted line it is an alarm, about once in 100 000 labels by chance".into(),
+        says: format!(
             "after {} labels {}; an alarm above {}",
             count(last.label),
             whole(now.log10),
             whole(now.limit_log10)
         ),
         height: HEIGHT,
-        class: "left right below",
-        readout: None,
-    };
-    figure.with(&marks)
+        room: ROOM,
+        axes: ["when the label came", "evidence"],
+        is_pointed_at: false,
+        marks,
+    })
 }

@@ -1,13 +1,18 @@
 //! How late labels come: the share that has come, over the time since the prediction.
 
 use evaluation::number::{duration, percent};
-use evaluation::report::{LabelReport, LagPoint, LagQuantile};
-use maud::{Markup, html};
+use evaluation::report::{LagQuantile, VersionReport};
+use maud::html;
 
-use super::figure::{Figure, below, grid, ground, path, pc, px};
+use super::figure::{Figure, below, grid, ground};
+use super::room::Room;
 use super::scale::Scale;
+use super::span::{Span, px};
 
 const HEIGHT: f64 = 200.0;
+const ROOM: Room = Room("left below");
+/// From so many labels on it is shown.
+const ENOUGH: u64 = 30;
 /// Into so many parts a rise is parted.
 const BETWEEN: u32 = 4;
 /// What may be written below, in milliseconds.
@@ -29,8 +34,18 @@ const TICKS: [i64; 14] = [
 ];
 
 /// A curve with a logarithmic axis, from the corners of the report.
-pub(crate) fn lag(points: &[LagPoint], labels: &LabelReport) -> Markup {
-    let (Some(first), Some(last)) = (points.first(), points.last()) else { return html! {} };
+///
+/// # Errors
+/// Why there is nothing to draw.
+pub(crate) fn lag(version: &VersionReport, span: Span) -> Result<Figure, String> {
+    let labels = &version.labels;
+    let span = span.inside(ROOM);
+    let charts = version.charts.as_ref().filter(|_| version.rows.labelled >= ENOUGH);
+    let points = charts.map(|charts| &charts.lag[..]).unwrap_or_default();
+    let (first, last) = points
+        .first()
+        .zip(points.last())
+        .ok_or_else(|| format!("How late labels come is shown from {ENOUGH} labels on."))?;
     let y = Scale::new(0.0, 1.0);
     let log = |ms: f64| ms.max(1.0).ln();
     // Some room on both sides.
@@ -54,29 +69,31 @@ pub(crate) fn lag(points: &[LagPoint], labels: &LabelReport) -> Markup {
     let says: Vec<String> =
         marked.iter().filter_map(|(lag, _, words)| Some(format!("{words} {}", time(known(*lag)?)))).collect();
     let marks = html! {
-        (grid(y, HEIGHT, percent))
-        (ground(HEIGHT))
-        (below(HEIGHT, ticks.map(|tick| (x.percent(log(tick as f64)), duration(tick)))))
-        (path("line serving", HEIGHT, corners))
+        (grid(y, HEIGHT, span, percent))
+        (ground(HEIGHT, span))
+        (below(HEIGHT, span, ticks.map(|tick| (x.percent(log(tick as f64)), duration(tick)))))
+        (span.path("line serving", HEIGHT, corners))
         @for (lag, share, words) in marked {
             @if let Some(ms) = known(lag) {
                 @let (at, down) = (x.percent(log(ms)), y.down(share, HEIGHT));
-                line class="drop" x1=(pc(at)) x2=(pc(at)) y1=(px(down)) y2=(HEIGHT) {}
-                circle class="dot serving" cx=(pc(at)) cy=(px(down)) r="4" {}
-                text class="mark" x=(pc(at)) y=(px(down)) dx=(if at > 60.0 { "-10" } else { "10" }) dy=(if at > 60.0 { "-4" } else { "18" })
+                line class="drop" x1=(span.at(at)) x2=(span.at(at)) y1=(px(down)) y2=(HEIGHT) {}
+                circle class="dot serving" cx=(span.at(at)) cy=(px(down)) r="4" {}
+                text class="mark" x=(span.at(at)) y=(px(down)) dx=(if at > 60.0 { "-10" } else { "10" }) dy=(if at > 60.0 { "-4" } else { "18" })
                     text-anchor=(if at > 60.0 { "end" } else { "start" }) { (words) " " (time(ms)) }
             }
         }
     };
-    let figure = Figure {
+    Ok(Figure {
         name: "lag",
-        title: "How late labels come",
-        says: &says.join(", "),
+        title: "How late labels come".into(),
+        hint: "share of rows that have their label after so long; waiting rows count too".into(),
+        says: says.join(", "),
         height: HEIGHT,
-        class: "left below",
-        readout: None,
-    };
-    figure.with(&marks)
+        room: ROOM,
+        axes: ["time since the prediction", "share of rows"],
+        is_pointed_at: false,
+        marks,
+    })
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a cast of a large float saturates")]

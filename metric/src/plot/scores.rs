@@ -1,17 +1,23 @@
-//! A score over the time of prediction, of every version; and, while there are few labels, the error of each row.
+//! A score over the time of prediction, of every version.
 
-use evaluation::number::{Decimals, count};
-use evaluation::report::{Moment, PaneReport, RowReport, VersionReport};
+use evaluation::alert::Rule;
+use evaluation::number::{Decimals, count, duration};
+use evaluation::report::{Moment, PaneReport, Report, VersionReport};
 use maud::{Markup, html};
+use shared::printable::printable;
 
-use super::figure::{Figure, below, ends, ground, numbered, path, pc, px};
+use super::by_row::{by_row, is_by_row};
+use super::figure::{Figure, below, ends, ground, numbered};
+use super::room::Room;
 use super::scale::{Scale, times};
+use super::span::{Span, px};
 use super::swaps::swaps;
 use crate::page::words::Zone;
 
-const HEIGHT: f64 = 236.0;
+pub(super) const HEIGHT: f64 = 236.0;
+const ROOM: Room = Room("left right below above");
 /// How many times are written below.
-const TIMES: i64 = 6;
+pub(super) const TIMES: i64 = 6;
 /// With fewer panes each has a dot.
 const DOTS: usize = 12;
 
@@ -75,83 +81,111 @@ impl Score {
 
 /// A value that others are compared with.
 #[derive(Debug, Clone)]
-pub(crate) struct Line {
-    pub(crate) value: f64,
+pub(super) struct Line {
+    pub(super) value: f64,
     /// `reference` or `limit`.
-    pub(crate) class: &'static str,
-    pub(crate) text: String,
+    pub(super) class: &'static str,
+    pub(super) text: String,
 }
 
-/// The score of each version's panes. `told` is the number of the one that is spoken of.
+impl Line {
+    /// What a score is compared with, the limits of alert rules included.
+    pub(super) fn all(report: &Report, version: &VersionReport, score: Score) -> Vec<Self> {
+        let limits = report.alerts.iter().filter_map(|alert| alert.rule.parse::<Rule>().ok());
+        let limits = limits.filter(|rule| rule.quantity.metric.name() == score.key());
+        let limit = |rule: Rule| Self {
+            value: rule.limit,
+            class: "limit",
+            text: format!("alert limit {}", score.write(rule.limit)),
+        };
+        let holdout = version.holdout_mae.filter(|_| score == Score::Mae);
+        let zero = (score == Score::Bias).then_some(0.0);
+        let held_out =
+            |value: f64| Self { value, class: "reference", text: format!("held out {}", score.write(value)) };
+        let none = |value: f64| Self { value, class: "reference", text: "none".into() };
+        holdout.map(held_out).into_iter().chain(zero.map(none)).chain(limits.map(limit)).collect()
+    }
+}
+
+/// The score of each version's panes, or the error of each row while there are few. `told` is the number of the one that is
+/// spoken of.
+///
+/// # Errors
+/// Why there is nothing to draw.
 pub(crate) fn scores(
-    versions: &[VersionReport],
+    report: &Report,
     told: usize,
     score: Score,
-    lines: &[Line],
-    now: Moment,
     zone: Zone,
-) -> Markup {
+    span: Span,
+) -> Result<Figure, String> {
+    let versions = &report.versions;
+    let nothing = "No label has come yet: there is nothing to measure. Predictions wait for their labels.";
+    let version = versions.get(told).filter(|version| version.scores.since_first.rows > 0);
+    let version = version.ok_or(nothing)?;
+    if is_by_row(report, version) {
+        return by_row(version, &Line::all(report, version, Score::Mae), zone, span);
+    }
+    let lines = Line::all(report, version, score);
+    let span = span.inside(ROOM);
     let panes = || versions.iter().flat_map(|version| &version.timeline);
     let values: Vec<f64> =
         panes().filter_map(|pane| score.of(pane)).chain(lines.iter().map(|line| line.value)).collect();
-    let Some(first) = panes().map(|pane| pane.from.0).min() else { return html! {} };
+    let first = panes().map(|pane| pane.from.0).min().ok_or(nothing)?;
     let y = height_of(&values, score);
-    let last = versions.iter().map(ends_at).max().unwrap_or(now.0).min(now.0).max(first + 1);
+    let last = versions.iter().map(ends_at).max().unwrap_or(report.at.0).min(report.at.0).max(first + 1);
     let x = Scale::new(first as f64, last as f64);
     let (ticks, step) = times(first, last, zone.ahead(), TIMES);
-    let name = score.name();
-    let newest_mature = |version: &VersionReport| {
-        let pane = version.timeline.iter().rev().find(|pane| pane.mature && score.of(pane).is_some());
-        pane.map(|pane| title(pane, version, score, zone))
-    };
-    let says = versions
-        .get(told)
-        .and_then(newest_mature)
-        .unwrap_or_else(|| "No point has all of its labels yet.".to_owned());
+    let newest_mature = version.timeline.iter().rev().find(|pane| pane.mature && score.of(pane).is_some());
+    let says = newest_mature.map_or_else(
+        || "No point has all of its labels yet.".to_owned(),
+        |pane| title(pane, version, score, zone),
+    );
     let mut texts: Vec<(f64, &str, String)> =
         lines.iter().map(|line| (y.down(line.value, HEIGHT), line.class, line.text.clone())).collect();
-    if let Some(value) =
-        versions.get(told).and_then(|of| of.timeline.iter().rev().find_map(|pane| score.of(pane)))
-    {
+    if let Some(value) = version.timeline.iter().rev().find_map(|pane| score.of(pane)) {
         texts.push((y.down(value, HEIGHT), "serving", format!("last {}", score.write(value))));
     }
     let marks = html! {
-        (numbered(y, HEIGHT))
-        (ground(HEIGHT))
-        (below(HEIGHT, ticks.into_iter().map(|tick| (x.percent(tick as f64), zone.tick(Moment(tick), step)))))
-        (across(lines, y))
+        (numbered(y, HEIGHT, span))
+        (ground(HEIGHT, span))
+        (below(HEIGHT, span, ticks.into_iter().map(|tick| (x.percent(tick as f64), zone.tick(Moment(tick), step)))))
+        (across(&lines, y, span))
         @for (at, version) in versions.iter().enumerate() {
-            (line_of(version, at == told, score, x, y))
+            (line_of(version, at == told, score, (x, y), span))
         }
-        (swaps(versions, told, first, x, HEIGHT))
-        (ends(HEIGHT, texts))
+        (swaps(versions, told, (first, x), HEIGHT, span))
+        (ends(HEIGHT, span, texts))
         // Of the others a page of twenty versions has no room.
-        @if let Some(version) = versions.get(told) {
-            @for pane in version.timeline.iter().filter(|pane| score.of(pane).is_some()) {
-                rect class="hit" x=(pc(x.percent(pane.from.0 as f64))) y="0" height=(HEIGHT)
-                    width=(pc((x.percent((pane.from.0 + version.timeline_pane) as f64) - x.percent(pane.from.0 as f64)).max(0.3))) {
-                    title { (title(pane, version, score, zone)) }
-                }
+        @for pane in version.timeline.iter().filter(|pane| score.of(pane).is_some()) {
+            rect class="hit" x=(span.at(x.percent(pane.from.0 as f64))) y="0" height=(HEIGHT)
+                width=(span.at((x.percent((pane.from.0 + version.timeline_pane) as f64) - x.percent(pane.from.0 as f64)).max(0.3))) {
+                title { (title(pane, version, score, zone)) }
             }
         }
     };
-    let figure = Figure {
+    Ok(Figure {
         name: "scores",
-        title: &format!("{name} by time of prediction"),
-        says: &says,
+        title: format!("{} by time of prediction", score.name()),
+        hint: format!(
+            "a point for each {}; hollow: labels are still missing; grey: other versions",
+            duration(version.timeline_pane)
+        ),
+        says,
         height: HEIGHT,
-        class: "left right below above",
-        readout: Some(&says),
-    };
-    figure.with(&marks)
+        room: ROOM,
+        axes: ["time of prediction", score.name()],
+        is_pointed_at: true,
+        marks,
+    })
 }
 
 /// The values that others are compared with.
-fn across(lines: &[Line], y: Scale) -> Markup {
+pub(super) fn across(lines: &[Line], y: Scale, span: Span) -> Markup {
     html! {
         @for line in lines {
             @let at = px(y.down(line.value, HEIGHT));
-            line class={ "line " (line.class) } x1="0" x2="100%" y1=(at) y2=(at) {}
+            line class={ "line " (line.class) } x1="0" x2=(span.at(100.0)) y1=(at) y2=(at) {}
         }
     }
 }
@@ -162,7 +196,7 @@ fn ends_at(version: &VersionReport) -> i64 {
 }
 
 /// From 0 to a little above the largest; both ways for what may be negative.
-fn height_of(values: &[f64], score: Score) -> Scale {
+pub(super) fn height_of(values: &[f64], score: Score) -> Scale {
     let largest = values.iter().fold(0.0_f64, |largest, value| largest.max(*value));
     let smallest = values.iter().fold(0.0_f64, |smallest, value| smallest.min(*value));
     match score {
@@ -172,7 +206,13 @@ fn height_of(values: &[f64], score: Score) -> Scale {
     }
 }
 
-fn line_of(version: &VersionReport, is_told: bool, score: Score, x: Scale, y: Scale) -> Markup {
+fn line_of(
+    version: &VersionReport,
+    is_told: bool,
+    score: Score,
+    (x, y): (Scale, Scale),
+    span: Span,
+) -> Markup {
     let class = if is_told { "serving" } else { "former" };
     let middle = |pane: &PaneReport| (pane.from.0 as f64) + version.timeline_pane as f64 / 2.0;
     let point = |pane: &PaneReport| Some((x.place(middle(pane)), y.down(score.of(pane)?, HEIGHT)));
@@ -182,16 +222,16 @@ fn line_of(version: &VersionReport, is_told: bool, score: Score, x: Scale, y: Sc
         version.timeline.iter().filter(|pane| !pane.mature).filter_map(point).collect();
     let with_dots = mature.len() < DOTS;
     html! {
-        @if mature.len() > 1 { (path(&format!("line {class}"), HEIGHT, mature.iter().copied())) }
+        @if mature.len() > 1 { (span.path(&format!("line {class}"), HEIGHT, mature.iter().copied())) }
         @if with_dots {
-            @for (across, down) in &mature { circle class={ "dot " (class) } cx=(pc(across * 100.0)) cy=(px(*down)) r="3" {} }
+            @for (across, down) in &mature { circle class={ "dot " (class) } cx=(span.at(across * 100.0)) cy=(px(*down)) r="3" {} }
         }
-        @for (across, down) in &hollow { circle class={ "hollow " (class) } cx=(pc(across * 100.0)) cy=(px(*down)) r="3" {} }
+        @for (across, down) in &hollow { circle class={ "hollow " (class) } cx=(span.at(across * 100.0)) cy=(px(*down)) r="3" {} }
     }
 }
 
 /// What a pane says, in a line.
-pub(crate) fn title(pane: &PaneReport, version: &VersionReport, score: Score, zone: Zone) -> String {
+fn title(pane: &PaneReport, version: &VersionReport, score: Score, zone: Zone) -> String {
     let value = score.of(pane).map_or_else(|| "not known".to_owned(), |value| score.write(value));
     let immature = if pane.mature { "" } else { ", labels are still missing" };
     format!(
@@ -200,44 +240,6 @@ pub(crate) fn title(pane: &PaneReport, version: &VersionReport, score: Score, zo
         score.name(),
         count(pane.labelled),
         count(pane.predicted),
-        version.name()
+        printable(&version.name())
     )
-}
-
-/// The error of each of a few rows.
-pub(crate) fn by_row(rows: &[RowReport], lines: &[Line], zone: Zone) -> Markup {
-    let sizes = rows.iter().map(|row| (row.y_pred - row.y_true).abs()).filter(|size| size.is_finite());
-    let values: Vec<f64> = sizes.chain(lines.iter().map(|line| line.value)).collect();
-    let y = height_of(&values, Score::Mae);
-    let times_of = rows.iter().map(|row| row.predicted_at.0);
-    let (Some(first), Some(last)) = (times_of.clone().min(), times_of.max()) else { return html! {} };
-    let x = Scale::new(first as f64 - 1.0, last as f64 + 1.0);
-    let (ticks, step) = times(first, last, zone.ahead(), TIMES);
-    let texts =
-        lines.iter().map(|line| (y.down(line.value, HEIGHT), line.class, line.text.clone())).collect();
-    let marks = html! {
-        (numbered(y, HEIGHT))
-        (ground(HEIGHT))
-        (below(HEIGHT, ticks.into_iter().map(|tick| (x.percent(tick as f64), zone.tick(Moment(tick), step)))))
-        (across(lines, y))
-        @for row in rows {
-            @let size = (row.y_pred - row.y_true).abs();
-            @let at = pc(x.percent(row.predicted_at.0 as f64));
-            @let down = px(y.down(size, HEIGHT));
-            line class="stem" x1=(at) x2=(at) y1=(down) y2=(HEIGHT) {}
-            circle class="dot serving" cx=(at) cy=(down) r="3.5" {
-                title { (zone.clock(row.predicted_at)) ": " (Score::Mae.write(size)) " off" }
-            }
-        }
-        (ends(HEIGHT, texts))
-    };
-    let figure = Figure {
-        name: "rows",
-        title: "The error of each row, by time of prediction",
-        says: &format!("{} rows", rows.len()),
-        height: HEIGHT,
-        class: "left right below",
-        readout: None,
-    };
-    figure.with(&marks)
 }

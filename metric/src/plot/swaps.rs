@@ -1,10 +1,12 @@
 //! Where versions took over in a chart over time: a rule for each, and its name where that has room.
 
+use evaluation::identity::ModelRole;
 use evaluation::report::VersionReport;
 use maud::{Markup, html};
+use shared::printable::printable;
 
-use super::figure::{pc, px};
 use super::scale::Scale;
+use super::span::{Span, px};
 
 /// The narrowest plot, that of a phone of 320 pixels. What does not overlap there overlaps nowhere.
 const NARROWEST: f64 = 240.0;
@@ -26,10 +28,20 @@ struct Place {
 }
 
 /// The rules of all versions but the earliest, which took over from nobody; its first pane begins a little before its first row.
-pub(super) fn swaps(versions: &[VersionReport], told: usize, first: i64, x: Scale, height: f64) -> Markup {
+/// `first` is the time at which the chart begins.
+pub(super) fn swaps(
+    versions: &[VersionReport],
+    told: usize,
+    (first, x): (i64, Scale),
+    height: f64,
+    span: Span,
+) -> Markup {
     let earliest = versions.iter().filter_map(|version| version.first_predicted).min();
     let swap = |(at, version): (usize, &VersionReport)| {
-        let began = version.first_predicted.filter(|began| began.0 > first && Some(*began) != earliest)?;
+        // A shadow or a challenger takes over from nobody.
+        let serves = version.role == ModelRole::Serving;
+        let began =
+            version.first_predicted.filter(|began| serves && began.0 > first && Some(*began) != earliest)?;
         Some((x.percent(began.0 as f64), at))
     };
     let mut swaps: Vec<(f64, usize)> = versions.iter().enumerate().filter_map(swap).collect();
@@ -38,9 +50,9 @@ pub(super) fn swaps(versions: &[VersionReport], told: usize, first: i64, x: Scal
     html! {
         @for ((percent, at), place) in swaps.iter().zip(places) {
             @let top = ROWS[place.map_or(0, |place| place.row)] - 8.0;
-            line class="swap" x1=(pc(*percent)) x2=(pc(*percent)) y1=(px(top)) y2=(px(height)) {}
+            line class="swap" x1=(span.at(*percent)) x2=(span.at(*percent)) y1=(px(top)) y2=(px(height)) {}
             @if let Some(place) = place {
-                text class={ "hash " (if *at == told { "serving" } else { "former" }) } x=(pc(*percent)) y=(px(ROWS[place.row]))
+                text class={ "hash " (if *at == told { "serving" } else { "former" }) } x=(span.at(*percent)) y=(px(ROWS[place.row]))
                     dx=(px(if place.left { -GAP } else { GAP })) text-anchor=(if place.left { "end" } else { "start" }) {
                     (versions.get(*at).map(|version| short(version, place.digits)).unwrap_or_default())
                 }
@@ -51,7 +63,7 @@ pub(super) fn swaps(versions: &[VersionReport], told: usize, first: i64, x: Scal
 
 /// The first characters: two versions of a model differ there.
 fn short(version: &VersionReport, digits: usize) -> String {
-    version.version.as_deref().unwrap_or("unnamed").chars().take(digits).collect()
+    printable(version.version.as_deref().unwrap_or("unnamed")).chars().take(digits).collect()
 }
 
 /// Where the names of rules stand, the latest first, for it is looked for most: in the lower row, else the upper one, else with

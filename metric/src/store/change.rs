@@ -201,13 +201,15 @@ impl<'a> Change<'a> {
         for row in &scored {
             let (least, greatest) = block.predicted.unwrap_or((i64::MAX, i64::MIN));
             block.predicted = Some((least.min(row.predicted_at.0), greatest.max(row.predicted_at.0)));
-            if texts {
-                writer.scored(&mut recorded.metric_log, row);
+            if row.has_line() {
+                recorded.scored += 1;
+                if texts {
+                    writer.scored(&mut recorded.metric_log, row);
+                }
             }
         }
         block.last_scoring = state.last_scoring;
         journal::insert(self.db, &block)?;
-        recorded.scored = scored.len();
         if self.interest.is_some() {
             self.scored = scored;
         }

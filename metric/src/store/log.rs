@@ -121,7 +121,10 @@ fn scored_lines(
             commit = Some((next.get(0)?, Timestamp(next.get(1)?)));
         }
         text.clear();
-        writer.scored(&mut text, &scored);
+        // An entry all the same, so that the file is known to be past it.
+        if scored.has_line() {
+            writer.scored(&mut text, &scored);
+        }
         // Of a row that was kept for its file alone, the commit may be forgotten: then a later one stands for it.
         let received = commit.map_or(scored.predicted_at.max(scored.labelled_at), |(_, received)| received);
         if !goes_on(LogLine { entry, received, text: &text }) {

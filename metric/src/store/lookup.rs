@@ -1,6 +1,6 @@
 //! Rows as somebody looks them up: one by its id, or the latest ones.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -61,6 +61,31 @@ pub(crate) enum Which {
     Expired,
 }
 
+/// How far a list goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Extent {
+    /// So many rows are listed at the most.
+    pub(crate) listed: usize,
+    /// So many are looked at for them at the most, each of which costs about as much as one that is listed.
+    pub(crate) looked_at: usize,
+}
+
+/// Rows of a list.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Listed {
+    pub(crate) rows: Vec<FoundRow>,
+    /// How many were looked at for them.
+    pub(crate) looked_at: usize,
+    /// The number of the message before which the list goes on; none at its end.
+    pub(crate) next: Option<i64>,
+}
+
+/// Ids of rows, each with the number of the latest message of it.
+type Ids = Vec<(i64, RowId)>;
+
+/// The halves of rows that have not come into the table yet.
+type Tail = HashMap<RowId, Vec<Half>>;
+
 impl Reader {
     /// What is on record of a row; none where that is nothing.
     ///
@@ -68,7 +93,7 @@ impl Reader {
     /// A database that cannot be read.
     pub(crate) fn row(&self, id: &RowId) -> anyhow::Result<Option<FoundRow>> {
         self.moment(|db, state| {
-            let tail = known::halves_of(db, state, &HashSet::from([id.clone()]))?;
+            let tail = tail(db, state, HashSet::from([id.clone()]))?;
             found(db, state, id, &tail)
         })
     }
@@ -93,8 +118,7 @@ impl Reader {
         })
     }
 
-    /// So many rows of which something came last before the message with the number `before`, the newest first, and the number
-    /// to go on from; none at the end.
+    /// Rows of which something came last before the message with the number `before`, the newest first: those that are wanted.
     ///
     /// # Errors
     /// A database that cannot be read.
@@ -102,29 +126,38 @@ impl Reader {
         &self,
         which: Which,
         before: Option<i64>,
-        limit: usize,
-    ) -> anyhow::Result<(Vec<FoundRow>, Option<i64>)> {
+        extent: Extent,
+        is_wanted: impl Fn(&FoundRow) -> bool,
+    ) -> anyhow::Result<Listed> {
         self.moment(|db, state| {
             let before = before.unwrap_or(i64::MAX).min(state.last_event.saturating_add(1));
             let (ids, next) = match which {
-                Which::All => latest_ids(db, state, before, limit)?,
-                Which::Expired => expired_ids(db, before, limit)?,
+                Which::All => latest_ids(db, state, before, extent.looked_at)?,
+                Which::Expired => expired_ids(db, before, extent.looked_at)?,
             };
-            let tail = known::halves_of(db, state, &ids.iter().cloned().collect())?;
-            let rows: rusqlite::Result<Vec<Option<FoundRow>>> =
-                ids.iter().map(|id| found(db, state, id, &tail)).collect();
-            Ok((rows?.into_iter().flatten().collect(), next))
+            let mut listed = Listed { next, ..Listed::default() };
+            let tail = tail(db, state, ids.iter().map(|(_, id)| id.clone()).collect())?;
+            let all = ids.len();
+            for (seq, id) in ids {
+                listed.looked_at += 1;
+                listed.rows.extend(found(db, state, &id, &tail)?.filter(&is_wanted));
+                if listed.rows.len() == extent.listed && listed.looked_at < all {
+                    listed.next = Some(seq);
+                    break;
+                }
+            }
+            Ok(listed)
         })
     }
 }
 
-/// The ids of the messages before one, the newest first, each once.
+/// The ids of the messages before one, the newest first, each once with its latest number.
 fn latest_ids(
     db: &Connection,
     state: &State,
     before: i64,
     limit: usize,
-) -> rusqlite::Result<(Vec<RowId>, Option<i64>)> {
+) -> rusqlite::Result<(Ids, Option<i64>)> {
     let (mut ids, mut seen) = (Vec::new(), HashSet::new());
     let mut last = before.saturating_sub(1);
     while last >= state.first_event {
@@ -132,7 +165,7 @@ fn latest_ids(
         let events: Result<Vec<_>, _> = block.events().collect();
         for (seq, event) in events?.into_iter().rev().filter(|(seq, _)| *seq <= last) {
             if let Some(id) = event.id.filter(|id| seen.insert(id.clone())) {
-                ids.push(id);
+                ids.push((seq, id));
                 if ids.len() == limit {
                     return Ok((ids, (seq > state.first_event).then_some(seq)));
                 }
@@ -143,7 +176,7 @@ fn latest_ids(
     Ok((ids, None))
 }
 
-fn expired_ids(db: &Connection, before: i64, limit: usize) -> rusqlite::Result<(Vec<RowId>, Option<i64>)> {
+fn expired_ids(db: &Connection, before: i64, limit: usize) -> rusqlite::Result<(Ids, Option<i64>)> {
     let mut find =
         db.prepare_cached("SELECT seq, id FROM expiry WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2")?;
     let found =
@@ -151,19 +184,22 @@ fn expired_ids(db: &Connection, before: i64, limit: usize) -> rusqlite::Result<(
     let found: Vec<(i64, RowId)> = found.collect::<rusqlite::Result<_>>()?;
     let next = found.last().filter(|_| found.len() == limit).map(|(seq, _)| *seq);
     let mut seen = HashSet::new();
-    let ids = found.into_iter().map(|(_, id)| id).filter(|id| seen.insert(id.clone())).collect();
-    Ok((ids, next))
+    Ok((found.into_iter().filter(|(_, id)| seen.insert(id.clone())).collect(), next))
+}
+
+/// What is known of these rows and has not come into the table yet.
+fn tail(db: &Connection, state: &State, ids: HashSet<RowId>) -> rusqlite::Result<Tail> {
+    let mut tail = Tail::new();
+    for (id, half) in known::halves_of(db, state, &ids)? {
+        tail.entry(id).or_default().push(half);
+    }
+    Ok(tail)
 }
 
 /// Puts together what is known of a row, `tail` being what has not come into the table yet.
-fn found(
-    db: &Connection,
-    state: &State,
-    id: &RowId,
-    tail: &[(RowId, Half)],
-) -> rusqlite::Result<Option<FoundRow>> {
+fn found(db: &Connection, state: &State, id: &RowId, tail: &Tail) -> rusqlite::Result<Option<FoundRow>> {
     let mut halves = known::halves_in_table(db, id)?;
-    halves.extend(tail.iter().filter(|(of, _)| of == id).map(|(_, half)| *half));
+    halves.extend(tail.get(id).into_iter().flatten());
     if halves.is_empty() {
         return Ok(None);
     }
@@ -221,7 +257,11 @@ mod tests {
         let kind = match model {
             None => ArrivalKind::Label,
             Some(name) => {
-                let model = ModelId { name: Name::parse(name).ok(), version: Name::parse("v").ok() };
+                let model = ModelId {
+                    name: Name::parse(name).ok(),
+                    version: Name::parse("v").ok(),
+                    ..ModelId::default()
+                };
                 ArrivalKind::Prediction(Origin {
                     vector: Some(vec![value, at as f64].into()),
                     ..Origin::from(model)
@@ -292,29 +332,55 @@ mod tests {
         }
     }
 
+    fn list(reader: &Reader, which: Which, before: Option<i64>, listed: usize) -> (Vec<String>, Option<i64>) {
+        let extent = Extent { listed, looked_at: listed };
+        let Listed { rows, next, .. } = reader.latest(which, before, extent, |_| true).unwrap();
+        (rows.into_iter().map(|row| row.id.to_string()).collect(), next)
+    }
+
     #[test]
     fn the_latest_rows_come_page_by_page_each_once_a_page() {
         for behind in [0, 65_536] {
             let folder = tempfile::tempdir().unwrap();
             record(folder.path(), behind);
             let reader = Reader::open(folder.path()).unwrap();
-            let ids =
-                |rows: Vec<FoundRow>| rows.into_iter().map(|row| row.id.to_string()).collect::<Vec<_>>();
-            let (rows, next) = reader.latest(Which::All, None, 3).unwrap();
-            assert_eq!(ids(rows), ["new", "late", "order:7/x"], "{behind}");
-            let (rows, next) = reader.latest(Which::All, next, 4).unwrap();
-            assert_eq!(ids(rows), ["late", "b", "a", "never"]);
+            let (ids, next) = list(&reader, Which::All, None, 3);
+            assert_eq!(ids, ["new", "late", "order:7/x"], "{behind}");
+            let (ids, next) = list(&reader, Which::All, next, 4);
+            assert_eq!(ids, ["late", "b", "a", "never"]);
             assert_eq!(next, None);
-            let (rows, next) = reader.latest(Which::Expired, None, 2).unwrap();
-            assert_eq!(ids(rows), ["order:7/x", "late"]);
-            let (rows, next) = reader.latest(Which::Expired, next, 2).unwrap();
-            assert_eq!((ids(rows), next), (vec!["never".to_owned()], None));
+            let (ids, next) = list(&reader, Which::Expired, None, 2);
+            assert_eq!(ids, ["order:7/x", "late"]);
+            let (ids, next) = list(&reader, Which::Expired, next, 2);
+            assert_eq!((ids, next), (vec!["never".to_owned()], None));
         }
         let folder = tempfile::tempdir().unwrap();
         drop(Store::open(folder.path()).unwrap());
-        assert_eq!(
-            Reader::open(folder.path()).unwrap().latest(Which::All, None, 3).unwrap(),
-            (Vec::new(), None)
-        );
+        assert_eq!(list(&Reader::open(folder.path()).unwrap(), Which::All, None, 3), (Vec::new(), None));
+    }
+
+    #[test]
+    fn rows_that_are_not_wanted_are_looked_at_within_a_bound_and_the_list_goes_on_behind_them() {
+        for behind in [0, 65_536] {
+            let folder = tempfile::tempdir().unwrap();
+            record(folder.path(), behind);
+            let reader = Reader::open(folder.path()).unwrap();
+            let mut before = None;
+            let mut seen = Vec::new();
+            for (rows, looked_at) in [(1, 3), (0, 3), (1, 3)] {
+                let extent = Extent { listed: 1, looked_at: 3 };
+                let wanted = |row: &FoundRow| ["order:7/x", "never"].contains(&row.id.to_string().as_str());
+                let listed = reader.latest(Which::All, before, extent, wanted).unwrap();
+                assert_eq!((listed.rows.len(), listed.looked_at), (rows, looked_at), "{behind} {seen:?}");
+                seen.extend(listed.rows.into_iter().map(|row| row.id.to_string()));
+                before = listed.next;
+            }
+            assert_eq!((seen, before), (vec!["order:7/x".to_owned(), "never".to_owned()], None));
+            // It stops at the first page that is full, and goes on right behind it.
+            let extent = Extent { listed: 2, looked_at: 100 };
+            let first = reader.latest(Which::All, None, extent, |_| true).unwrap();
+            assert_eq!((first.rows.len(), first.looked_at), (2, 2));
+            assert_eq!(list(&reader, Which::All, first.next, 1).0, ["order:7/x"]);
+        }
     }
 }

@@ -20,7 +20,7 @@ const APPLICATION: i32 = 0x6d74_7263;
 
 /// What leads from each version of the schema to the next one, from the empty database on. The steps that have been
 /// released are never changed.
-const STEPS: [&str; 8] = [
+const STEPS: [&str; 9] = [
     include_str!("1.sql"),
     include_str!("2.sql"),
     include_str!("3.sql"),
@@ -29,6 +29,7 @@ const STEPS: [&str; 8] = [
     include_str!("6.sql"),
     include_str!("7.sql"),
     include_str!("8.sql"),
+    include_str!("9.sql"),
 ];
 
 /// The version with the old tables and the new ones, between which [`packing`] carries everything over.

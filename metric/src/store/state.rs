@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use evaluation::scores::Scores;
 use rusqlite::{Connection, Row, params};
-use shared::message::Name;
+use shared::message::{ModelRole, Name};
 
 use super::journal;
 use crate::account::{Account, Counts, ModelAccount, Rejected};
@@ -64,7 +64,7 @@ impl State {
         )?;
         let mut sources = db.prepare(
             "SELECT number, name, version, received, scored, expired, late, duplicates, conflicts, crowded, \
-             anonymous, scores FROM source ORDER BY number",
+             anonymous, scores, role FROM source ORDER BY number",
         )?;
         let mut rows = sources.query([])?;
         while let Some(row) = rows.next()? {
@@ -82,7 +82,7 @@ impl State {
                 state.account.labels = counts;
                 continue;
             }
-            let model = model(row)?;
+            let model = model(row, 12)?;
             let scores =
                 serde_json::from_str(row.get_ref(11)?.as_str()?).map_err(|why| unreadable(11, why))?;
             state.account.push(ModelAccount { model, counts, scores });
@@ -170,11 +170,12 @@ fn save_source(
 ) -> rusqlite::Result<()> {
     let name = model.and_then(|model| model.name.as_ref()).map(Name::as_str);
     let version = model.and_then(|model| model.version.as_ref()).map(Name::as_str);
+    let role = model.map_or(ModelRole::Serving, |model| model.role).name();
     let Counts { received, scored, expired, late, duplicates, conflicts, crowded, anonymous } = counts;
-    db.prepare_cached("REPLACE INTO source VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)")?
+    db.prepare_cached("REPLACE INTO source VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)")?
         .execute(params![
             number, name, version, received, scored, expired, late, duplicates, conflicts, crowded,
-            anonymous, scores
+            anonymous, scores, role
         ])?;
     Ok(())
 }
@@ -182,18 +183,21 @@ fn save_source(
 /// Adds the models that an account does not have yet, without what became of theirs.
 pub(super) fn add_models(db: &Connection, account: &mut Account) -> rusqlite::Result<()> {
     let known = source(account.models().len()) - 1;
-    let mut sources =
-        db.prepare_cached("SELECT number, name, version FROM source WHERE number > ?1 ORDER BY number")?;
+    let mut sources = db
+        .prepare_cached("SELECT number, name, version, role FROM source WHERE number > ?1 ORDER BY number")?;
     let mut rows = sources.query([known])?;
     while let Some(row) = rows.next()? {
         let (counts, scores) = (Counts::default(), Scores::default());
-        account.push(ModelAccount { model: model(row)?, counts, scores });
+        account.push(ModelAccount { model: model(row, 3)?, counts, scores });
     }
     Ok(())
 }
 
-fn model(row: &Row<'_>) -> rusqlite::Result<Arc<ModelId>> {
-    Ok(Arc::new(ModelId { name: name(row, 1)?, version: name(row, 2)? }))
+/// `role` is the column of the role.
+fn model(row: &Row<'_>, role: usize) -> rusqlite::Result<Arc<ModelId>> {
+    let read = ModelRole::parse(row.get_ref(role)?.as_str()?);
+    let read = read.map_err(|why| unreadable(role, std::io::Error::other(why.to_string())))?;
+    Ok(Arc::new(ModelId { name: name(row, 1)?, version: name(row, 2)?, role: read }))
 }
 
 fn name(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Name>> {
@@ -224,7 +228,8 @@ mod tests {
         let arrival = |number: usize| Arrival {
             id: None,
             kind: ArrivalKind::Prediction(
-                ModelId { name: None, version: Name::parse(&number.to_string()).ok() }.into(),
+                ModelId { name: None, version: Name::parse(&number.to_string()).ok(), ..ModelId::default() }
+                    .into(),
             ),
             value: 1.0,
             published_at: None,

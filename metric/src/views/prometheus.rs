@@ -5,7 +5,9 @@ use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use evaluation::alert::State as AlertState;
 use evaluation::confidence::Interval;
-use evaluation::report::{Evidence, Report, SpreadReport, State, VersionReport};
+use evaluation::identity::ModelRole;
+use evaluation::pairs::Finding;
+use evaluation::report::{ComparisonReport, Evidence, Report, SpreadReport, State, VersionReport};
 use evaluation::table::{Estimate, ScoreTable};
 use shared::metrics::{self, Family, MetricSource, Scrape};
 
@@ -156,6 +158,51 @@ const CHANGE: [(Family<3>, OfDirection); 3] = [
     ),
 ];
 
+const OF_COMPARISON: [&str; 5] = ["model", "version", "other_model", "other_version", "role"];
+
+/// One number of two versions; none where it is not known.
+type OfComparison = fn(&ComparisonReport) -> Option<f64>;
+const COMPARISONS: [(Family<5>, OfComparison); 6] = [
+    (
+        Family::new(
+            "pipeline_comparison_rows",
+            "Labelled rows that a version and another one have both predicted.",
+            OF_COMPARISON,
+        ),
+        |of| Some(of.rows as f64),
+    ),
+    (
+        Family::new(
+            "pipeline_comparison_difference",
+            "By how much the version's mean absolute error is larger on these rows, in the label's unit.",
+            OF_COMPARISON,
+        ),
+        |of| of.difference,
+    ),
+    (
+        Family::new(
+            "pipeline_comparison_low",
+            "The lower bound of that, which holds with 95 % whenever it is looked at.",
+            OF_COMPARISON,
+        ),
+        |of| of.interval?.low,
+    ),
+    (Family::new("pipeline_comparison_high", "The upper bound of that.", OF_COMPARISON), |of| {
+        of.interval?.high
+    }),
+    (
+        Family::new(
+            "pipeline_comparison_worse",
+            "1: the version errs more than the other one, else 0.",
+            OF_COMPARISON,
+        ),
+        |of| Some(f64::from(u8::from(of.finding == Finding::Worse))),
+    ),
+    (Family::new("pipeline_comparison_better", "1: it errs less, else 0.", OF_COMPARISON), |of| {
+        Some(f64::from(u8::from(of.finding == Finding::Better)))
+    }),
+];
+
 static SHOWN: Mutex<Option<Evaluated>> = Mutex::new(None);
 
 /// Shows what this evaluation says from now on. A process has one; where a test runs several, the last one is shown.
@@ -213,6 +260,10 @@ fn write(report: &Report, scrape: &mut Scrape<'_>) -> fmt::Result {
     for (family, number) in &CHANGE {
         scrape.gauges(family, directions.iter().map(|(labels, of)| (*labels, number(of))))?;
     }
+    for (family, number) in &COMPARISONS {
+        let of = report.comparisons.iter().filter_map(|of| Some((of_comparison(of), number(of)?)));
+        scrape.gauges(family, of)?;
+    }
     let states = [AlertState::Inactive, AlertState::Pending, AlertState::Firing, AlertState::Unknown];
     let alerts = report.alerts.iter().flat_map(|alert| {
         states.map(|state| ([alert.rule.as_str(), state.word()], f64::from(u8::from(alert.state == state))))
@@ -222,6 +273,7 @@ fn write(report: &Report, scrape: &mut Scrape<'_>) -> fmt::Result {
         ("nothing", State::Nothing),
         ("ok", State::Ok),
         ("provisional", State::Provisional),
+        ("rolled_back", State::RolledBack),
         ("look", State::Look),
     ];
     scrape.gauges(
@@ -233,6 +285,15 @@ fn write(report: &Report, scrape: &mut Scrape<'_>) -> fmt::Result {
 /// A version's labels: the model's name and the version, empty where it has none.
 fn tag(version: &VersionReport) -> [&str; 2] {
     [&version.model, &version.version].map(|part| part.as_deref().unwrap_or_default())
+}
+
+/// Both versions, and what the first one predicts for: `serving` in the place of the other one, which is its shadow, or `beside`
+/// another model that serves.
+fn of_comparison(of: &ComparisonReport) -> [&str; 5] {
+    let [model, version] = [&of.new.model, &of.new.version].map(|part| part.as_deref().unwrap_or_default());
+    let role = if of.new.role == ModelRole::Serving && !of.is_swap { "beside" } else { of.new.role.name() };
+    let other = of.old.model.as_deref().unwrap_or_default();
+    [model, version, other, of.old.version.as_deref().unwrap_or_default(), role]
 }
 
 fn tables(version: &VersionReport) -> [([&str; 3], &ScoreTable); 3] {

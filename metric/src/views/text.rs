@@ -3,12 +3,14 @@
 mod scores;
 mod spread;
 
+use evaluation::identity::ModelRole;
 use evaluation::number::{Decimals, count, duration, percent};
 use evaluation::report::{
     AlertReport, ChangeReport, Evidence, LabelReport, LagQuantile, Moment, ReferenceKind, Report,
     VersionReport,
 };
 
+use super::comparisons;
 use crate::page::word;
 use crate::status::{aligned, columns};
 use scores::{dominated, estimate, scores};
@@ -27,6 +29,9 @@ pub(crate) fn text(report: &Report) -> String {
     let verdict = &report.verdict;
     let word = word(verdict.state);
     let mut text = format!("{word}: {}\n{}\n", verdict.sentence, verdict.advice);
+    if let Some(command) = &verdict.command {
+        text += &format!("  {command}\n");
+    }
     if let Some(since) = report.since {
         text += &format!("\nThis is of the rows predicted since {since}; those before are left out.\n");
     }
@@ -43,12 +48,15 @@ pub(crate) fn text(report: &Report) -> String {
     if let Some(version) = told {
         text += &one(report, version);
     }
+    if !report.comparisons.is_empty() {
+        text += &format!("\nWhich version is better\n{}", indented(&comparisons(&report.comparisons)));
+    }
     let others: Vec<&VersionReport> = report
         .versions
         .iter()
         .enumerate()
         .rev()
-        .filter(|(at, _)| Some(*at) != verdict.version)
+        .filter(|(at, version)| Some(*at) != verdict.version && version.role != ModelRole::Shadow)
         .map(|(_, version)| version)
         .collect();
     if !others.is_empty() {

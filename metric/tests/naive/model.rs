@@ -246,7 +246,7 @@ pub(crate) fn arrival(message: &Message) -> Arrival {
     let kind = match model {
         None => ArrivalKind::Label,
         Some((model, version)) => ArrivalKind::Prediction(Origin {
-            model: ModelId { name: name('m', model), version: name('v', version) },
+            model: ModelId { name: name('m', model), version: name('v', version), ..ModelId::default() },
             features_published_at: (width > 0).then(|| row_time(width)),
             vector: (width > 0).then(|| vector(width).into()),
         }),

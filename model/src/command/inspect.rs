@@ -12,7 +12,7 @@ use crate::file::{ModelFile, Training};
 use crate::linear::Linear;
 use crate::load::{self, About, Loaded, Loader};
 use crate::refusal::{Refusal, reason};
-use crate::train::report::{cells, penalties};
+use crate::train::report::{cells, penalties, recorded};
 
 /// How many weights are shown, the ones that matter most.
 const TOP: usize = 12;
@@ -126,6 +126,7 @@ fn origin(training: &Training, target: &str) -> String {
         let rows = rows.map_or(String::new(), |rows| format!("{rows} rows of "));
         let seed = seed.map_or(String::new(), |seed| format!(", seed {seed}"));
         text += &format!("trained on {rows}{}{seed}, {made_at}\n", shown(&data.file, &data.sha256));
+        text += &data.origin.as_ref().map_or(String::new(), |origin| format!("{}\n", recorded(origin)));
         text.extend(data.notes.iter().map(|note| format!("{}: {}\n", piece(&data.file), within(note, 1000))));
     }
     if let Some(source) = converted_from {

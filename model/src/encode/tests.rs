@@ -30,6 +30,28 @@ fn a_category_becomes_columns_and_a_missing_number_its_fill() {
 }
 
 #[test]
+fn what_was_encoded_is_decoded_and_nothing_else_is() {
+    let houses = encoding(&[("rooms", 3.5)], &[HEATING]).unwrap();
+    for (vector, heating) in
+        [([50.0, 0.0, 1.0, 2.0], "oil"), ([-0.0, 1.0, 0.0, 3.5], "gas"), ([0.5, 0.0, 0.0, 3.5], "district")]
+    {
+        let row = houses.decode(&vector).unwrap();
+        assert_eq!(row, [Cell::Number(vector[0]), text(heating), Cell::Number(vector[3])]);
+        assert_eq!(houses.encode(&row).unwrap(), vector);
+    }
+    for vector in [
+        &[50.0, 1.0, 1.0, 2.0][..],
+        &[50.0, 0.5, 0.0, 2.0],
+        &[50.0, f64::NAN, 0.0, 2.0],
+        &[50.0, 0.0, 1.0],
+        &[50.0, 0.0, 1.0, 2.0, 3.0],
+        &[],
+    ] {
+        assert_eq!(houses.decode(vector), None, "{vector:?}");
+    }
+}
+
+#[test]
 fn what_cannot_be_encoded_is_named_with_the_way_out() {
     let houses = encoding(&[], &[HEATING]).unwrap();
     let area = Cell::Number(50.0);

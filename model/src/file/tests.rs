@@ -1,5 +1,7 @@
 //! The model file written, read back, and refused.
 
+use std::fs;
+
 use super::*;
 
 pub(crate) fn training() -> Training {
@@ -13,6 +15,14 @@ pub(crate) fn training() -> Training {
             rows: Some(4),
             missing: Some("mean".to_owned()),
             notes: vec!["read with semicolons".to_owned()],
+            origin: Some(Origin {
+                predicted_from: "2026-11-20T17:04:05.123Z".to_owned(),
+                predicted_to: "2026-11-21T17:04:05.123Z".to_owned(),
+                held_out_from: None,
+                predicted_by: vec![PredictedBy { model: Some("model".to_owned()), version: None, rows: 4 }],
+                encoded_as: "54fbcddf67d0".to_owned(),
+                half_life_s: Some(86_400.0),
+            }),
         }),
         converted_from: None,
         rows: Some(3),

@@ -52,7 +52,7 @@ impl SourceFile {
 }
 
 /// A table that a model was fitted to, and how it was read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TableSource {
     /// The file's name, without its folder.
@@ -68,6 +68,39 @@ pub struct TableSource {
     /// What was found by looking at how it is written, and what was left out of it: a line each, for people.
     #[serde(default)]
     pub notes: Vec<String>,
+    /// Which rows these are, where they were recorded in production.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+}
+
+/// Rows that were recorded in production, as `metric export --features` has them. Times are in UTC.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    /// When the first of them was predicted.
+    pub predicted_from: String,
+    /// When the last one was.
+    pub predicted_to: String,
+    /// From when on they were held out, if any were.
+    pub held_out_from: Option<String>,
+    /// Who predicted them: those with the most rows.
+    pub predicted_by: Vec<PredictedBy>,
+    /// The version whose file says what the numbers of a row are.
+    pub encoded_as: String,
+    /// After how many seconds of age a row weighs half, where age counts.
+    pub half_life_s: Option<f64>,
+}
+
+/// A version that predicted rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PredictedBy {
+    /// The model's name, if it gave one.
+    pub model: Option<String>,
+    /// Its version, if it gave one.
+    pub version: Option<String>,
+    /// How many.
+    pub rows: u64,
 }
 
 /// The penalties that were tried, each on rows that its fit had not seen.

@@ -1,13 +1,17 @@
 //! The keeper and a real folder: renames, writes in place, swapped links, halves.
 
-use std::fs::File;
+mod back;
+
+use std::fs::{self, File};
 use std::io::Write as _;
 use std::os::unix::fs::symlink;
 use std::time::Duration;
 
 use shared::message::Cell;
 
+use super::look::{Judged, State};
 use super::*;
+use crate::content::ModelStamp;
 use crate::encode::Encoding;
 use crate::file::{ModelFile, sha256};
 use crate::linear::Linear;
@@ -124,7 +128,7 @@ async fn the_folder_may_come_later_and_be_replaced() {
 
 fn judged(look: Found) -> Result<Loaded, Refusal> {
     match look {
-        Found::Judged(judged) => *judged,
+        Found::Judged(judged, _) => *judged,
         other => panic!("not judged: {other:?}"),
     }
 }
@@ -173,7 +177,7 @@ fn what_is_refused_changes_nothing_and_is_said_to_be() {
     let see = |keeper: &mut ModelKeeper, bytes: &[u8]| {
         folder.rename_in(bytes);
         let loaded = Loader::default().load(&path)?;
-        keeper.admit(loaded, None)
+        keeper.admit(loaded, None, None)
     };
     assert_eq!(see(&mut keeper, b"{").unwrap_err().reason, reason::MALFORMED);
     assert_eq!((serves(), &*keeper.meanwhile()), (None, "waiting for a model, taking no rows until then"));

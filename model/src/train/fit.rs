@@ -87,7 +87,8 @@ impl Recipe {
     }
 }
 
-/// Rows and labels with their means taken off, so that no weight has to pay for the intercept.
+/// Rows and labels with their means taken off, so that no weight has to pay for the intercept; and where rows weigh differently,
+/// longer by what theirs is.
 #[derive(Debug)]
 pub(super) struct Centred {
     pub(super) x: Array2<f64>,
@@ -100,7 +101,7 @@ pub(super) struct Centred {
 impl Centred {
     /// Of these rows, standardised first where that is wanted.
     pub(super) fn of(design: &Design, scale: bool) -> anyhow::Result<Self> {
-        let Design { columns, rows, labels } = design;
+        let Design { columns, rows, labels, weights } = design;
         ensure!(rows.len() >= 2, "{} training rows are too few; at least 2 are needed", rows.len());
         let mut x = Array2::from_shape_fn((rows.len(), columns.len()), |(row, column)| rows[row][column]);
         let mut y = Array1::from(labels.clone());
@@ -114,10 +115,23 @@ impl Centred {
                 *x = scaling.apply(column, *x);
             }
         }
-        let x_mean = x.mean_axis(Axis(0)).unwrap_or_default();
-        let y_mean = y.mean().unwrap_or_default();
+        let (x_mean, y_mean) = match weights {
+            None => (x.mean_axis(Axis(0)).unwrap_or_default(), y.mean().unwrap_or_default()),
+            Some(weights) => {
+                let shares = Array1::from(weights.clone()) / weights.iter().sum::<f64>();
+                (shares.dot(&x), shares.dot(&y))
+            }
+        };
         x -= &x_mean;
         y -= y_mean;
+        if let Some(weights) = weights {
+            // A squared residual counts as often as its row weighs where the row is longer by the root of that. In the mean a row
+            // weighs 1, so that a penalty means the same.
+            let mean = weights.iter().sum::<f64>() / weights.len() as f64;
+            let roots: Array1<f64> = weights.iter().map(|weight| (weight / mean).sqrt()).collect();
+            x *= &roots.view().insert_axis(Axis(1));
+            y *= &roots;
+        }
         let finite = x.iter().chain(&y).all(|value| value.is_finite());
         ensure!(finite, "the numbers are too large to add up");
         Ok(Self { x, y, x_mean, y_mean, scaling })
@@ -242,6 +256,23 @@ mod tests {
         }
         let none = fit_all(text, &Recipe { algorithm: Algorithm::Lasso, penalty: 2.0, ..OLS }).unwrap();
         assert_near(&none.coefficients(), &[0.0]);
+    }
+
+    #[test]
+    fn a_row_of_double_weight_counts_as_two_rows() {
+        let text = "x,z,y\n-1,3,-2\n0,1,1\n1,2,4\n5,-2,3\n2,2,7\n";
+        let twice = "x,z,y\n-1,3,-2\n0,1,1\n0,1,1\n1,2,4\n5,-2,3\n5,-2,3\n2,2,7\n";
+        for algorithm in [Algorithm::Ols, Algorithm::Ridge, Algorithm::Lasso, Algorithm::ElasticNet] {
+            let recipe = Recipe { algorithm, penalty: 0.5, l1_ratio: 0.4, scale: false };
+            let weighed = Design { weights: Some(vec![3.0, 6.0, 3.0, 6.0, 3.0]), ..Design::parse(text, "y") };
+            let weighed = fit(&weighed, &recipe).unwrap();
+            // Ridge's sum of squares grows with the rows, the others' mean does not.
+            let penalty = if algorithm == Algorithm::Ridge { 0.5 * 7.0 / 5.0 } else { 0.5 };
+            let twice = fit_all(twice, &Recipe { penalty, ..recipe }).unwrap();
+            assert_near(&weighed.coefficients(), &twice.coefficients());
+            assert_near(&[weighed.intercept()], &[twice.intercept()]);
+            assert_ne!(weighed.coefficients(), fit_all(text, &recipe).unwrap().coefficients());
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use clap::Args;
 use shared::table::{Columns, Dialect};
 
 use super::fit::{Algorithm, Recipe};
+use super::recorded::RecordedOptions;
 
 /// What to train from, how, and where to.
 #[derive(Args, Debug, Clone)]
@@ -22,7 +23,7 @@ pub struct TrainOptions {
     #[command(flatten)]
     pub dialect: Dialect,
 
-    /// The model file to write.
+    /// The model file to write; `-` is standard output.
     #[arg(long, value_name = "FILE", default_value = "data/model.json")]
     pub model: PathBuf,
 
@@ -55,6 +56,10 @@ pub struct TrainOptions {
     /// Seed of the split into training and held-out rows, and of the parts of --cross-validate.
     #[arg(long, value_name = "NUMBER", default_value_t = 42)]
     pub seed: u64,
+
+    /// Rows that were recorded.
+    #[command(flatten)]
+    pub recorded: RecordedOptions,
 }
 
 impl TrainOptions {
@@ -73,6 +78,7 @@ impl TrainOptions {
             cross_validate: None,
             holdout: 0.2,
             seed: 42,
+            recorded: RecordedOptions::none(),
         }
     }
 

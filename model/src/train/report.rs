@@ -7,7 +7,11 @@ use shared::printable::piece;
 
 use super::Trained;
 use crate::command::table::{self, number};
-use crate::file::{Holdout, ModelFile, Training};
+use crate::file::{Holdout, ModelFile, Origin, Training};
+use crate::standard::is_standard;
+
+/// How many versions that predicted recorded rows are named.
+const NAMED: usize = 5;
 
 /// A table of the scores, and of the penalties that were tried, for people.
 #[must_use]
@@ -17,8 +21,10 @@ pub fn report(trained: &Trained, path: &Path) -> String {
     let parameters: String =
         parameters.iter().map(|(name, value)| format!(", {name} {}", number(*value))).collect();
     let scaled = if model.scaling.is_some() { ", standardised features" } else { "" };
+    let origin = data.as_ref().and_then(|data| data.origin.as_ref());
     let data = data.as_ref().map_or("a table", |data| &data.file);
     let mut text: String = notes.iter().map(|note| format!("{data}: {note}\n")).collect();
+    text += &origin.map_or(String::new(), |origin| format!("{data}: {}\n", recorded(origin)));
     text += &format!(
         "{algorithm}{parameters}{scaled}: {} features, label {}, trained on {} rows of {data}\n",
         model.features.len(),
@@ -45,7 +51,31 @@ pub fn report(trained: &Trained, path: &Path) -> String {
     for (penalty, why) in unfitted {
         text += &format!("penalty {} was left out: {why}\n", number(*penalty));
     }
-    text + &format!("wrote {}\n", path.display())
+    if is_standard(path) { text } else { text + &format!("wrote {}\n", path.display()) }
+}
+
+/// Which recorded rows a model was trained from.
+pub(crate) fn recorded(origin: &Origin) -> String {
+    let Origin { predicted_from, predicted_to, held_out_from, predicted_by, encoded_as, half_life_s } =
+        origin;
+    let part = |part: &Option<String>| part.as_deref().map_or("-".to_owned(), piece);
+    let by = predicted_by.iter().take(NAMED);
+    let by = by.map(|by| format!("{}@{} ({})", part(&by.model), part(&by.version), by.rows));
+    let more = if predicted_by.len() > NAMED { ", ..." } else { "" };
+    let mut text = format!(
+        "rows predicted from {} to {} by {}{more}, encoded as {} does",
+        piece(predicted_from),
+        piece(predicted_to),
+        by.collect::<Vec<_>>().join(", "),
+        piece(encoded_as)
+    );
+    if let Some(from) = held_out_from {
+        text += &format!("; held out from {} on", piece(from));
+    }
+    if let Some(seconds) = half_life_s {
+        text += &format!("; weights halve in {} s of age", number(*seconds));
+    }
+    text
 }
 
 /// The penalties that were tried, where there were several.

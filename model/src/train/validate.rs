@@ -6,10 +6,10 @@ use ndarray::Axis;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
-use shared::table::{Missing, Table};
 
+use super::TrainOptions;
 use super::fit::{Algorithm, Centred, Recipe, fit};
-use super::{Design, TrainOptions, learn};
+use super::material::Material;
 use crate::file::{Candidate, CrossValidation, Holdout};
 
 /// How many penalties are tried where none are named.
@@ -38,16 +38,15 @@ pub(super) struct Errors {
 }
 
 /// Chooses the penalty among those that the options name, or among some that span what can matter.
-pub(super) fn choose(table: &Table, rows: &[usize], options: &TrainOptions) -> anyhow::Result<Choice> {
+pub(super) fn choose(material: &Material, rows: &[usize], options: &TrainOptions) -> anyhow::Result<Choice> {
     let named = &options.penalty;
-    let missing = options.columns.missing;
     let Some(folds) = options.cross_validate else {
         let recipe = options.recipe(named.first().copied().unwrap_or(PENALTY));
         let errors = if rows.len() < 2 * FOLDS {
             Ok(None)
         } else {
             let parts = parts(rows, FOLDS, options.seed);
-            unseen(table, &parts, &recipe, missing).map(|pairs| Some(errors(&pairs, FOLDS)))
+            unseen(material, &parts, &recipe).map(|pairs| Some(errors(&pairs, FOLDS)))
         };
         return Ok(Choice { recipe, cross_validation: None, errors, unfitted: Vec::new() });
     };
@@ -57,7 +56,7 @@ pub(super) fn choose(table: &Table, rows: &[usize], options: &TrainOptions) -> a
         Algorithm::Ols => vec![PENALTY],
         _ if !named.is_empty() => named.clone(),
         _ => {
-            let design = Design::of(table, rows, &learn::encoding(table, rows, missing)?);
+            let design = material.design(rows, &material.encoding(rows)?);
             span(&Centred::of(&design, options.scale)?, &options.recipe(PENALTY))
         }
     };
@@ -68,7 +67,7 @@ pub(super) fn choose(table: &Table, rows: &[usize], options: &TrainOptions) -> a
     let (mut failure, mut unfitted) = (None, Vec::new());
     for penalty in penalties {
         let recipe = options.recipe(penalty);
-        match unseen(table, &parts, &recipe, missing) {
+        match unseen(material, &parts, &recipe) {
             Ok(pairs) => {
                 let scores = Holdout::from(&Scores::of(pairs.iter().copied()));
                 if best.as_ref().is_none_or(|(_, rmse, _)| scores.rmse < *rmse) {
@@ -128,20 +127,15 @@ fn parts(rows: &[usize], folds: usize, seed: u64) -> Vec<Vec<usize>> {
 
 /// The labels of all parts, each with its prediction by a fit to the others. What is filled and encoded is learned from the
 /// others, too; a row with a category that none of them has is left out.
-fn unseen(
-    table: &Table,
-    parts: &[Vec<usize>],
-    recipe: &Recipe,
-    missing: Missing,
-) -> anyhow::Result<Vec<(f64, f64)>> {
+fn unseen(material: &Material, parts: &[Vec<usize>], recipe: &Recipe) -> anyhow::Result<Vec<(f64, f64)>> {
     let mut pairs = Vec::new();
     for (number, part) in parts.iter().enumerate() {
         let others: Vec<usize> =
             parts[..number].iter().chain(&parts[number + 1..]).flatten().copied().collect();
         let without = || format!("without part {} of {}", number + 1, parts.len());
-        let encoding = learn::encoding(table, &others, missing).with_context(without)?;
-        let linear = fit(&Design::of(table, &others, &encoding), recipe).with_context(without)?;
-        let part = Design::of(table, part, &encoding);
+        let encoding = material.encoding(&others).with_context(without)?;
+        let linear = fit(&material.design(&others, &encoding), recipe).with_context(without)?;
+        let part = material.design(part, &encoding);
         let predictions = linear.predict(&part.vectors());
         pairs.extend(part.labels.into_iter().zip(predictions));
     }
@@ -158,12 +152,12 @@ mod tests {
     use std::path::Path;
 
     use rand::RngExt as _;
-    use shared::table::{Columns, Dialect, Labels};
+    use shared::table::{Columns, Missing};
 
     use super::*;
 
     /// Labels of one feature among many that say nothing, with noise.
-    fn noisy() -> Table {
+    fn noisy() -> Material {
         let mut text = "a,b,c,d,e,f,g,h,y\n".to_owned();
         let mut random = StdRng::seed_from_u64(1);
         for _ in 0..60 {
@@ -174,8 +168,7 @@ mod tests {
             }
             writeln!(text, "{label}").unwrap();
         }
-        let columns = Columns::target("y");
-        Table::parse(text.as_bytes(), "t.csv", &Dialect::default(), &columns, Labels::Required).unwrap()
+        Material::parse(&text, &Columns::target("y"))
     }
 
     fn options(algorithm: Algorithm, penalty: &[f64], folds: u64) -> TrainOptions {
@@ -233,11 +226,10 @@ mod tests {
         let columns =
             Columns { missing: Missing::Mean, one_hot: vec!["c".to_owned()], ..Columns::target("y") };
         let text = "x,c,y\n1,a,2\n2,a,3\n3,b,4\n4,b,5\n5,a,6\n6,b,7\n,a,100\n9,rare,10\n";
-        let table =
-            Table::parse(text.as_bytes(), "t.csv", &Dialect::default(), &columns, Labels::Required).unwrap();
+        let material = Material::parse(text, &columns);
         let parts = [vec![6, 0, 1, 2], vec![3, 4, 5, 7]];
         let ridge = Recipe { algorithm: Algorithm::Ridge, penalty: 1e-9, l1_ratio: 0.5, scale: false };
-        let pairs = unseen(&table, &parts, &ridge, Missing::Mean).unwrap();
+        let pairs = unseen(&material, &parts, &ridge).unwrap();
         let labels: Vec<f64> = pairs.iter().map(|(label, _)| *label).collect();
         assert_eq!(labels, [100.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0], "no other row is as rare as the last one");
         // The mean of 4, 5, 6 and 9 is 6.

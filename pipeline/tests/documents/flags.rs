@@ -8,16 +8,28 @@ use crate::reference::programs;
 use crate::{Document, repository};
 
 /// Flags of other programs that the documents show, and whose they are.
-const OTHERS: [(&str, &str); 11] = [
+const OTHERS: [(&str, &str); 23] = [
+    ("--advertise-addr", "docker swarm init"),
     ("--build", "docker compose up"),
+    ("--compose-file", "docker stack deploy"),
     ("--profile", "docker compose"),
+    ("--dry-run", "kubectl create"),
+    ("--data-binary", "curl"),
     ("--features", "cargo; model convert has it too"),
+    ("--from-file", "kubectl create configmap"),
+    ("--label-add", "docker node update"),
     ("--live", "scripts/check-monitoring"),
+    ("--name", "examples/python/challenge.py"),
     ("--peers", "scripts/test"),
     ("--pictures", "pipeline/tests/python/page.py"),
     ("--release", "cargo"),
+    ("--rm", "docker compose run"),
     ("--rounds", "bench"),
+    ("--server-side", "kubectl apply"),
     ("--test", "cargo test"),
+    ("--together", "examples/python/send_rows.py"),
+    ("--url", "examples/python"),
+    ("--user", "docker compose run"),
     ("--volumes", "docker compose down"),
     ("--workspace", "cargo"),
 ];
@@ -51,7 +63,8 @@ fn every_flag_in_a_document_is_one_of_a_program() {
     let apart = ["bench/README.md", "CHANGELOG.md", "pipeline/tests/README.md"].map(repository);
     let mut documents = Document::all();
     documents.retain(|document| !apart.contains(&repository(&document.path)));
-    documents.extend(["docker-compose.yml", ".env"].map(Document::read));
+    let deployed = ["deploy/swarm/stack.yml", "deploy/cluster/docker-compose.yml"];
+    documents.extend(["docker-compose.yml", ".env"].into_iter().chain(deployed).map(Document::read));
     let (mut count, mut unknown) = (0, Vec::new());
     for document in &documents {
         for (number, line) in (1..).zip(document.text.lines()) {

@@ -79,11 +79,13 @@ fn a_link_to_nowhere_is_found() {
 }
 
 /// The folders at the root that hold what documents speak of.
-const FOLDERS: [&str; 12] = [
+const FOLDERS: [&str; 14] = [
     ".ci/",
     "bench/",
     "data/",
+    "deploy/",
     "docs/",
+    "examples/",
     "features/",
     "fuzz/",
     "metric/",

@@ -43,6 +43,7 @@ impl Document {
             "CONTRIBUTING.md",
             "bench/README.md",
             "data/README.md",
+            "examples/python/README.md",
             "pipeline/tests/README.md",
         ];
         paths.extend(others.map(PathBuf::from));

@@ -240,8 +240,16 @@ async fn in_memory_a_model_answers_too() {
         strict: false,
         no_features: false,
         predictions_key: "body".parse().unwrap(),
+        role: Default::default(),
     };
-    let options = model::ServeOptions { model: repository("data/model.json"), answers };
+    let http = model::HttpOptions::default();
+    let options = model::ServeOptions {
+        model: repository("data/model.json"),
+        answers,
+        versions: Default::default(),
+        challenger: None,
+        http,
+    };
     let serving = tokio::spawn(model::run(context, options));
     let asker = Asker::new(&transport, "test", &stop);
     let answer = answer(&asker, ROW).await;

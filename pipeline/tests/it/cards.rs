@@ -104,7 +104,7 @@ async fn what_serves_what_is_swapped_in_and_what_is_refused_is_in_the_records() 
     let models = Models::new(&services.books);
     let first = models.good(1.0);
     // Longer than metric: the card waits for it.
-    let mut model = services.model(&["--model", models.argument()]);
+    let mut model = services.model(&["--shadow", "off", "--model", models.argument()]);
     model.says("queue y_predict does not exist yet").await;
     let mut metric = services.metric(&[]);
     has_cards(&services, &[&first], &metric).await;
@@ -135,7 +135,7 @@ async fn what_serves_what_is_swapped_in_and_what_is_refused_is_in_the_records() 
     // Another model process says the same; what is kept is the same.
     let cards = said["models"].clone();
     model.stop().await;
-    let model = services.model(&["--model", models.argument()]);
+    let model = services.model(&["--shadow", "off", "--model", models.argument()]);
     let seen = |said: &Value| said["models"][1]["last_seen"].as_str().unwrap().to_owned();
     let again = || seen(&services.models()) > seen(&said);
     wait_for("the same card", again, || format!("{}\n{}", services.models(), model.log())).await;
@@ -155,7 +155,8 @@ async fn a_queue_of_cards_that_is_deleted_or_full_of_rubbish_holds_nothing_up() 
     let table = table(&services.books);
     let models = Models::new(&services.books);
     let first = models.good(1.0);
-    let (metric, model) = (services.metric(&[]), services.model(&["--model", models.argument()]));
+    let (metric, model) =
+        (services.metric(&[]), services.model(&["--shadow", "off", "--model", models.argument()]));
     has_cards(&services, &[&first], &metric).await;
 
     broker.delete(CARDS).await;
@@ -201,7 +202,8 @@ async fn a_queue_of_cards_that_cannot_be_used_is_said_once_and_rows_need_none() 
     let alone = BasicConsumeOptions { exclusive: true, no_ack: true, ..Default::default() };
     let theirs =
         channel.basic_consume(CARDS.into(), "theirs".into(), alone, FieldTable::default()).await.unwrap();
-    let (metric, model) = (services.metric(&[]), services.model(&["--model", models.argument()]));
+    let (metric, model) =
+        (services.metric(&[]), services.model(&["--shadow", "off", "--model", models.argument()]));
     metric.says("not consuming y_predict.cards: ").await;
     rows_go_on(&services, &table, [&model, &metric]).await;
     drop(theirs);
@@ -237,7 +239,7 @@ async fn a_card_that_cannot_be_published_is_told_of_once_and_goes_later() {
     let table = table(&services.books);
     let models = Models::new(&services.books);
     models.good(1.0);
-    let model = services.model(&["--model", models.argument()]);
+    let model = services.model(&["--model", models.argument(), "--shadow", "off"]);
     model.says("queue y_predict.cards is unavailable").await;
     models.good(2.0);
     model.says("now serves").await;

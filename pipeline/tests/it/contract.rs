@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use shared::clock::Timestamp;
-use shared::message::{Incoming as _, Key, Label, Outgoing, Rejection, Role, RowId};
+use shared::control::{Control, Decision, DecisionState};
+use shared::message::{Incoming as _, Key, Label, Name, Outgoing, Rejection, Role, RowId};
 use shared::readiness::Readiness;
 use shared::stop::Stop;
 use shared::transport::{
@@ -368,6 +369,52 @@ async fn a_side_queue_loses_its_oldest_and_never_refuses(world: &World) {
     }
 }
 
+/// Takes until something comes that was sent with this number or later. Sends it again and again, as whoever decides does.
+async fn hears(publisher: &Publisher, receiver: &mut SideReceiver, rows: u64) {
+    let sending = async {
+        loop {
+            publisher.send_control("test", &control(rows)).await.unwrap();
+            // In memory, nothing of that waits.
+            tokio::task::yield_now().await;
+        }
+    };
+    let hearing = async {
+        loop {
+            let delivery = take_aside(receiver).await;
+            let heard = Control::read(delivery.body()).unwrap();
+            delivery.ack().await;
+            if heard == control(rows) {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        () = sending => {}
+        heard = timeout(PATIENCE, hearing) => heard.expect("it does not come"),
+    }
+}
+
+fn control(rows: u64) -> Control {
+    let [model, version, before] = ["model", "new", "old"].map(|name| Name::parse(name).unwrap());
+    let (state, act, difference) = (DecisionState::Worse, true, Some(18.9));
+    Control { decisions: vec![Decision { model, version, before, state, act, rows, difference }] }
+}
+
+async fn control_comes_to_everybody_who_listens_and_nobody_there_is_no_error(world: &World) {
+    let publisher = world.publisher();
+    let sent = timeout(PATIENCE, publisher.send_control("test", &control(0))).await.expect("send hangs");
+    assert_eq!(sent.unwrap(), Sent::Confirmed);
+    let (one, other) = (world.consumer(1), world.consumer(1));
+    let (mut first, mut second) = (one.control(), other.control());
+    hears(&publisher, &mut first, 1).await;
+    hears(&publisher, &mut second, 2).await;
+    // The first was there all the time, too.
+    hears(&publisher, &mut first, 2).await;
+    // The three queues know nothing of it.
+    let mut one = one;
+    nothing_comes(&mut one).await;
+}
+
 macro_rules! contract {
     ($($check:ident),* $(,)?) => {
         mod memory {
@@ -408,6 +455,7 @@ contract! {
     publishing_ends_when_the_process_must,
     a_side_queue_gives_what_was_sent_once_it_is_acknowledged_no_more,
     a_side_queue_loses_its_oldest_and_never_refuses,
+    control_comes_to_everybody_who_listens_and_nobody_there_is_no_error,
     a_question_gets_its_own_reply_and_the_three_queues_know_nothing_of_it,
     a_reply_to_somebody_who_has_gone_disturbs_nobody,
     no_reply_goes_to_a_queue_of_ours,
@@ -451,4 +499,18 @@ async fn a_full_queue_in_memory_makes_publishers_wait() {
     let rest = take_all(&mut consumer, 9_900).await;
     assert_eq!(rest.last().unwrap(), "9999");
     flood.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn control_is_heard_again_after_its_connection_was_lost() {
+    let broker = broker::private().await;
+    let endpoint = Endpoint::from_url(&broker.url, QueueKind::Quorum).unwrap();
+    let world = World { transport: Transport::Amqp(endpoint), stop: Stop::default(), broker: None };
+    let publisher = world.publisher();
+    let consumer = world.consumer(1);
+    let mut receiver = consumer.control();
+    hears(&publisher, &mut receiver, 1).await;
+    broker.ctl(&["close_all_connections", "for a test"]);
+    hears(&publisher, &mut receiver, 2).await;
+    consumer.close().await;
 }

@@ -41,8 +41,9 @@ async fn the_page_says_what_the_records_say_though_metric_was_killed_at_random()
     let mut features = services.features(&[&rows[..], &["--seed", "11"]].concat());
     let mut random = StdRng::seed_from_u64(15);
     for _ in 0..4 {
-        let now = services.books.rows();
-        services.books.wait_for_rows(now + random.random_range(50..200)).await;
+        // On a slow machine all rows may be there before the last start is.
+        let wanted = services.books.rows() + random.random_range(50..200);
+        services.books.wait_for_rows(wanted.min(usize::try_from(ROWS).unwrap())).await;
         if random.random() {
             metric.kill().await;
         } else {

@@ -13,7 +13,7 @@ use futures_util::StreamExt as _;
 use rand::seq::SliceRandom as _;
 use rand::{Rng, RngExt as _};
 use shared::clock::Timestamp;
-use shared::message::{Key, Label, Name, Outgoing, Prediction, Role, RowId};
+use shared::message::{Key, Label, ModelRole, Name, Outgoing, Prediction, Role, RowId};
 use shared::readiness::Readiness;
 use shared::stop::Stop;
 use shared::transport::{Endpoint, Publisher, QueueKind, Transport, administration};
@@ -46,6 +46,7 @@ fn prediction(id: RowId, value: f64, model: Option<(Name, Name)>) -> Outgoing {
         value,
         model,
         model_version,
+        role: ModelRole::Serving,
         published_at: Some(now),
         features_published_at: None,
         vector: None,

@@ -52,6 +52,9 @@ async fn every_query_of_the_board_has_data_from_services_that_run() {
     let (model, metric) = (services.model(&[]), services.metric(&["--alert", "mae{window=100} > 1 for 1"]));
     model.ready().await;
     metric.ready().await;
+    // Another one on the same rows, so that there is something to compare.
+    let challenger = services.model(&["--challenger", "rival"]);
+    challenger.ready().await;
     let mut features = services.features(&["--rate", "200", "--label-delay", "uniform:0s..300ms"]);
     features.ready().await;
 

@@ -254,12 +254,17 @@ impl Process {
         (status, serde_json::from_str(&body).unwrap_or_else(|why| panic!("{why}: {body}")))
     }
 
-    /// The same as text.
-    pub async fn page_text(&self, path: &str) -> (u16, String) {
+    /// Where its page is.
+    pub async fn page_address(&self) -> String {
         self.says("for programs http://").await;
         let log = self.log();
         let rest = log.rsplit("for programs http://").next().unwrap();
-        let address: String = rest.chars().take_while(|c| c.is_ascii_digit() || ".:".contains(*c)).collect();
+        rest.chars().take_while(|c| c.is_ascii_digit() || ".:".contains(*c)).collect()
+    }
+
+    /// The same as text.
+    pub async fn page_text(&self, path: &str) -> (u16, String) {
+        let (address, log) = (self.page_address().await, self.log());
         let answer =
             fetch(&address, path).await.unwrap_or_else(|why| panic!("{path} of {address}: {why}\n{log}"));
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{answer}"));
@@ -428,7 +433,7 @@ impl Services {
     }
 
     /// Runs a command of `metric` on the records and returns its output.
-    fn metric_command(&self, arguments: &[&str]) -> String {
+    pub fn metric_command(&self, arguments: &[&str]) -> String {
         let mut command = Command::new(programs().join("metric"));
         command.args(arguments).arg("--logs").arg(self.books.logs()).env_clear();
         let output = command.output().unwrap();

@@ -129,7 +129,27 @@ enum Direction {
 pub struct Proxy {
     pub address: SocketAddr,
     orders: watch::Sender<Orders>,
+    held: watch::Receiver<usize>,
     task: tokio::task::JoinHandle<()>,
+}
+
+/// What of a connection has come from the broker and is not handed on yet, in bytes, as a part of what all of them hold.
+struct Held<'a> {
+    bytes: usize,
+    all: &'a watch::Sender<usize>,
+}
+
+impl Held<'_> {
+    fn becomes(&mut self, bytes: usize) {
+        let before = std::mem::replace(&mut self.bytes, bytes);
+        self.all.send_modify(|all| *all = *all + bytes - before);
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.becomes(0);
+    }
 }
 
 impl Proxy {
@@ -147,8 +167,14 @@ impl Proxy {
             delay: Duration::ZERO,
             stalled_until: None,
         });
-        let task = tokio::spawn(accept(listener, broker, heard));
-        Self { address, orders, task }
+        let (all, held) = watch::channel(0);
+        let task = tokio::spawn(accept(listener, broker, heard, all));
+        Self { address, orders, held, task }
+    }
+
+    /// Waits until it holds back something that the broker has sent.
+    pub async fn holds_back(&self) {
+        self.held.clone().wait_for(|bytes| *bytes > 0).await.unwrap();
     }
 
     /// Cuts every connection. New ones pass.
@@ -245,13 +271,18 @@ fn small(socket: TcpSocket) -> TcpSocket {
     socket
 }
 
-async fn accept(listener: TcpListener, broker: String, orders: watch::Receiver<Orders>) {
+async fn accept(
+    listener: TcpListener,
+    broker: String,
+    orders: watch::Receiver<Orders>,
+    held: watch::Sender<usize>,
+) {
     while let Ok((client, _)) = listener.accept().await {
         let Orders { mode, generation, .. } = *orders.borrow();
-        let (mut cut, orders, broker) = (orders.clone(), orders.clone(), broker.clone());
+        let (mut cut, orders, broker, held) = (orders.clone(), orders.clone(), broker.clone(), held.clone());
         let serve = async move {
             match mode {
-                Mode::Pass => pass(client, &broker, orders).await,
+                Mode::Pass => pass(client, &broker, orders, &held).await,
                 Mode::Refuse => {}
                 Mode::Freeze => std::future::pending().await,
             }
@@ -266,15 +297,15 @@ async fn accept(listener: TcpListener, broker: String, orders: watch::Receiver<O
     }
 }
 
-async fn pass(client: TcpStream, broker: &str, orders: watch::Receiver<Orders>) {
+async fn pass(client: TcpStream, broker: &str, orders: watch::Receiver<Orders>, held: &watch::Sender<usize>) {
     let Ok(server) = connect(broker).await else { return };
     // What is sent late is late on purpose only.
     if client.set_nodelay(true).and(server.set_nodelay(true)).is_err() {
         return;
     }
     let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
-    let up = carry(from_client, to_server, orders.clone(), Direction::Up);
-    let down = carry(from_server, to_client, orders, Direction::Down);
+    let up = carry(from_client, to_server, orders.clone(), Direction::Up, None);
+    let down = carry(from_server, to_client, orders, Direction::Down, Some(Held { bytes: 0, all: held }));
     // The end of one direction is handed on and leaves the other; an error ends both.
     _ = tokio::try_join!(up, down);
 }
@@ -297,6 +328,7 @@ async fn carry(
     mut to: OwnedWriteHalf,
     mut orders: watch::Receiver<Orders>,
     direction: Direction,
+    mut held: Option<Held<'_>>,
 ) -> io::Result<()> {
     let mut buffer = vec![0; READ];
     // What was read: when, and what of it is not sent yet.
@@ -305,6 +337,9 @@ async fn carry(
     let mut ended = false;
     let mut sent = (Instant::now(), 0);
     loop {
+        if let Some(held) = &mut held {
+            held.becomes(in_flight);
+        }
         let now = *orders.borrow_and_update();
         if let Some(until) = now.stalled_until.filter(|until| *until > Instant::now()) {
             tokio::select! {

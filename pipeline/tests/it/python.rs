@@ -2,6 +2,9 @@
 //! its API say, held to others' tools.
 
 mod ask;
+mod backtest;
+mod examples;
+mod http;
 
 use std::fs;
 use std::time::Duration;

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use lapin::options::QueueDeclareOptions;
 use lapin::types::FieldTable;
 use shared::clock::Timestamp;
-use shared::message::{Key, Outgoing, Prediction, Role, RowId};
+use shared::message::{Key, ModelRole, Outgoing, Prediction, Role, RowId};
 use shared::stop::Stop;
 use shared::transport::{Endpoint, Error, QueueKind, Transport};
 use tokio::time::timeout;
@@ -23,6 +23,7 @@ fn prediction(id: &str) -> Outgoing {
         value: 1.0,
         model: None,
         model_version: None,
+        role: ModelRole::Serving,
         published_at: None,
         features_published_at: None,
         vector: None,

@@ -173,7 +173,8 @@ async fn what_was_made_worse_on_purpose_is_found_and_nothing_else() {
     let (code, said) = asked(&services, &["--fail-on-alert"]);
     assert_eq!(code, Some(4), "{said}");
     assert!(said.starts_with("Look: The errors of model@"), "{said}");
-    let bmi = said.lines().find(|line| line.trim_start().starts_with("bmi ")).unwrap();
+    let bmi =
+        said.lines().find(|line| line.starts_with("  ") && line.trim_start().starts_with("bmi ")).unwrap();
     assert!(bmi.contains("DRIFTS, for ") && bmi.contains("up by 1.") && bmi.contains("model file"), "{said}");
     // A rule sees the same, and has seen it when it was so.
     let rules = ["--alert", "mae{window=500} > 55", "--alert", "drift{feature=s5} > 0 for 1"];
@@ -199,7 +200,7 @@ async fn without_a_disturbance_all_is_well_and_before_there_are_labels_nothing_i
     let services = run(&["--count", "4000", "--seed", "7"]).await;
     let (code, said) = asked(&services, &["--fail-on-alert"]);
     assert_eq!(code, Some(0), "{said}");
-    assert!(said.starts_with("OK: model@"), "{said}");
+    assert!(said.starts_with("OK: The errors of model@"), "{said}");
     let (code, said) = asked(&services, &["--fail-on-alert", "--alert", "mae{window=500} > 1"]);
     assert_eq!(code, Some(4), "{said}");
     let (code, said) = asked(&services, &["--fail-on-alert", "--at", "2020-01-01"]);

@@ -7,6 +7,7 @@ use shared::transport::{QueueKind, Queues};
 
 use crate::broker::{self, Broker};
 use crate::erlang::{with_rights, with_user, without_user};
+use crate::http::{address, send_a_row_and_its_label};
 use crate::processes::{Process, Services, repository};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -45,7 +46,10 @@ impl World {
         let data = repository("data/diabetes.csv").to_string_lossy().into_owned();
         match user {
             "metric" => Process::start(&self.services.books, user, &["--amqp-url", &url, "--logs", &logs]),
-            "model" => Process::start(&self.services.books, user, &["--amqp-url", &url]),
+            "model" => {
+                let http = ["--amqp-url", &url, "--http-addr", "127.0.0.1:0"];
+                Process::start(&self.services.books, user, &http)
+            }
             _ => {
                 let rows = ["--data", &data, "--interval", "2ms", "--count", "200"];
                 Process::start(&self.services.books, user, &[&["--amqp-url", &url][..], &rows].concat())
@@ -71,6 +75,9 @@ async fn the_documented_rights_are_enough_and_each_missing_one_is_named() {
     let mut features = world.start("features");
     assert_eq!(features.exit(PATIENCE).await, Some(0), "{}", features.log());
     world.services.books.wait_for_rows(200).await;
+    // What comes by HTTP needs no other right.
+    send_a_row_and_its_label(&address(&model).await).await;
+    world.services.books.wait_for_rows(201).await;
     let (connection, channel) = world.broker.channel().await;
     world
         .broker
@@ -134,6 +141,55 @@ async fn the_documented_rights_are_enough_and_each_missing_one_is_named() {
         }
         assert!(!process.log().contains("secret"), "{}", process.log());
     }
+    connection.close(200, "done".into()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_looks_after_dead_letters_needs_what_is_documented() {
+    let world = World::new().await;
+    let (connection, channel) = world.broker.channel().await;
+    let letter = || {
+        let mut headers = lapin::types::FieldTable::default();
+        headers.insert("x-reason".into(), lapin::types::AMQPValue::LongString("not_json".into()));
+        lapin::BasicProperties::default().with_message_id("a".into()).with_headers(headers)
+    };
+    let dead = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_pipeline"));
+        command.arg("dead").args(arguments).args(["--amqp-url", &world.url("dead")]).env_clear();
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+    };
+    let file = world.services.books.path("letters.ndjson");
+    let file = file.to_str().unwrap();
+    std::fs::write(file, r#"{"queue": "y_true.dead", "headers": {"x-reason": "not_json"}, "body": "5"}"#)
+        .unwrap();
+    let options = lapin::options::BasicPublishOptions::default();
+    channel.basic_publish("".into(), "y_true.dead".into(), options, b"5", letter()).await.unwrap();
+    world.broker.has_ready_dead("y_true.dead", 1).await;
+    for arguments in [
+        &["list"][..],
+        &["show", "y_true"],
+        &["export", "y_true"],
+        &["requeue", "y_true"],
+        &["import", file],
+        &["purge", "y_true", "--yes"],
+    ] {
+        let (code, said) = dead(arguments);
+        assert_eq!(code, Some(0), "{arguments:?}: {said}");
+    }
+    channel.basic_publish("".into(), "y_true.dead".into(), options, b"5", letter()).await.unwrap();
+    world.broker.has_ready_dead("y_true.dead", 1).await;
+    let all = rights(&Queues::default());
+    let rights = all.iter().find(|rights| rights.user == "dead").unwrap();
+    world.give(&Rights { write: "^$".to_owned(), ..rights.clone() });
+    let (code, said) = dead(&["requeue", "y_true"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("has no write right on the exchange amq.default"), "{said}");
+    world.give(&Rights { read: "^$".to_owned(), ..rights.clone() });
+    let (code, said) = dead(&["list", "y_true"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("has no read right on the queue y_true.dead"), "{said}");
+    world.broker.has_ready_dead("y_true.dead", 1).await;
     connection.close(200, "done".into()).await.unwrap();
 }
 

@@ -152,7 +152,7 @@ async fn a_storm_of_swaps_fails_no_prediction() {
     let table = table(&services.books);
     let mut models = Models::new(&services.books);
     let mut metric = services.metric(&[]);
-    let mut model = services.model(&["--model", models.path().to_str().unwrap()]);
+    let mut model = services.model(&["--shadow", "off", "--model", models.path().to_str().unwrap()]);
     let count = (seconds * RATE).to_string();
     let load = ["--data", &table, "--rate", &RATE.to_string(), "--count", &count, "--feature-names"];
     let mut features = services.features(&load);
@@ -223,7 +223,7 @@ async fn each_way_to_swap_is_noticed() {
     let mut models = Models::new(&services.books);
     models.good(0);
     let metric = services.metric(&[]);
-    let model = services.model(&["--model", models.path().to_str().unwrap()]);
+    let model = services.model(&["--shadow", "off", "--model", models.path().to_str().unwrap()]);
     let features = services.features(&["--data", &table, "--rate", "200"]);
     services.books.wait_for_rows(1).await;
     let shell = |script: &str| {
@@ -328,7 +328,7 @@ async fn onnx_serves_and_fails_row_by_row() {
     let services = Services::new(&broker.url);
     let path = |name: &str| services.books.path(name).to_str().unwrap().to_owned();
     fs::copy(foreign.join("harmful-deep-tree.onnx"), path("model.onnx")).unwrap();
-    let model = services.model(&["--model", &path("model.onnx")]);
+    let model = services.model(&["--shadow", "off", "--model", &path("model.onnx")]);
     model.says("ONNX Runtime dies from signal").await;
     fs::copy(foreign.join("fails-on-some-rows.onnx"), path("model.onnx")).unwrap();
     model.ready().await;

@@ -5,6 +5,7 @@ Nothing goes to the network: the driver is Debian's, and every name but 127.0.0.
 
 import contextlib
 import json
+import random
 import re
 import shutil
 import socket
@@ -36,6 +37,15 @@ def until(what, condition, seconds=60):
         time.sleep(0.05)
 
 
+def free_port():
+    """A port that nobody has, and that nobody is given who asks for any: it is asked for again after a kill."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with contextlib.suppress(OSError), socket.socket() as free:
+            free.bind(("127.0.0.1", port))
+            return port
+
+
 class Pipeline:
     """`pipeline` with a page on an address that it has again after a kill, and a model file of its own."""
 
@@ -44,11 +54,19 @@ class Pipeline:
         folder.mkdir()
         self.model = folder / "model.json"
         shutil.copy(REPOSITORY / "data/model.json", self.model)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.address = "127.0.0.1:%d" % free.getsockname()[1]
+        self.address = "127.0.0.1:%d" % free_port()
         self.url = f"http://{self.address}/"
         self.process = None
+
+    def swap(self, more):
+        """Another version serves: it says so much more of each row."""
+        other = json.loads(self.model.read_text())
+        other["intercept"] += more
+        for row in other["golden"]:
+            row["prediction"] += more
+        new = self.model.with_suffix(".new")
+        new.write_text(json.dumps(other))
+        new.rename(self.model)
 
     def start(self, *flags):
         command = [self.programs / "pipeline", "--logs", self.folder / "logs", "--model", self.model]
@@ -95,13 +113,19 @@ class Pipeline:
             if before == after:
                 return given, after
 
+    def listens(self):
+        assert self.runs(), self.last_words()
+        with contextlib.suppress(OSError), socket.create_connection(self.address.split(":"), 1):
+            return True
+
     def answers(self):
         assert self.runs(), self.last_words()
         with contextlib.suppress(OSError, urllib.error.HTTPError):
             return self.report()["versions"] and True
 
     def rows(self, kind):
-        return sum(version["rows"][kind] for version in self.report()["versions"])
+        """Of what serves and has served; a shadow has the same rows once more."""
+        return sum(version["rows"][kind] for version in self.report()["versions"] if version["role"] == "serving")
 
 
 class Browser(webdriver.Chrome):

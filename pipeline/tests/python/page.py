@@ -2,8 +2,8 @@
 
 Usage: page.py PROGRAMS [--pictures FOLDER] [CHECK ...]
 
-PROGRAMS is the folder of the program `pipeline`. Without names all checks are made. Prints a line for each; exits 1 with what is
-wrong. With --pictures no check is made: the states of the page are drawn, for the documents.
+PROGRAMS is the folder of the program `pipeline`. Without names all checks are made. Prints a line for each, and at
+the end what is wrong; exits 1 then. With --pictures no check is made: the states of the page are drawn, for the documents.
 """
 
 import argparse
@@ -21,7 +21,7 @@ import page_live
 import page_looks
 import page_pictures
 import page_use
-from browser import LIVE, Browser, Pipeline
+from browser import LIVE, REPOSITORY, Browser, Pipeline, until
 
 # What is not done by then hangs: the browser and the pipelines are ended by whoever started them.
 MOST_SECONDS = 540
@@ -39,6 +39,14 @@ class States:
         "provisional": (["--rate", "2", "--count", "14", "--label-delay", "0s"], []),
         "no-label": (["--rate", "100", "--count", "400", "--no-labels"], ["--no-labels"]),
     }
+    # What is only drawn: a file of scikit-learn brings no reference, and has four features; after a swap there are two versions, and
+    # one that is worse gives its place back.
+    FOUR = [flag for name in ["age", "sex", "s1", "s2", "s3", "s4"] for flag in ["--drop", name]]
+    DRAWN = {"no-reference": ([*FEEDS["ok"][0], *FOUR], FOUR), "swapped": FEEDS["ok"],
+             "rolled-back": (["--rollback", "act", "--rate", "100", "--count", "4000", "--label-delay", "uniform:0s..2s"],
+                             ["--rollback", "act"])}
+    # How much more the new version says of each row.
+    SWAPPED = {"swapped": 2, "rolled-back": 30}
 
     def __init__(self, programs, folder):
         self.programs, self.folder = programs, folder
@@ -52,6 +60,21 @@ class States:
     def quiet(self):
         """The pages of the feeds, by state."""
         return {name: self.pipelines[name].serve_quietly(*flags) for name, (_, flags) in self.FEEDS.items()}
+
+    def drawn(self):
+        """The pages of all states that there are pictures of, by state."""
+        pages = dict(self.quiet)
+        for name, (feed, flags) in self.DRAWN.items():
+            pipeline = self.pipelines[name] = self.pipeline(name)
+            if name == "no-reference":
+                pipeline.model = REPOSITORY / "model/tests/fixtures/pickles/linear_p5.pkl"
+            kept = ["--versions", pipeline.folder / "versions"]
+            pipeline.start(*feed, *kept)
+            if name in self.SWAPPED:
+                until("rows of the first version", lambda: pipeline.answers() and pipeline.rows("labelled") > 700)
+                pipeline.swap(self.SWAPPED[name])
+            pages[name] = pipeline.serve_quietly(*flags, *kept)
+        return pages
 
     @property
     def live(self):
@@ -74,7 +97,7 @@ def checks():
 
 
 def run(browser, states, wanted):
-    failed = 0
+    failed = {}
     assert set(wanted) <= {name for name, _ in checks()}, f"not all of {wanted} are checks"
     for name, check in checks():
         if wanted and name not in wanted:
@@ -92,8 +115,8 @@ def run(browser, states, wanted):
             assert not hosts, f"asked for from elsewhere: {hosts}"
             print(f"{name}: {said or 'ok'} ({time.monotonic() - start:.1f} s)", flush=True)
         except Exception:
-            failed += 1
-            print(f"FAILED {name}\n{traceback.format_exc()}", flush=True)
+            failed[name] = traceback.format_exc()
+            print(f"FAILED {name} ({time.monotonic() - start:.1f} s)", flush=True)
             browser.console()
             browser.requests()
     return failed
@@ -118,6 +141,7 @@ with tempfile.TemporaryDirectory() as folder:
             if arguments.pictures:
                 page_pictures.draw(browser, states, arguments.pictures)
             elif failed := run(browser, states, arguments.checks):
-                sys.exit(f"{failed} checks failed")
+                # Last, for the end is what everybody looks at first.
+                sys.exit("\n".join(f"FAILED {name}\n{why}" for name, why in failed.items()))
     finally:
         states.stop()

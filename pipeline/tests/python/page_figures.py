@@ -1,6 +1,11 @@
 """Every figure of the page that the API has too is the API's, of the same commit."""
 
+import csv
+import io
 import re
+
+# In their order.
+FEATURES = ["age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6"]
 
 
 def number(text):
@@ -118,7 +123,7 @@ def spaced(text):
 
 def versions(browser, report):
     latest = sorted(report["versions"], key=lambda of: of["last_predicted"], reverse=True)
-    rows = cells(browser, "#versions tbody tr")
+    rows = cells(browser, "#each-version tbody tr")
     for row, of in zip(rows, latest if len(latest) > 1 else [], strict=True):
         assert row[0] == f"{of['model']}@{of['version']}", row
         is_count(f"labels of {row[0]}", row[1], of["rows"]["labelled"])
@@ -157,3 +162,29 @@ def the_figures_are_those_of_the_api(browser, states):
     except AssertionError:
         return
     raise AssertionError("any figure would do")
+
+
+def the_lists_are_those_of_their_files(browser, states):
+    """The page shows the first rows of the CSV, in all kinds of lists; a part of a feature's range has its own rows alone."""
+    pipeline = states.quiet["look"]
+    browser.get(pipeline.url)
+    slices = browser.js("return [...document.querySelectorAll('#wrong a[href*=slice]')].map(of => of.getAttribute('href'))")
+    assert slices, "no range is worse than elsewhere"
+    said = []
+    for path in ["./rows", "./rows?show=waiting", "./rows?show=expired", "./rows?show=furthest", *slices]:
+        browser.get(pipeline.url + path.removeprefix("./"))
+        shown = browser.texts("#list td a.mono")
+        link = browser.js("return document.querySelector('#list a[download]')?.getAttribute('href')")
+        assert bool(link) == bool(shown), path
+        if not link:
+            continue
+        with pipeline.ask(link.removeprefix("./")) as answer:
+            rows = list(csv.DictReader(io.TextIOWrapper(answer)))
+        assert shown == list(dict.fromkeys(row["id"] for row in rows))[:len(shown)], path
+        query = dict(part.split("=") for part in path.partition("?")[2].partition("#")[0].split("&") if part)
+        if query.get("show") == "slice":
+            place = FEATURES.index(query["feature"]) + 1
+            low, high = (float(query.get(end, default)) for end, default in [("from", "-inf"), ("to", "inf")])
+            assert all(low <= float(row[f"feature_{place}"]) < high for row in rows), path
+        said.append(f"{len(rows)} {query.get('show', 'all')}")
+    return ", ".join(said)

@@ -84,7 +84,7 @@ def the_swap_of_the_model_file_is_marked(browser, states):
         event = until("the event", lambda: next((of for of in browser.texts("#events li") if f"after {before}" in of), None))
         before = re.search(r"(model@\S+) serves", event)[1]
         table = f"{count} versions in the table"
-        rows = until(table, lambda: len(rows := browser.texts("#versions tbody tr")) == count and rows)
+        rows = until(table, lambda: len(rows := browser.texts("#each-version tbody tr")) == count and rows)
         assert ["serves" in row for row in rows] == [True] + [False] * (count - 1), rows
         rules = f"{count - 1} rules in the chart"
         until(rules, lambda: browser.js("return document.querySelectorAll('#good line.swap').length") == count - 1)
@@ -126,7 +126,7 @@ def the_page_says_that_metric_is_gone_and_goes_on_by_itself(browser, states):
     assert first > 0, "the numbers are gone"
     a_proxy_says_no(pipeline)
     pipeline.start(*LIVE)
-    until("the page to go on", lambda: "last label" in browser.text("#seen") and predictions(browser) > first, 90)
+    until("the page to go on", lambda: "last prediction" in browser.text("#seen") and predictions(browser) > first, 90)
     assert not browser.js("return document.getElementById('seen').classList.contains('lost')")
     assert is_same(browser), "it was loaded anew"
     # A browser says by itself that nobody answers, or somebody else, or that the evaluation catches up.

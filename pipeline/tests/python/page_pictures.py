@@ -1,20 +1,19 @@
-"""Draws the states of the page, in light and dark, on a monitor and on a phone: the pictures of the documents."""
+"""Draws the states of the page, in light and dark, on a monitor, a tablet and a phone: the pictures of the documents."""
 
 import base64
 
-# Light goes without saying on a phone.
-SIZES = {"": (1440, 900, "-light"), "-phone": (390, 844, "")}
+SIZES = {1440: 900, 768: 1024, 320: 640}
 
 
 def draw(browser, states, folder):
     folder.mkdir(parents=True, exist_ok=True)
     browser.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
-    for state, pipeline in states.quiet.items():
-        for suffix, (width, height, light) in SIZES.items():
-            for dark in [False, True]:
-                browser.look(width, height, dark)
+    for state, pipeline in states.drawn().items():
+        for width, height in SIZES.items():
+            for theme in ["light", "dark"]:
+                browser.look(width, height, theme == "dark")
                 browser.get(pipeline.url)
                 shot = browser.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})
-                path = folder / f"page-{state}{suffix}{'-dark' if dark else light}.png"
+                path = folder / f"page-{state}-{width}-{theme}.png"
                 path.write_bytes(base64.b64decode(shot["data"]))
                 print(f"{path}: {path.stat().st_size / 1000:.0f} kB")

@@ -1,6 +1,9 @@
 """Whether everybody can use the page: by keyboard, without script, and under a policy that lets nothing in from elsewhere."""
 
+import difflib
 import json
+import urllib.error
+import urllib.request
 
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
@@ -81,11 +84,14 @@ def script_off(browser, is_off):
 
 
 def text_of(browser, pipeline, without_script):
-    """All that the page says."""
+    """All that the page says, but what copies a command, which only a script can."""
     script_off(browser, without_script)
     try:
         browser.get(pipeline.url)
-        return browser.js("return document.body.innerText.replace(/\\s+/g, ' ')")
+        # In one go, for the script puts back what is missing.
+        return browser.js("""
+            document.querySelectorAll('button[data-copy]').forEach(of => of.remove());
+            return document.body.innerText.replace(/\\s+/g, ' ')""")
     finally:
         script_off(browser, False)
 
@@ -96,7 +102,7 @@ def the_page_is_complete_without_script(browser, states):
     # The zone of whoever looks is known from the second answer on.
     until("the zone", lambda: browser.js("return document.cookie.includes('zone=')"))
     scripted, alone = pipeline.of_one_report(lambda: [text_of(browser, pipeline, without) for without in [False, True]])[0]
-    assert scripted == alone
+    assert scripted == alone, list(difflib.unified_diff(scripted.split(), alone.split(), lineterm="", n=2))
     script_off(browser, True)
     try:
         browser.get(pipeline.url)
@@ -148,6 +154,51 @@ def the_answer_follows_what_is_typed(browser, states):
     field.send_keys("x")
     until("the refusal", lambda: "refuses this row" in browser.text("#answer"))
     return f"{before}, then {after}"
+
+
+def the_slider_and_its_field_say_the_same(browser, states):
+    browser.get(states.quiet["ok"].url + "try")
+    before = until("an answer", lambda: browser.text(".prediction"))
+    slider = browser.find_element(By.CSS_SELECTOR, "input[data-of=x2]")
+    slider.send_keys(Keys.END)
+    value = browser.js("return document.getElementById('x2').value")
+    assert abs(float(value) - float(slider.get_attribute("max"))) < 1e-4, value
+    after = until("another answer", lambda: (now := browser.text(".prediction")) != before and now)
+    assert f"x2={value}" in browser.current_url, browser.current_url
+    field = browser.find_element(By.ID, "x2")
+    field.clear()
+    field.send_keys("0.01")
+    until("the slider", lambda: abs(float(browser.js("return arguments[0].value", slider)) - 0.01) < 1e-9)
+    until("the answer of before, or nearly", lambda: browser.text(".prediction") not in (before, after))
+    return f"{before}, then {after}"
+
+
+def the_token_is_a_password(browser, states):
+    token = "a-token-for-the-page-alone"
+    pipeline = states.pipeline("guarded")
+    (pipeline.folder / "tokens").write_text(token)
+    states.pipelines["guarded"] = pipeline.start("--page-token-file", pipeline.folder / "tokens", "--interval", "100ms")
+
+    def status(headers):
+        request = urllib.request.Request(pipeline.url + "api/v1/verdict", headers=headers)
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                return answer.status
+        except urllib.error.HTTPError as why:
+            return why.code
+
+    until("the port", lambda: pipeline.listens())
+    assert status({}) == 401 and status({"Authorization": "Bearer another-token-of-mine"}) == 401
+    until("the verdict", lambda: status({"Authorization": f"Bearer {token}"}) == 200)
+    # As somebody types it whom the browser asks; from then on the browser knows it.
+    browser.get(pipeline.url.replace("http://", f"http://anybody:{token}@"))
+    browser.get(pipeline.url)
+    shown = browser.text("#account dd")
+    until("other numbers on the page", lambda: browser.text("#account dd") != shown)
+    assert not (console := browser.console()), console
+    asked = browser.requests()
+    assert asked and all(url.startswith(("http://", "data:")) and pipeline.address in url for url in asked), asked
+    pipeline.stop()
 
 
 def the_pages_that_stand_still_ask_for_their_frame_alone(browser, states):

@@ -154,7 +154,7 @@ impl Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::Key;
+    use crate::message::{Key, ModelRole};
 
     const NOW: Timestamp = Timestamp(1_795_194_245_000);
 
@@ -168,6 +168,7 @@ mod tests {
             value: 206.117_069_787_092_28,
             model: Name::parse("m").ok(),
             model_version: Name::parse("3fa9c1d2e4b5").ok(),
+            role: ModelRole::Serving,
             published_at: Some(NOW),
             features_published_at: None,
             vector: Some([0.1, 0.2].into()),

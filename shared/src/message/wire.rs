@@ -1,6 +1,7 @@
 //! The messages' form on the wire, in and out. Pure: bytes and properties to values and back.
 
 mod features;
+mod ids;
 mod number;
 mod object;
 mod payload;
@@ -13,9 +14,12 @@ use std::sync::Arc;
 use object::Object;
 use value::Form;
 
-use super::{Alone, Bundle, Features, Key, Label, Name, Prediction, Rejection, Role, Row, RowId, scorable};
+use super::{
+    Alone, Bundle, Features, Key, Label, ModelRole, Name, Prediction, Rejection, Role, Row, RowId, scorable,
+};
 use crate::clock::Timestamp;
 
+pub use value::read as read_json;
 pub use written::MOST_VECTORS;
 
 /// The longest body that is read, in bytes. It bounds what one message can cost.
@@ -26,6 +30,7 @@ const FEATURES_PUBLISHED_AT: &str = "features_published_at_ms";
 const FEATURE_NAMES: &str = "x-feature-names";
 const MODEL: &str = "model";
 const MODEL_VERSION: &str = "model_version";
+const MODEL_ROLE: &str = "model_role";
 /// The features that a prediction was made from: f64, little-endian, row by row.
 pub(crate) const VECTORS: &str = "features";
 
@@ -156,6 +161,7 @@ impl Prediction {
     pub fn decode(message: &impl Incoming) -> Result<Bundle<Self>, Rejection> {
         let bundle = scored(message, "the prediction")?;
         let (model, model_version) = (name_header(message, MODEL)?, name_header(message, MODEL_VERSION)?);
+        let role = message.text_header(MODEL_ROLE).map_or(Ok(ModelRole::Serving), ModelRole::parse)?;
         let published_at = published_at(message);
         let features_published_at = message.int_header(FEATURES_PUBLISHED_AT).map(Timestamp);
         let mut vectors = vectors(message, bundle.items.len());
@@ -164,6 +170,7 @@ impl Prediction {
             value,
             model: model.clone(),
             model_version: model_version.clone(),
+            role,
             published_at,
             features_published_at,
             vector: None,

@@ -14,8 +14,8 @@ static REJECTED: Counter<2> = Counter::new(
     ["queue", "reason"],
 );
 
-/// One message as a queue delivered it.
-#[derive(Debug)]
+/// One message as a queue delivered it. A clone shares its content.
+#[derive(Debug, Clone)]
 pub struct Delivery {
     pub(super) subscription: Arc<Subscription>,
     pub(super) redelivered: bool,

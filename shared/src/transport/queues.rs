@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 
 use super::side::SideQueue;
-use crate::message::Role;
+use crate::message::{Name, Role};
 
 /// Stands in for "no limit": -1 means that on RabbitMQ 4 and "drop at the first redelivery" on 3.10, and no
 /// limit given means 20 on RabbitMQ 4, which loses good messages of a consumer that crashes in a loop.
@@ -15,6 +15,13 @@ const DELIVERY_LIMIT: i64 = 1_000_000;
 /// How many messages a queue holds before it refuses more and publishers wait. Quorum queues are not made for
 /// longer ones.
 const MAX_LENGTH: i64 = 5_000_000;
+
+/// What waits for a challenger at the most, and how often a row is handed out to it that it may be dying of.
+const CHALLENGER_MESSAGES: i64 = 100_000;
+const CHALLENGER_BYTES: i64 = 64 << 20;
+const CHALLENGER_DELIVERIES: i64 = 20;
+/// How long its queue is there without it.
+const CHALLENGER_UNUSED_MS: i64 = 7 * 24 * 3600 * 1000;
 
 /// The exchange through which everything is published. A queue gets what is published with its key.
 pub const EXCHANGE: &str = "pipeline";
@@ -185,6 +192,24 @@ impl Arguments {
         Self { durable: true, list }
     }
 
+    /// Of a challenger's queue: bounded in every kind, without its oldest where it is full, and gone a week after its challenger.
+    fn of_challenger(kind: QueueKind) -> Self {
+        let mut list = match kind {
+            QueueKind::Quorum => vec![
+                ("x-queue-type", Argument::Text("quorum")),
+                ("x-delivery-limit", Argument::Int(CHALLENGER_DELIVERIES)),
+            ],
+            _ => vec![("x-queue-type", Argument::Text("classic"))],
+        };
+        list.extend([
+            ("x-max-length", Argument::Int(CHALLENGER_MESSAGES)),
+            ("x-max-length-bytes", Argument::Int(CHALLENGER_BYTES)),
+            ("x-overflow", Argument::Text("drop-head")),
+            ("x-expires", Argument::Int(CHALLENGER_UNUSED_MS)),
+        ]);
+        Self { durable: kind != QueueKind::Transient, list }
+    }
+
     /// Whether it refuses what comes beyond its length, instead of dropping its oldest.
     #[must_use]
     pub fn drops_its_oldest(&self) -> bool {
@@ -213,8 +238,8 @@ pub struct Subscription {
     pub key: QueueName,
     /// With what the queue is made.
     pub arguments: Arguments,
-    /// With what its queue of dead letters is made.
-    pub dead_arguments: Arguments,
+    /// With what its queue of dead letters is made, where it has one.
+    pub dead_arguments: Option<Arguments>,
 }
 
 impl Subscription {
@@ -224,12 +249,10 @@ impl Subscription {
         self.queue.with("dead")
     }
 
-    /// The same stream by way of another queue, such as a challenger's.
+    /// The same stream by way of another queue, such as a challenger's, which writes no dead letters.
     #[must_use]
-    pub fn by_way_of(mut self, queue: QueueName, arguments: Arguments) -> Self {
-        self.queue = queue;
-        self.arguments = arguments;
-        self
+    pub fn by_way_of(self, queue: QueueName, arguments: Arguments) -> Self {
+        Self { queue, arguments, dead_arguments: None, ..self }
     }
 }
 
@@ -282,6 +305,7 @@ impl Queues {
             .collect();
         all.push(queues.lock());
         all.extend(SideQueue::ALL.map(|side| queues.side(side)));
+        all.push(queues.control());
         all.sort();
         match all.windows(2).find(|pair| pair[0] == pair[1]) {
             Some(pair) => Err(format!(
@@ -316,14 +340,27 @@ impl Queues {
             queue: self.name(role).clone(),
             key: self.name(role).clone(),
             arguments: Arguments::of(self.kind),
-            dead_arguments: Arguments::of_dead(self.kind),
+            dead_arguments: Some(Arguments::of_dead(self.kind)),
         }
+    }
+
+    /// The rows of features as a challenger of this name takes them: by way of a queue of its own, which it makes.
+    #[must_use]
+    pub fn challenger(&self, name: &Name) -> Subscription {
+        let queue = self.features.with(&format!("challenger.{name}"));
+        self.subscription(Role::Features).by_way_of(queue, Arguments::of_challenger(self.kind))
     }
 
     /// What a side queue is called, which is also its routing key.
     #[must_use]
     pub fn side(&self, queue: SideQueue) -> QueueName {
         self.name(queue.beside()).with(queue.suffix())
+    }
+
+    /// The routing key of control: what `metric` tells every `model`. Each of them has a queue of its own behind it.
+    #[must_use]
+    pub fn control(&self) -> QueueName {
+        self.features.with("control")
     }
 
     /// Whether a queue of this name is one of ours, or one of those that belong to them.
@@ -400,10 +437,27 @@ mod tests {
     }
 
     #[test]
+    fn a_challenger_s_queue_is_bounded_in_every_kind_and_has_no_dead_letters() {
+        for kind in [QueueKind::Quorum, QueueKind::Classic, QueueKind::Durable, QueueKind::Transient] {
+            let subscription = Queues::of_kind(kind).challenger(&Name::parse("rival").unwrap());
+            let Subscription { queue, key, arguments, dead_arguments, .. } = &subscription;
+            assert_eq!((queue.as_str(), key.as_str()), ("Features.challenger.rival", "Features"));
+            assert!(arguments.drops_its_oldest() && dead_arguments.is_none(), "{kind}");
+            assert_eq!(arguments.max_length(), Some(100_000), "{kind}");
+            assert!(arguments.list.contains(&("x-max-length-bytes", Argument::Int(64 << 20))), "{kind}");
+        }
+    }
+
+    #[test]
     fn a_name_serves_once() {
-        for (labels, predictions) in
-            [("a", "a"), ("a", "a.dead"), ("b.metric", "b"), ("b.cards", "b"), ("Features.ask", "b")]
-        {
+        for (labels, predictions) in [
+            ("a", "a"),
+            ("a", "a.dead"),
+            ("b.metric", "b"),
+            ("b.cards", "b"),
+            ("Features.ask", "b"),
+            ("a", "Features.control"),
+        ] {
             let options = QueueOptions {
                 labels_queue: Some(labels.to_owned()),
                 predictions_queue: Some(predictions.to_owned()),

@@ -164,6 +164,11 @@ impl Sent {
         Self::Not { why: format!("queue {queue} does not exist yet: its consumer creates it"), early: true }
     }
 
+    /// The broker reads nothing of ours now.
+    pub(super) fn blocked() -> Self {
+        Self::failed("RabbitMQ takes no messages now, for want of memory or disk")
+    }
+
     pub(super) fn failed(why: impl ToString) -> Self {
         Self::Not { why: why.to_string(), early: false }
     }

@@ -70,7 +70,7 @@ fn a_mistake_is_named_with_its_place_and_what_is_possible() {
         (
             "",
             1,
-            "it ends here; expected one of mae, rmse, bias, r2, p50, p90, p99, wape, skill, coverage, lag_p90, waiting, since_label, drift and changed",
+            "it ends here; expected one of mae, rmse, bias, r2, p50, p90, p99, wape, skill, coverage, lag_p90, waiting, since_label, drift, changed and worse",
         ),
         ("mea > 60", 1, "\"mea\" is not it; expected one of mae,"),
         ("{window=500} > 60", 1, "\"{\" is not it; expected one of mae,"),

@@ -55,7 +55,7 @@ fn charts_add_up_to_what_is_said_in_figures() {
 #[test]
 fn labels_that_are_still_to_come_make_a_pane_immature() {
     let mut evaluation = Evaluation::new(SETTINGS, Vec::new());
-    evaluation.know(0, Some("m".into()), None, Basis::default());
+    evaluation.know(0, Identity::serving(Some("m".into()), None), Basis::default());
     // Each label 100 s late.
     for number in 1..=300 {
         let at = number * STEP;
@@ -75,7 +75,7 @@ fn labels_that_are_still_to_come_make_a_pane_immature() {
     let lag = &version.charts.as_ref().unwrap().lag;
     assert!(lag.is_sorted_by(|one, next| one.ms <= next.ms && one.share <= next.share), "{lag:?}");
     // Those that serve no more are told of in figures.
-    evaluation.know(1, Some("m".into()), Some("v2".into()), Basis::default());
+    evaluation.know(1, Identity::serving(Some("m".into()), Some("v2".into())), Basis::default());
     evaluation.predicted(1, &prediction(301, 1.0, 301 * STEP));
     let report = evaluation.report(301 * STEP, all);
     assert_eq!(

@@ -106,7 +106,7 @@ fn without_a_model_file_the_first_rows_are_the_reference() {
 fn quick_labels_are_no_reference_for_slow_ones() {
     // Half of the labels come at once with small errors, the others an hour later with large ones.
     let mut evaluation = Evaluation::new(SETTINGS, Vec::new());
-    evaluation.know(0, Some("m".into()), None, Basis::default());
+    evaluation.know(0, Identity::serving(Some("m".into()), None), Basis::default());
     let mut random = StdRng::seed_from_u64(15);
     let mut slow = VecDeque::new();
     for number in 1..=20_000 {

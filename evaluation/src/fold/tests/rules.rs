@@ -83,7 +83,11 @@ fn rules_of_lags_see_labels_that_wait_and_silence() {
 fn a_rule_looks_at_the_version_that_serves_and_goes_on_past_a_swap() {
     let mut evaluation = Evaluation::new(SETTINGS, vec!["mae{window=100} > 1".parse().unwrap()]);
     for (number, error) in [(0, 0.5), (1, 2.0)] {
-        evaluation.know(number, Some("m".into()), Some(number.to_string()), Basis::default());
+        evaluation.know(
+            number,
+            Identity::serving(Some("m".into()), Some(number.to_string())),
+            Basis::default(),
+        );
         for at in 1..=200 {
             let time = (i64::try_from(number).unwrap() * 1000 + at) * STEP;
             let id = time;

@@ -8,7 +8,7 @@ use super::*;
 fn what_is_not_judged_yet_is_said_in_words() {
     let mut evaluation = Evaluation::new(SETTINGS, Vec::new());
     assert_eq!(evaluation.report(0, all).verdict.sentence, "No row has been predicted yet.");
-    evaluation.know(0, Some("m".into()), None, Basis::default());
+    evaluation.know(0, Identity::serving(Some("m".into()), None), Basis::default());
     evaluation.predicted(0, &Prediction { anonymous: true, ..prediction(1, 1.0, 0) });
     let verdict = evaluation.report(1000, all).verdict;
     assert_eq!(verdict.state, State::Nothing);
@@ -77,7 +77,7 @@ fn after_a_pause_labels_have_not_stopped() {
 fn whose_labels_never_come_is_not_provisional_for_ever_and_without_any_is_looked_at() {
     let settings = Settings { horizon: 60_000, ..SETTINGS };
     let mut evaluation = Evaluation::new(settings, Vec::new());
-    evaluation.know(0, Some("m".into()), None, basis());
+    evaluation.know(0, Identity::serving(Some("m".into()), None), basis());
     let mut state = |from: i64, to: i64, labelled: bool| {
         for number in from..to {
             let at = number * STEP;
@@ -95,7 +95,7 @@ fn whose_labels_never_come_is_not_provisional_for_ever_and_without_any_is_looked
     let verdict = state(40, 300, true);
     assert_ne!(verdict.state, State::Provisional, "{verdict:?}");
     let mut evaluation = Evaluation::new(settings, Vec::new());
-    evaluation.know(0, Some("m".into()), None, basis());
+    evaluation.know(0, Identity::serving(Some("m".into()), None), basis());
     evaluation.predicted(0, &prediction(1, 1.0, 0));
     evaluation.expired(0, 1, 0);
     let verdict = evaluation.report(100_000, all).verdict;
@@ -108,7 +108,7 @@ fn of_several_models_the_one_that_is_worst_off_is_told_of() {
     let mut stream = Stream::new(basis(), 13);
     stream.add(1000, 0.0, 1.0);
     stream.add(400, 0.0, 2.0);
-    stream.evaluation.know(8, Some("other".into()), None, basis());
+    stream.evaluation.know(8, Identity::serving(Some("other".into()), None), basis());
     for number in 2001..2700 {
         let at = number * STEP;
         let error = stream.random.random_range(-1.0..1.0);
@@ -153,13 +153,43 @@ fn four_questions_are_answered_whatever_is_known() {
     let report = stream.report();
     assert_eq!(answers(&report)[1..], ["Yes", "b, prediction, errors", "Only one so far"]);
     assert!(report.answers[2].reason.starts_with("since about "), "{:?}", report.answers);
+    // What is to be done has its command: the rows since the first of it.
+    let verdict = &report.verdict;
+    assert!(verdict.advice.starts_with("b moved too: find out where it comes from now."), "{verdict:?}");
+    let since = verdict
+        .command
+        .as_ref()
+        .and_then(|command| command.strip_prefix("metric export --features --since "));
+    let drift = &report.versions[0].drift.features[0];
+    let first = drift.drifts_since.into_iter().chain(report.versions[0].change.worse.since).min().unwrap();
+    assert_eq!(since, Some(first.to_string().as_str()));
+}
+
+#[test]
+fn a_version_that_took_over_is_what_has_changed_for_a_day() {
+    let mut stream = Stream::new(basis(), 12);
+    stream.add(1000, 0.0, 1.0);
+    let report = stream.report();
+    let (now, first) = (report.at.0, report.versions[0].first_predicted.unwrap());
+    let mut before = report.versions[0].clone();
+    before.first_predicted = Some(Moment(first.0 - 1));
+    let versions = [before, report.versions[0].clone()];
+    let asked = |now, at| crate::answers::of(now, Some(at), &versions, &[])[2].clone();
+    assert_eq!(asked(now, 1).answer, "The version");
+    assert!(asked(now, 1).reason.ends_with("; else neither the errors nor any of 3 features"));
+    assert_eq!(asked(now, 0).answer, "Nothing");
+    assert_eq!(asked(first.0 + 86_400_000, 1).answer, "Nothing");
 }
 
 #[test]
 fn a_version_stands_beside_the_one_before_it() {
     let mut evaluation = Evaluation::new(SETTINGS, Vec::new());
     for (version, error) in [(0, 4.0), (1, 1.0)] {
-        evaluation.know(version, Some("m".into()), Some(format!("v{version}")), Basis::default());
+        evaluation.know(
+            version,
+            Identity::serving(Some("m".into()), Some(format!("v{version}"))),
+            Basis::default(),
+        );
         for number in 1..=40 {
             let number = version as i64 * 100 + number;
             let (at, error) = (number * STEP, error + (number % 3) as f64 / 10.0);
@@ -171,5 +201,5 @@ fn a_version_stands_beside_the_one_before_it() {
     }
     let report = evaluation.report(200 * STEP, all);
     assert_eq!(answers(&report)[3], "This one, it seems");
-    assert_eq!(report.answers[3].reason, "−73 % against m@v0, on other rows");
+    assert_eq!(report.answers[3].reason, "its errors are 73 % smaller than those of m@v0, on other rows");
 }

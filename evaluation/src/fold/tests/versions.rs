@@ -13,7 +13,7 @@ fn evaluation(rules: &[&str]) -> Evaluation {
 }
 
 fn know(evaluation: &mut Evaluation, number: usize) {
-    evaluation.know(number, Some("m".into()), Some(number.to_string()), Basis::default());
+    evaluation.know(number, Identity::serving(Some("m".into()), Some(number.to_string())), Basis::default());
 }
 
 #[test]

@@ -100,6 +100,10 @@
   document.addEventListener("input", (event) => {
     const form = event.target.closest?.("form[data-try]");
     if (!form) return;
+    // A slider and its field say the same.
+    const { of } = event.target.dataset;
+    if (of) form.elements[of].value = Number(Number(event.target.value).toPrecision(4));
+    else form.querySelectorAll(`[data-of="${event.target.id}"]`).forEach((slider) => { slider.value = event.target.value; });
     clearTimeout(typing);
     typing = setTimeout(() => {
       history.replaceState(null, "", `?${new URLSearchParams(new FormData(form))}`);

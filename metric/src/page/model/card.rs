@@ -35,6 +35,8 @@ pub(crate) struct Column {
     pub(crate) weight: Option<f64>,
     /// The same from `low` to `high`.
     pub(crate) effect: Option<f64>,
+    /// How it lay in training.
+    pub(crate) histogram: Option<Histogram>,
 }
 
 /// A card.
@@ -49,6 +51,8 @@ pub(crate) struct Card {
     pub(crate) holdout: Holdout,
     pub(crate) intercept: Option<f64>,
     pub(crate) columns: Vec<Column>,
+    /// How the labels lay in training.
+    pub(crate) labels: Option<Histogram>,
     /// Rows and what must be predicted from them.
     pub(crate) golden: Vec<(Vec<f64>, f64)>,
 }
@@ -73,6 +77,7 @@ impl Card {
             rows: part(card, "/rows"),
             holdout: part(card, "/holdout").unwrap_or_default(),
             intercept: part(card, "/weights/intercept"),
+            labels: part(card, "/reference/target"),
             // Texts among the raw features have no column.
             golden: golden
                 .into_iter()
@@ -109,7 +114,17 @@ fn columns(card: &Value) -> Vec<Column> {
         let effect = weight.zip(span).map(|(weight, span)| weight * span);
         let range: Option<(f64, f64)> = part(card, &format!("/ranges/{at}"));
         let (least, most) = range.unzip();
-        Column { name: within(name, LONGEST), least, most, low, middle: value(0.5), high, weight, effect }
+        Column {
+            name: within(name, LONGEST),
+            least,
+            most,
+            low,
+            middle: value(0.5),
+            high,
+            weight,
+            effect,
+            histogram,
+        }
     };
     names.iter().enumerate().take(MOST).map(column).collect()
 }

@@ -1,15 +1,13 @@
 //! What changed?
 
 use evaluation::number::{Decimals, count, duration};
-use evaluation::report::{
-    ChangeReport, Evidence, Moment, ReferenceKind, Report, SpreadReport, VersionReport,
-};
+use evaluation::report::{ChangeReport, Evidence, Moment, Report, SpreadReport, VersionReport};
 use maud::{Markup, html};
 
-use super::section as part_of_page;
+use super::{chart, section as part_of_page};
 use crate::page::symbol;
 use crate::page::words::{Zone, capital};
-use crate::plot::{evidence, spread};
+use crate::plot::{DRIFT, Span, drift_hint, evidence, has_moved, not_yet, spread};
 
 /// So many features are shown, those that moved most; the others are folded.
 const SHOWN: usize = 5;
@@ -18,7 +16,7 @@ const FOLDED: usize = 25;
 
 pub(super) fn section(report: &Report, version: &VersionReport, zone: Zone) -> Markup {
     let right = html! {
-        (errors(version, zone))
+        div class="figure" { (chart(evidence(version, zone, Span::Fluid))) }
         (features(version))
     };
     part_of_page("changed", "What changed?", &words(report, version), &right)
@@ -31,7 +29,7 @@ fn since(spread: &SpreadReport) -> Option<Moment> {
 fn words(report: &Report, version: &VersionReport) -> Markup {
     let spreads = || version.drift.features.iter().chain(&version.drift.prediction);
     let ago = |at: Moment| duration(report.at.0.saturating_sub(at.0).max(0));
-    let moved: Vec<&SpreadReport> = spreads().filter(|spread| since(spread).is_some()).collect();
+    let moved: Vec<&SpreadReport> = spreads().filter(|spread| has_moved(spread)).collect();
     let ChangeReport { worse, higher, lower, .. } = &version.change;
     let changes: Vec<(&str, &Evidence)> = [
         ("Errors have grown", worse),
@@ -60,49 +58,19 @@ fn words(report: &Report, version: &VersionReport) -> Markup {
     }
 }
 
-fn errors(version: &VersionReport, zone: Zone) -> Markup {
-    let change = &version.change;
-    let points = version.charts.as_ref().map(|charts| &charts.evidence[..]).unwrap_or_default();
-    let than = match change.reference {
-        ReferenceKind::ModelFile => "in training",
-        ReferenceKind::FirstRows => "those of its first labels",
-    };
-    html! {
-        div class="figure" {
-            @match change.labels_wanted {
-                Some(wanted) => p class="muted" { "Errors will be compared with " (than) ": " (count(wanted)) " more labels are needed." },
-                None if points.is_empty() => p class="muted" { "Errors are compared with " (than) " from the first label on." },
-                None => {
-                    h3 { "Evidence that errors are larger than " (than) }
-                    p class="hint" { "one step for each label, as they came in; at the dotted line it is an alarm, about once in 100 000 labels by chance" }
-                    (evidence(points, &change.worse, zone))
-                }
-            }
-        }
-    }
-}
-
 fn features(version: &VersionReport) -> Markup {
     let drift = &version.drift;
     let all: Vec<&SpreadReport> = drift.features.iter().collect();
-    let learning = all
-        .iter()
-        .chain(&drift.prediction.as_ref())
-        .find_map(|spread| Some((spread.rows, spread.rows_wanted?)));
-    if let Some((rows, wanted)) = learning {
-        return html! {
-            div class="figure" {
-                p class="muted" { (count(rows)) " of " (count(wanted)) " rows. How the features and the prediction are spread appears with the last of them." }
-            }
-        };
+    if let Some(why) = not_yet(version) {
+        return html! { div class="figure" { p class="muted" { (why) } } };
     }
     let (first, rest) = all.split_at(all.len().min(SHOWN));
-    let moved = rest.iter().filter(|spread| since(spread).is_some()).count();
+    let moved = rest.iter().filter(|spread| has_moved(spread)).count();
     let (folded, last) = rest.split_at(rest.len().min(FOLDED));
     html! {
         div class="figure" {
-            h3 { "What the model is fed, and what it answers" }
-            p class="hint" { "bars: the last rows; outline: " (reference(version)) "; the bins hold as many rows each there" }
+            h3 { (DRIFT) }
+            p class="hint" { (drift_hint(version)) }
             (table(&[first, &drift.prediction.iter().collect::<Vec<_>>()].concat(), true))
             @if !rest.is_empty() {
                 details {
@@ -113,11 +81,6 @@ fn features(version: &VersionReport) -> Markup {
             }
         }
     }
-}
-
-fn reference(version: &VersionReport) -> &'static str {
-    let of_file = version.drift.features.iter().all(|spread| spread.reference == ReferenceKind::ModelFile);
-    if of_file { "training" } else { "training, or the version's own first rows" }
 }
 
 fn table(spreads: &[&SpreadReport], with_head: bool) -> Markup {
@@ -133,7 +96,7 @@ fn table(spreads: &[&SpreadReport], with_head: bool) -> Markup {
                 } }
                 tbody {
                     @for of in spreads {
-                        @let drifts = since(of).is_some();
+                        @let drifts = has_moved(of);
                         tr class=[drifts.then_some("drifts")] {
                             th scope="row" { (of.name) }
                             td class="bars" { (spread(&of.name, &of.bins, drifts)) }

@@ -1,27 +1,19 @@
 //! How good is it?
 
-use evaluation::alert::Rule;
 use evaluation::confidence::Interval;
-use evaluation::number::{Decimals, count, duration, percent};
+use evaluation::number::{Decimals, count, percent};
 use evaluation::report::{PaneReport, Report, VersionReport};
 use evaluation::table::Estimate;
 use maud::{Markup, html};
 
-use super::{Wanted, axis, section as part_of_page};
+use super::{Wanted, axis, chart, section as part_of_page};
 use crate::page::words::Zone;
-use crate::plot::{Line, Score, by_row, dots, dots_axis, scores};
-
-/// With fewer labels each row is shown.
-const FEW: u64 = 30;
+use crate::plot::{Score, Span, dots, dots_axis, is_by_row, scores};
 
 pub(super) fn section(report: &Report, at: usize, version: &VersionReport, wanted: Wanted) -> Markup {
     let evidence = html! {
-        @if version.scores.since_first.rows == 0 {
-            p class="muted" { "No label has come yet: there is nothing to measure. Predictions wait for their labels." }
-        } @else {
-            (over_time(report, at, version, wanted))
-            (beside(version))
-        }
+        (over_time(report, at, version, wanted))
+        @if version.scores.since_first.rows > 0 { (beside(version)) }
     };
     part_of_page("good", "How good is it?", &words(version), &evidence)
 }
@@ -33,11 +25,15 @@ fn words(version: &VersionReport) -> Markup {
     let skill = table.skill_to_constant.map(|skill| skill.value).filter(|skill| skill.is_finite());
     html! {
         p {
-            "On average a prediction is " strong { (value) } " off."
-            @if let Some(skill) = skill {
-                " That is " (percent(skill.abs())) " "
-                (if skill >= 0.0 { "less" } else { "more" }) " than always guessing the middle label of training."
+            "On average a prediction is " strong { (value) } " off"
+            @if let Some(held) = version.holdout_mae.filter(|held| *held > 0.0) {
+                @let ratio = mae.value / held - 1.0;
+                ", " (percent(ratio.abs())) (if ratio >= 0.0 { " more" } else { " less" }) " than on the rows held out in training"
             }
+            @if let Some(skill) = skill {
+                ", " (percent(skill.abs())) (if skill >= 0.0 { " less" } else { " more" }) " than if the middle label of training were always guessed"
+            }
+            "."
         }
         @if let Some(bias) = table.bias {
             p class="hint" { (bias_in_words(&bias)) }
@@ -60,48 +56,30 @@ fn bias_in_words(bias: &Estimate) -> String {
     }
 }
 
-/// What the scores are compared with, the limits of alert rules included.
-fn lines(report: &Report, version: &VersionReport, score: Score) -> Vec<Line> {
-    let limits = report.alerts.iter().filter_map(|alert| alert.rule.parse::<Rule>().ok());
-    let limits = limits.filter(|rule| rule.quantity.metric.name() == score.key());
-    let limit = |rule: Rule| Line {
-        value: rule.limit,
-        class: "limit",
-        text: format!("alert limit {}", score.write(rule.limit)),
-    };
-    let holdout = version.holdout_mae.filter(|_| score == Score::Mae);
-    let zero = (score == Score::Bias).then_some(0.0);
-    let held_out =
-        |value: f64| Line { value, class: "reference", text: format!("held out {}", score.write(value)) };
-    let none = |value: f64| Line { value, class: "reference", text: "none".into() };
-    holdout.map(held_out).into_iter().chain(zero.map(none)).chain(limits.map(limit)).collect()
-}
-
 fn over_time(report: &Report, at: usize, version: &VersionReport, wanted: Wanted) -> Markup {
     let Wanted { score, zone } = wanted;
-    let last = version.charts.as_ref().map(|charts| &charts.last[..]).unwrap_or_default();
-    if version.scores.since_first.rows < FEW && report.versions.len() == 1 && !last.is_empty() {
-        return html! {
-            div class="figure" {
-                h3 { "Error of each row, by time of prediction" }
-                p class="hint" { "a point for each labelled row; from " (FEW) " labels on there is a curve" }
-                (by_row(last, &lines(report, version, Score::Mae), zone))
-            }
-        };
+    let figure = scores(report, at, score, zone, Span::Fluid);
+    if is_by_row(report, version) {
+        return html! { div class="figure" { (chart(figure)) } };
     }
     html! {
         div class="figure" {
-            div class="head" {
-                h3 { (score.name()) " by time of prediction" }
-                nav class="switch" aria-label="Score" {
-                    @for other in Score::ALL {
-                        a href={ "./?score=" (other.key()) "#good" } aria-current=[(other == score).then_some("true")] { (other.name()) }
+            @match figure {
+                Err(why) => p class="muted" { (why) },
+                Ok(figure) => {
+                    div class="head" {
+                        h3 { (figure.title) }
+                        nav class="switch" aria-label="Score" {
+                            @for other in Score::ALL {
+                                a href={ "./?score=" (other.key()) "#good" } aria-current=[(other == score).then_some("true")] { (other.name()) }
+                            }
+                        }
                     }
+                    p class="hint" { (figure.hint) }
+                    (figure)
+                    (numbers(version, score, zone))
                 }
             }
-            p class="hint" { "a point for each " (duration(version.timeline_pane)) "; hollow: labels are still missing; grey: other versions" }
-            (scores(&report.versions, at, score, &lines(report, version, score), report.at, zone))
-            (numbers(version, score, zone))
         }
     }
 }

@@ -4,9 +4,9 @@ use evaluation::number::{count, duration};
 use evaluation::report::{LagQuantile, Report, Rows, VersionReport};
 use maud::{Markup, html};
 
-use super::{part, section as part_of_page};
+use super::{chart, part, section as part_of_page};
 use crate::page::words::{Zone, number};
-use crate::plot::lag;
+use crate::plot::{Span, lag};
 
 /// From so many labels on it is shown how late they are.
 const ENOUGH: u64 = 30;
@@ -14,7 +14,7 @@ const ENOUGH: u64 = 30;
 pub(super) fn section(report: &Report, version: &VersionReport, zone: Zone) -> Markup {
     let evidence = html! {
         (shares(version, zone))
-        (how_late(version))
+        div class="figure" { (chart(lag(version, Span::Fluid))) }
     };
     part_of_page("trust", "Can I trust that number?", &words(report, version), &evidence)
 }
@@ -38,7 +38,7 @@ fn words(report: &Report, version: &VersionReport) -> Markup {
         @if rows.waiting > 0 && rows.labelled >= ENOUGH {
             @if let (Some(least), Some(most)) = (labels.mae_at_least, labels.mae_at_most) {
                 p class="hint" {
-                    "If the waiting rows have no error, MAE is " (number(least)) "; if each is as bad as the worst hundredth so far, "
+                    "If the waiting rows have no error, MAE of all its rows is " (number(least)) "; if each is as bad as the worst hundredth so far, "
                     (number(most)) "."
                 }
             }
@@ -76,22 +76,6 @@ fn shares(version: &VersionReport, zone: Zone) -> Markup {
                 li { (square("labelled-bar")) strong { (count(labelled)) } " labelled " span class="muted" { (part(labelled, predicted)) } }
                 li { (square("waiting-bar")) strong { (count(waiting)) } " waiting " span class="muted" { (part(waiting, predicted)) } }
                 li { (square("expired-bar")) strong { (count(expired)) } " expired " span class="muted" { (part(expired, predicted)) } }
-            }
-        }
-    }
-}
-
-fn how_late(version: &VersionReport) -> Markup {
-    let charts = version.charts.as_ref().filter(|charts| !charts.lag.is_empty());
-    html! {
-        div class="figure" {
-            @match charts {
-                Some(charts) if version.rows.labelled >= ENOUGH => {
-                    h3 { "How late labels come" }
-                    p class="hint" { "share of rows that have their label after so long; waiting rows count too" }
-                    (lag(&charts.lag, &version.labels))
-                }
-                _ => p class="muted" { "How late labels come is shown from " (ENOUGH) " labels on." },
             }
         }
     }

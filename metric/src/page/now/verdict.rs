@@ -14,12 +14,13 @@ pub(super) fn section(report: &Report, zone: Zone) -> Markup {
     let version = verdict.version.and_then(|at| report.versions.get(at));
     html! {
         section id="verdict" class="verdict" data-live {
-            h1 class=[(verdict.state == evaluation::report::State::Look).then_some("look")] {
+            h1 class=[matches!(verdict.state, evaluation::report::State::Look | evaluation::report::State::RolledBack).then_some("look")] {
                 (symbol::state(verdict.state)) " " (word(verdict.state))
             }
             div {
                 p class="sentence" { (verdict.sentence) }
                 p class="todo" { (verdict.advice) }
+                @if let Some(command) = &verdict.command { div class="command" { code { (command) } button type="button" data-copy { "Copy" } } }
                 @if let Some(version) = version {
                     p class="hint" {
                         (named(version))
@@ -47,6 +48,8 @@ pub(super) fn answers(report: &Report) -> Markup {
         Question::Changed => ("What changed?", "#changed"),
         Question::Better => ("Which version is better?", "#versions"),
     };
+    let judged = report.verdict.version.and_then(|at| report.versions.get(at));
+    let is_scored = judged.is_some_and(|version| version.scores.last_rows.mae.is_some());
     let one = |of: &Answer| {
         let (question, place) = asked(of.question);
         html! {
@@ -54,7 +57,7 @@ pub(super) fn answers(report: &Report) -> Markup {
                 span class="asked" { (question) }
                 span class="answer" {
                     (of.answer)
-                    @if of.question == Question::HowGood { " " span class="hint" { "MAE" } }
+                    @if of.question == Question::HowGood && is_scored { " " span class="hint" { "MAE" } }
                 }
                 span class="reason" { (of.reason) }
             } }

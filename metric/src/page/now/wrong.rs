@@ -5,9 +5,10 @@ use evaluation::report::{RowReport, SliceReport, VersionReport};
 use evaluation::table::Estimate;
 use maud::{Markup, html};
 
-use super::section as part_of_page;
+use super::{chart, section as part_of_page};
+use crate::page::rows::{Kind, Slice};
 use crate::page::words::{Zone, number, signed};
-use crate::plot::{errors, scatter};
+use crate::plot::{Span, errors, scatter};
 
 /// So many of those that are furthest off are shown; the others are folded.
 const SHOWN: usize = 5;
@@ -30,16 +31,8 @@ pub(super) fn section(version: &VersionReport, zone: Zone) -> Markup {
     let (first, rest) = charts.furthest.split_at(charts.furthest.len().min(SHOWN));
     let evidence = html! {
         div class="figure pair" {
-            div {
-                h3 { "Prediction minus label" }
-                p class="hint" { "share of the last " (count(table.rows)) " labelled rows; outline: training" }
-                (errors(&charts.errors))
-            }
-            div {
-                h3 { "Prediction over label" }
-                p class="hint" { "last " (count(charts.last.len() as u64)) " labelled rows; on the dashed line a prediction is exact" }
-                (scatter(&charts.last))
-            }
+            div { (chart(errors(version, Span::Fluid))) }
+            div { (chart(scatter(version, Span::Fluid))) }
         }
         @if !version.worst_slices.is_empty() { (slices(&version.worst_slices)) }
         div class="figure" {
@@ -74,12 +67,6 @@ fn rows(rows: &[RowReport], zone: Zone) -> Markup {
 }
 
 fn slices(slices: &[SliceReport]) -> Markup {
-    let range = |slice: &SliceReport| match (slice.from, slice.to) {
-        (Some(from), Some(to)) => format!("{} to {}", number(from), number(to)),
-        (None, Some(to)) => format!("below {}", number(to)),
-        (Some(from), None) => format!("from {} on", number(from)),
-        (None, None) => "everywhere".to_owned(),
-    };
     html! {
         div class="figure" {
             h3 { "Worse than elsewhere, beyond noise" }
@@ -89,7 +76,8 @@ fn slices(slices: &[SliceReport]) -> Markup {
                     tbody {
                         @for slice in slices {
                             tr {
-                                th scope="row" { strong { (slice.feature) } " " (range(slice)) }
+                                @let of = Slice::of(slice);
+                                th scope="row" { a href={ "./rows?" (Kind::Slice(of.clone()).query()) "#list" } { (of.name()) } }
                                 td class="number" { (count(slice.rows)) }
                                 td class="number" { strong { (number(slice.mae)) } }
                                 td class="number muted" { (number(slice.mae_of_the_rest)) }

@@ -6,6 +6,7 @@ use evaluation::number::{duration, percent};
 use evaluation::report::Moment;
 use maud::{Markup, html};
 
+use super::list::encoded;
 use super::moment;
 use crate::page::words::{Zone, number, signed};
 use crate::plot::{dots, dots_axis};
@@ -18,6 +19,7 @@ pub(super) fn section(row: &FoundRow, basis: Option<&Basis>, now: Moment, zone: 
                 h2 id="row-h" { "Row" }
                 p { code { (row.id) } }
                 (words(row, now))
+                p class="hint" { a href={ "./rows.csv?id=" (encoded(&row.id.to_string())) } download { "As CSV" } }
             }
             div {
                 (versions(row))

@@ -1,47 +1,72 @@
 //! The latest rows, the newest first.
 
-use evaluation::number::duration;
+use evaluation::number::{count, duration};
 use evaluation::report::Moment;
 use maud::{Markup, html};
 
-use super::{Asked, Kind, moment};
+use super::stage::Stage;
+use super::{Asked, IN_A_FILE, Kind, moment};
 use crate::page::words::{number, signed};
-use crate::store::{FoundPrediction, FoundRow};
+use crate::store::{FoundRow, Listed};
 
-pub(super) fn section(asked: &Asked, rows: &[FoundRow], next: Option<i64>, now: Moment) -> Markup {
-    let heading = match asked.kind {
-        Kind::Furthest => "Furthest off among the last labels",
-        _ => "Newest first",
+pub(super) fn section(asked: &Asked, listed: &Listed, now: Moment) -> Markup {
+    let query = asked.kind.query();
+    let heading = match &asked.kind {
+        Kind::Furthest => "Furthest off among the last labels".to_owned(),
+        Kind::Slice(slice) => format!("{}, the newest first", slice.name()),
+        _ => "Newest first".to_owned(),
     };
+    // Of these it is not known at once where they are.
+    let is_searched = matches!(asked.kind, Kind::Waiting | Kind::Slice(_));
+    let from = asked.before.map(|before| format!("&before={before}")).unwrap_or_default();
     html! {
         section id="list" aria-labelledby="list-h" {
             div class="words" {
                 h2 id="list-h" { "All rows" }
                 p class="hint" { "The list stands still while you read." }
-                p class="hint" { "As a file: " code { "metric export" } }
+                p class="hint" { "All that are scored, as a file: " code { "metric export" } }
             }
             div {
                 div class="head" {
                     h3 { (heading) }
                     nav class="switch" aria-label="Which rows" {
-                        @for kind in Kind::ALL {
-                            a href={ "./rows?show=" (kind.key()) "#list" } aria-current=[(kind == asked.kind).then_some("true")] { (kind.name()) }
+                        @for kind in Kind::CHOICES {
+                            a href={ "./rows?" (kind.query()) "#list" } aria-current=[(kind == asked.kind).then_some("true")] { (kind.name()) }
                         }
                     }
                 }
-                @if rows.is_empty() { p class="muted" { "No row yet." } } @else {
+                @if listed.rows.is_empty() { p class="muted" { (none(asked, listed)) } } @else {
                     div class="scroll" {
                         table {
-                            thead { tr { th scope="col" { "Time" } th scope="col" { "Row" } th scope="col" class="number" { "Prediction" } th scope="col" class="number" { "Label" } th scope="col" class="number" { "Error" } th scope="col" { "State" } } }
-                            tbody { @for row in rows { (one(row, asked, now)) } }
+                            thead { tr { th scope="col" { "Last event" } th scope="col" { "Row" } th scope="col" class="number" { "Prediction" } th scope="col" class="number" { "Label" } th scope="col" class="number" { "Error" } th scope="col" { "State" } } }
+                            tbody { @for row in &listed.rows { (one(row, asked, now)) } }
                         }
                     }
+                    @if is_searched { p class="hint" { (count(listed.rows.len() as u64)) " of " (count(listed.looked_at as u64)) " rows that were looked at." } }
                 }
-                @if let Some(next) = next {
-                    p { a href={ "./rows?show=" (asked.kind.key()) "&before=" (next) "#list" } { "Older" } }
+                p class="ways" {
+                    @if let Some(next) = listed.next { a href={ "./rows?" (query) "&before=" (next) "#list" } { "Older" } }
+                    @if !listed.rows.is_empty() { a href={ "./rows.csv?" (query) (from) } download { "As CSV, with older ones up to " (count(IN_A_FILE as u64)) } }
                 }
             }
         }
+    }
+}
+
+/// What is said where there is no row to show.
+fn none(asked: &Asked, listed: &Listed) -> String {
+    let looked_at = count(listed.looked_at as u64);
+    match &asked.kind {
+        Kind::Waiting => format!("None of the last {looked_at} rows waits."),
+        Kind::Slice(_) if listed.next.is_some() => {
+            format!("None of these {looked_at} rows; older ones may be.")
+        }
+        Kind::Slice(_) => {
+            format!("None of {looked_at} rows. What a row was predicted from must be on record.")
+        }
+        Kind::Expired => "No row was given up.".to_owned(),
+        Kind::Furthest => "No label yet.".to_owned(),
+        Kind::All => "No row yet.".to_owned(),
     }
 }
 
@@ -64,18 +89,16 @@ fn one(row: &FoundRow, asked: &Asked, now: Moment) -> Markup {
 }
 
 fn state(row: &FoundRow, now: Moment) -> String {
-    match (row.predictions.first(), row.label) {
-        (Some((prediction, true)), Some(label)) => {
-            format!("labelled after {}", duration(label.at.0.saturating_sub(prediction.at.0).max(0)))
-        }
-        (Some((FoundPrediction { expired: Some(_), .. }, _)), Some(_)) => "label came too late".to_owned(),
-        (Some((FoundPrediction { expired: Some(_), .. }, _)), None) => "given up".to_owned(),
-        (Some((prediction, _)), _) => match now.0.saturating_sub(prediction.at.0) {
+    match Stage::of(row) {
+        Stage::Labelled { lag } => format!("labelled after {}", duration(lag.max(0))),
+        Stage::Late => "label came too late".to_owned(),
+        Stage::Expired => "given up".to_owned(),
+        Stage::Waiting { since } => match now.0.saturating_sub(since.0) {
             short if short < 1000 => "waits for its label".to_owned(),
             long => format!("waits, for {}", duration(long)),
         },
-        (None, Some(label)) if label.expired.is_some() => "label without a prediction, given up".to_owned(),
-        (None, _) => "label without a prediction yet".to_owned(),
+        Stage::LabelExpired => "label without a prediction, given up".to_owned(),
+        Stage::LabelAlone => "label without a prediction yet".to_owned(),
     }
 }
 

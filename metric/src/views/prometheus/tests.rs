@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use evaluation::basis::{Basis, FeatureBasis};
 use evaluation::fold::{Evaluation, Prediction, Row, Settings};
 use evaluation::histogram::Histogram;
+use evaluation::identity::Identity;
 
 use super::*;
 
@@ -46,7 +47,11 @@ fn report(versions: usize, features: usize, rows: i64) -> Report {
             commonest: None,
         };
         let basis = Basis { features: (0..features).map(feature).collect(), ..Basis::default() };
-        evaluation.know(version, Some("a-model".into()), Some(format!("{version:064}")), basis);
+        evaluation.know(
+            version,
+            Identity::serving(Some("a-model".into()), Some(format!("{version:064}"))),
+            basis,
+        );
         let vector = vec![3.0; features];
         for _ in 0..rows {
             number += 1;

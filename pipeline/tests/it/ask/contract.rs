@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shared::ask::{Asker, Unanswered};
 use shared::clock::Timestamp;
-use shared::message::{Asking, Incoming as _, Key, Prediction, Reply};
+use shared::message::{Asking, Incoming as _, Key, ModelRole, Prediction, Reply};
 use shared::transport::{QueueKind, Replier, SideMessage, SideQueue, SideReceiver};
 use tokio::time::timeout;
 
@@ -17,6 +17,7 @@ fn reply(asking: &Asking, value: f64) -> Reply {
         value,
         model: None,
         model_version: None,
+        role: ModelRole::Serving,
         published_at: None,
         features_published_at: None,
         vector: None,

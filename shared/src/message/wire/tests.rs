@@ -14,6 +14,7 @@ struct Fake<'a> {
     content_type: Option<&'a str>,
     content_encoding: Option<&'a str>,
     model: Option<&'a str>,
+    role: Option<&'a str>,
     names: Vec<&'a str>,
 }
 
@@ -40,7 +41,11 @@ impl Incoming for Fake<'_> {
         None
     }
     fn text_header(&self, name: &str) -> Option<&str> {
-        self.model.filter(|_| name == MODEL)
+        match name {
+            MODEL => self.model,
+            MODEL_ROLE => self.role,
+            _ => None,
+        }
     }
     fn list_header(&self, name: &str) -> Option<Vec<&str>> {
         (name == FEATURE_NAMES && !self.names.is_empty()).then(|| self.names.clone())
@@ -174,6 +179,7 @@ fn an_answer_says_its_value_under_the_key_that_is_asked_for() {
             value: 2.5,
             model,
             model_version,
+            role: ModelRole::Serving,
             published_at: None,
             features_published_at,
             vector: None,
@@ -388,6 +394,8 @@ fn what_cannot_be_used_is_refused_with_its_reason() {
     assert_eq!(reason(row(&bad_id)), Rejection::ID);
     let bad_model = Fake { body: b"1".into(), model: Some("a,b"), ..Fake::default() };
     assert_eq!(reason(prediction(&bad_model)), Rejection::MODEL);
+    let bad_role = Fake { role: Some("king"), ..body("1") };
+    assert_eq!(reason(prediction(&bad_role)), Rejection::MODEL);
 }
 
 #[test]
@@ -506,11 +514,15 @@ fn what_is_written_reads_back_to_the_bit() {
             value: 206.116_706_978_709_3,
             model: Some(Name::parse("model").unwrap()),
             model_version: Some(Name::parse("3fa9c1d2e4b5").unwrap()),
+            role: ModelRole::Serving,
             published_at: Some(now),
             features_published_at: Some(Timestamp(7)),
             vector: Some(Box::new([0.1 + 0.2, -0.0])),
         };
-        assert_eq!(prediction(&said.encode("model", now)).unwrap(), said);
+        for role in ModelRole::ALL {
+            let said = Prediction { role, ..said.clone() };
+            assert_eq!(prediction(&said.encode("model", now)).unwrap(), said);
+        }
         let truth = Label { key, value: 151.0, published_at: Some(now) };
         assert_eq!(label(&truth.encode("features", now)).unwrap(), truth);
     }

@@ -51,13 +51,16 @@ pub(super) fn vector(json: &[u8], wanted: Form) -> Result<Vec<f64>, Rejection> {
     }
 }
 
-/// Any value.
-pub(super) fn read<'a, T: Deserialize<'a>>(json: &'a [u8], wanted: Form) -> Result<T, Rejection> {
+/// Any value. `wanted` is what an error says that it should be.
+///
+/// # Errors
+/// It is no JSON, another value, or has a number that is not finite.
+pub fn read<'a, T: Deserialize<'a>>(json: &'a [u8], wanted: impl fmt::Display) -> Result<T, Rejection> {
     serde_json::from_slice(json).map_err(|why| unreadable(json, wanted, &why))
 }
 
 /// Tells apart what is wrong with JSON that did not parse.
-fn unreadable(json: &[u8], wanted: Form, why: &serde_json::Error) -> Rejection {
+fn unreadable(json: &[u8], wanted: impl fmt::Display, why: &serde_json::Error) -> Rejection {
     let text = why.to_string();
     if text.starts_with("number out of range") || has_non_finite_token(json) {
         return Rejection::new(Rejection::NOT_FINITE, text);

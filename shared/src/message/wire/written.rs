@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::{FEATURE_NAMES, FEATURES_PUBLISHED_AT, MODEL, MODEL_VERSION, PUBLISHED_AT, VECTORS};
+use super::{FEATURE_NAMES, FEATURES_PUBLISHED_AT, MODEL, MODEL_ROLE, MODEL_VERSION, PUBLISHED_AT, VECTORS};
 use crate::clock::Timestamp;
-use crate::message::{Features, HeaderValue, Key, Label, Outgoing, Prediction, Role, Row};
+use crate::message::{Features, HeaderValue, Key, Label, ModelRole, Outgoing, Prediction, Role, Row};
 
 /// The most bytes of features that a prediction carries. Receivers stop headers of 64 KiB.
 pub const MOST_VECTORS: usize = 48 * 1024;
@@ -88,6 +88,9 @@ impl Prediction {
         }
         if let Some(version) = &first.model_version {
             headers.push((MODEL_VERSION, HeaderValue::Text(version.as_str().into())));
+        }
+        if first.role != ModelRole::Serving {
+            headers.push((MODEL_ROLE, HeaderValue::Text(first.role.name().into())));
         }
         if let Some(at) = first.features_published_at {
             headers.push((FEATURES_PUBLISHED_AT, HeaderValue::Int(at.0)));

@@ -11,6 +11,7 @@ use lapin::options::{ExchangeDeleteOptions, QueueDeleteOptions};
 
 use super::dial::{self, Round};
 use super::endpoint::Endpoint;
+use super::guard::watch::Watch;
 use super::refusal::{Kind, Operation, quoted};
 use super::topology::{self, Failure, ask};
 use crate::message::Role;
@@ -60,12 +61,12 @@ pub fn items(queues: &Queues) -> Vec<Item> {
     let mut items = vec![Item::Exchange(EXCHANGE), Item::Exchange(DEAD_EXCHANGE)];
     for role in Role::ALL {
         let one = queues.subscription(role);
-        items.push(Item::Queue {
+        items.extend(one.dead_arguments.clone().map(|arguments| Item::Queue {
             name: one.dead(),
-            arguments: one.dead_arguments.clone(),
+            arguments,
             exchange: DEAD_EXCHANGE,
             key: one.queue.clone(),
-        });
+        }));
         items.push(Item::Queue {
             name: one.queue,
             arguments: one.arguments,
@@ -123,14 +124,14 @@ pub fn rights(queues: &Queues) -> Vec<Rights> {
             r"^pipeline\.dead$",
             &format!("^({labels}|{predictions})$"),
         ),
-        rights("dead", "^$", "^pipeline$", &format!(r"^({features}|{labels}|{predictions})\.dead$")),
+        rights("dead", "^$", r"^amq\.default$", &format!(r"^({features}|{labels}|{predictions})\.dead$")),
         rights("topology", &all, &all, &all),
     ]
 }
 
-/// What `model` and `metric` need besides for the side queues, of today and reserved: cards of models (`<predictions>.cards`, which `metric`
-/// makes), questions (`<features>.ask`, which `model` makes, answered by way of `amq.default`), orders
-/// (`<features>.control.*`, one a `model`) and challengers (`<features>.challenger.*`). Rows flow without them.
+/// What `model` and `metric` need besides for the side queues: cards of models (`<predictions>.cards`, which `metric` makes),
+/// questions (`<features>.ask`, which `model` makes, answered by way of `amq.default`), what `metric` decides of versions (by way of
+/// `pipeline` to `<features>.control.*`, one a `model`) and challengers (`<features>.challenger.*`). Rows flow without them.
 #[must_use]
 pub fn rights_with_side_queues(queues: &Queues) -> Vec<Rights> {
     let [features, labels, predictions] = names(queues);
@@ -164,7 +165,7 @@ fn names(queues: &Queues) -> [String; 3] {
 /// # Errors
 /// No broker, or one that refuses.
 pub async fn declare(endpoint: &Endpoint) -> anyhow::Result<Vec<String>> {
-    let connection = connect(endpoint).await?;
+    let (connection, _) = connect(endpoint, "topology").await?;
     let mut lines = Vec::new();
     for item in items(endpoint.queues()) {
         match &item {
@@ -201,7 +202,7 @@ pub async fn declare(endpoint: &Endpoint) -> anyhow::Result<Vec<String>> {
 /// # Errors
 /// No broker, or one that refuses.
 pub async fn delete(endpoint: &Endpoint, force: bool) -> anyhow::Result<(Vec<String>, Vec<String>)> {
-    let connection = connect(endpoint).await?;
+    let (connection, _) = connect(endpoint, "topology").await?;
     let (mut gone, mut stay) = (Vec::new(), Vec::new());
     for item in items(endpoint.queues()).into_iter().rev() {
         match item {
@@ -248,24 +249,27 @@ pub async fn delete(endpoint: &Endpoint, force: bool) -> anyhow::Result<(Vec<Str
     Ok((gone, stay))
 }
 
-/// Tries each of the broker's addresses once.
-async fn connect(endpoint: &Endpoint) -> anyhow::Result<Arc<Connection>> {
+/// Tries each of the broker's addresses once. `purpose` is for people who read the broker's list of connections.
+pub(super) async fn connect(
+    endpoint: &Endpoint,
+    purpose: &str,
+) -> anyhow::Result<(Arc<Connection>, Arc<Watch>)> {
     let mut round = Round::default();
     loop {
-        match dial::connect(endpoint, &mut round, "topology").await {
-            Ok((connection, _)) => return Ok(Arc::new(connection)),
+        match dial::connect(endpoint, &mut round, purpose).await {
+            Ok((connection, watch)) => return Ok((Arc::new(connection), watch)),
             Err(why) if round.is_over() => return Err(told(why).context(format!("at {endpoint}"))),
             Err(_) => {}
         }
     }
 }
 
-async fn close(connection: Arc<Connection>) {
+pub(super) async fn close(connection: Arc<Connection>) {
     // What was asked for is done; how the connection ends changes nothing.
     _ = connection.close(200, "done".into()).await;
 }
 
-fn told(failure: Failure) -> anyhow::Error {
+pub(super) fn told(failure: Failure) -> anyhow::Error {
     match failure {
         Failure::Lasting(error) => error.into(),
         other => anyhow::anyhow!("{other}"),

@@ -261,7 +261,11 @@ impl Consumer {
     }
 
     pub(in crate::transport) fn aside(&self, queue: SideQueue) -> SideReceiver {
-        SideReceiver::new(Arc::clone(&self.link), self.endpoint.clone(), queue)
+        SideReceiver::of(queue, Arc::clone(&self.link), self.endpoint.clone())
+    }
+
+    pub(in crate::transport) fn control(&self) -> SideReceiver {
+        SideReceiver::of_control(Arc::clone(&self.link), self.endpoint.clone())
     }
 
     pub(in crate::transport) async fn close(self) {

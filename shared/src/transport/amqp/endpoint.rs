@@ -53,6 +53,14 @@ pub struct AmqpOptions {
     queues: QueueOptions,
 }
 
+impl AmqpOptions {
+    /// Whether they name a broker, which otherwise is the one on this machine.
+    #[must_use]
+    pub fn name_a_broker(&self) -> bool {
+        self.amqp_url.is_some() || self.amqp_url_file.is_some()
+    }
+}
+
 /// A broker's address with everything needed to connect. Cheap to clone.
 #[derive(Clone)]
 pub struct Endpoint(Arc<Inner>);

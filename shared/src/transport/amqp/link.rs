@@ -105,6 +105,16 @@ pub(super) struct Session<S> {
 }
 
 impl<S> Session<S> {
+    pub(super) fn of(connection: &Connection, watch: &Arc<Watch>, role: S) -> Self {
+        Self {
+            role,
+            status: connection.status().clone(),
+            watch: Arc::clone(watch),
+            ended: CancellationToken::new(),
+            reason: OnceLock::new(),
+        }
+    }
+
     /// Declares the session unusable. The link opens the next one.
     pub(super) fn fail(&self, reason: impl fmt::Display) {
         _ = self.reason.set(shown(&reason.to_string()));
@@ -182,6 +192,14 @@ impl<S: Send + Sync + 'static> Link<S> {
             State::Up(session) => Ok(Arc::clone(session)),
             State::Refused(error) => Err(error.clone()),
             State::Down => unreachable!("waited for another state"),
+        }
+    }
+
+    /// Whether there is a usable session now that the broker does not block.
+    pub(super) fn is_taking(&self) -> bool {
+        match &*self.state.borrow() {
+            State::Up(session) => session.is_up() && !session.status.blocked(),
+            State::Down | State::Refused(_) => false,
         }
     }
 
@@ -327,13 +345,7 @@ impl<S: Send + Sync + 'static> SessionKeeper<S> {
         outage: Option<Duration>,
     ) -> Option<String> {
         let events = connection.events_listener();
-        let session = Arc::new(Session {
-            role,
-            status: connection.status().clone(),
-            watch: Arc::clone(watch),
-            ended: CancellationToken::new(),
-            reason: OnceLock::new(),
-        });
+        let session = Arc::new(Session::of(connection, watch, role));
         self.state.send_replace(State::Up(Arc::clone(&session)));
         self.ready.set(true);
         let Self { endpoint, purpose, .. } = self;

@@ -144,6 +144,10 @@ impl Publisher {
         }
     }
 
+    pub(in crate::transport) fn is_taking(&self) -> bool {
+        self.0.link.is_taking()
+    }
+
     pub(in crate::transport) fn is_overfull(&self) -> bool {
         self.0.parked.load(Ordering::Relaxed) >= MOST_PARKED
     }

@@ -12,6 +12,7 @@ use lapin::{Acker, BasicProperties, Connection};
 use tracing::info;
 
 use super::content::{Content, Parcel, asked_by};
+use super::control;
 use super::endpoint::Endpoint;
 use super::lane::{Fate, Lane};
 use super::link::{Backoff, Link, Session, in_time};
@@ -24,7 +25,7 @@ use crate::transport::queues::{EXCHANGE, QueueName};
 use crate::transport::side::{PUBLISHED_AT, Sent, SideMessage, SideQueue};
 
 /// How long a confirm is waited for, and as long besides as the body takes. Less than after which a session counts as lost.
-const AT_MOST: Duration = Duration::from_secs(5);
+pub(super) const AT_MOST: Duration = Duration::from_secs(5);
 /// The waits before a queue that could not be consumed is tried again.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -61,7 +62,7 @@ pub(super) async fn send<S>(
     loop {
         // It would be written behind everything that the broker does not read, and be known of by nobody.
         if session.status.blocked() {
-            return Sent::failed("RabbitMQ takes no messages now, for want of memory or disk");
+            return Sent::blocked();
         }
         let (routing_key, body) = (queue.as_str(), &*message.body);
         let parcel = Parcel { exchange, routing_key, body, properties: properties(message), mandatory: true };
@@ -90,7 +91,7 @@ pub(super) async fn send<S>(
     }
 }
 
-fn properties(message: &SideMessage) -> BasicProperties {
+pub(super) fn properties(message: &SideMessage) -> BasicProperties {
     let mut headers = FieldTable::default();
     for (name, text) in &message.headers {
         headers.insert((*name).into(), AMQPValue::LongString(LongString::from(&**text)));
@@ -109,11 +110,20 @@ fn properties(message: &SideMessage) -> BasicProperties {
     }
 }
 
+/// What is taken from.
+#[derive(Debug, Clone, Copy)]
+enum Origin {
+    /// A queue that several may consume.
+    Side(SideQueue),
+    /// A queue of its own behind the key of control.
+    Control,
+}
+
 /// Takes from a side queue by the connection of a consumer.
 pub struct SideReceiver {
     link: Arc<Link<Subscribed>>,
     endpoint: Endpoint,
-    side: SideQueue,
+    origin: Origin,
     backoff: Backoff,
     current: Option<Current>,
 }
@@ -125,19 +135,39 @@ struct Current {
 }
 
 impl SideReceiver {
-    pub(super) fn new(link: Arc<Link<Subscribed>>, endpoint: Endpoint, side: SideQueue) -> Self {
-        Self { link, endpoint, side, backoff: Backoff::new(FIRST_WAIT, LONGEST_WAIT), current: None }
+    pub(super) fn of(side: SideQueue, link: Arc<Link<Subscribed>>, endpoint: Endpoint) -> Self {
+        Self::new(Origin::Side(side), link, endpoint)
+    }
+
+    pub(super) fn of_control(link: Arc<Link<Subscribed>>, endpoint: Endpoint) -> Self {
+        Self::new(Origin::Control, link, endpoint)
+    }
+
+    fn new(origin: Origin, link: Arc<Link<Subscribed>>, endpoint: Endpoint) -> Self {
+        Self { link, endpoint, origin, backoff: Backoff::new(FIRST_WAIT, LONGEST_WAIT), current: None }
+    }
+
+    /// What people are told that it takes from.
+    fn name(&self) -> QueueName {
+        match self.origin {
+            Origin::Side(side) => self.endpoint.queues().side(side),
+            Origin::Control => self.endpoint.queues().control(),
+        }
     }
 
     pub(in crate::transport) async fn take(&mut self) -> Result<crate::transport::SideDelivery, Error> {
-        let queue = self.endpoint.queues().side(self.side);
+        let queue = self.name();
         loop {
             let Some(Current { session, stream }) =
                 self.current.as_mut().filter(|current| current.session.is_up())
             else {
                 let session = self.link.session().await?;
                 self.current = None;
-                match self.subscribe(&session, &queue).await {
+                let subscribed = match self.origin {
+                    Origin::Side(side) => self.subscribe(&session, side, &queue).await,
+                    Origin::Control => control::subscribe(&session, &self.endpoint, &queue).await,
+                };
+                match subscribed.map_err(|why| why.to_string()) {
                     Ok(stream) => {
                         if self.endpoint.unsaid(&unconsumed(&queue)) {
                             info!("consuming {queue} after all");
@@ -179,22 +209,24 @@ impl SideReceiver {
     }
 
     /// Makes the queue where it is missing, and consumes it.
-    async fn subscribe(&self, session: &Session<Subscribed>, queue: &QueueName) -> Result<Stream, String> {
+    async fn subscribe(
+        &self,
+        session: &Session<Subscribed>,
+        side: SideQueue,
+        queue: &QueueName,
+    ) -> Result<Stream, Failure> {
         let (connection, endpoint) = (&session.role.connection, &self.endpoint);
-        let subscribe = async {
-            let arguments = self.side.arguments(endpoint.queues().kind());
-            if topology::look(connection, endpoint, queue).await?.is_some() {
-                topology::compare(connection, endpoint, queue, &arguments).await?;
-            } else {
-                topology::declare_missing(connection, endpoint, queue, &arguments).await?;
-            }
-            // Where we may not, an administrator has, or whoever sends uses its name.
-            if let Err(why) = topology::bind(connection, endpoint, queue, EXCHANGE, queue).await? {
-                tracing::debug!("{queue} cannot be bound to {EXCHANGE}: {why}");
-            }
-            Stream::open(connection, &session.watch, endpoint, queue, self.side.prefetch()).await
-        };
-        subscribe.await.map_err(|why: Failure| why.to_string())
+        let arguments = side.arguments(endpoint.queues().kind());
+        if topology::look(connection, endpoint, queue).await?.is_some() {
+            topology::compare(connection, endpoint, queue, &arguments).await?;
+        } else {
+            topology::declare_missing(connection, endpoint, queue, &arguments).await?;
+        }
+        // Where we may not, an administrator has, or whoever sends uses its name.
+        if let Err(why) = topology::bind(connection, endpoint, queue, EXCHANGE, queue).await? {
+            tracing::debug!("{queue} cannot be bound to {EXCHANGE}: {why}");
+        }
+        Stream::open(connection, &session.watch, endpoint, queue, side.prefetch()).await
     }
 
     /// Says once why the queue is not consumed, and waits before it is tried again.
@@ -215,7 +247,7 @@ fn unconsumed(queue: &QueueName) -> String {
 
 impl fmt::Debug for SideReceiver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SideReceiver({})", self.endpoint.queues().side(self.side))
+        write!(f, "SideReceiver({})", self.name())
     }
 }
 

@@ -225,16 +225,17 @@ pub(super) async fn declare_missing(
     }
 }
 
-/// Makes sure that the dead letters of a queue have their place.
+/// Makes sure that the dead letters of a queue have their place, where it has any.
 pub(super) async fn dead_letters(
     connection: &Connection,
     endpoint: &Endpoint,
     subscription: &Subscription,
 ) -> Result<(), Failure> {
+    let Some(arguments) = &subscription.dead_arguments else { return Ok(()) };
     exchange(connection, endpoint, DEAD_EXCHANGE).await?;
     let dead = subscription.dead();
     if look(connection, endpoint, &dead).await?.is_none() {
-        match declare(connection, &dead, &subscription.dead_arguments).await? {
+        match declare(connection, &dead, arguments).await? {
             Ok(()) => info!("created the queue {dead} at {endpoint}"),
             Err(answer) => return Err(refused_queue(endpoint, &dead, &answer)),
         }
@@ -359,7 +360,7 @@ fn failure(refusal: Refusal) -> Failure {
     Failure::Refused(refusal.sentence)
 }
 
-fn table(arguments: &Arguments) -> FieldTable {
+pub(super) fn table(arguments: &Arguments) -> FieldTable {
     let value = |argument| match argument {
         Argument::Int(int) => AMQPValue::LongLongInt(int),
         Argument::Text(text) => AMQPValue::LongString(LongString::from(text)),

@@ -1,17 +1,23 @@
-//! The side queues in memory: each is there from the beginning, like the three, and loses its oldest where it is full.
+//! The side queues in memory: each is there from the beginning, like the three, and loses its oldest where it is full. Those of
+//! control come and go with whoever takes from them.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::{Broker, lock};
+use crate::transport::control;
 use crate::transport::side::{Sent, SideMessage, SideQueue};
 
-/// The queues, in the order of [`SideQueue::ALL`].
 #[derive(Debug, Default)]
-pub(super) struct Asides([Arc<Aside>; SideQueue::ALL.len()]);
+pub(super) struct Asides {
+    /// In the order of [`SideQueue::ALL`].
+    sides: [Arc<Aside>; SideQueue::ALL.len()],
+    /// Of everybody who takes what is sent with the key of control.
+    controls: Mutex<Vec<Weak<Aside>>>,
+}
 
 #[derive(Debug, Default)]
 struct Aside {
@@ -36,25 +42,32 @@ struct Waiting {
 impl Asides {
     fn of(&self, queue: SideQueue) -> &Arc<Aside> {
         let place = SideQueue::ALL.iter().position(|other| *other == queue);
-        &self.0[place.unwrap_or_default()]
+        &self.sides[place.unwrap_or_default()]
     }
 }
 
 impl Broker {
     pub(in crate::transport) fn send_aside(&self, queue: SideQueue, message: SideMessage) -> Sent {
-        let aside = self.0.asides.of(queue);
-        let mut state = aside.lock();
-        state.bytes += message.body.len();
         let stale = queue.longest_wait().map(|time| Instant::now() + time);
-        state.ready.push_back(Waiting { message: Arc::new(message), stale });
-        let (most, most_bytes) = queue.most();
-        while state.ready.len() as i64 > most || state.bytes as i64 > most_bytes {
-            let Some(oldest) = state.ready.pop_front() else { break };
-            state.bytes -= oldest.message.body.len();
-        }
-        drop(state);
-        aside.changed.notify_waiters();
+        let waiting = Waiting { message: Arc::new(message), stale };
+        self.0.asides.of(queue).push(waiting, queue.most());
         Sent::Confirmed
+    }
+
+    pub(in crate::transport) fn send_control(&self, message: SideMessage) -> Sent {
+        let waiting = Waiting { message: Arc::new(message), stale: None };
+        lock(&self.0.asides.controls).retain(|aside| {
+            let Some(aside) = aside.upgrade() else { return false };
+            aside.push(waiting.clone(), control::MOST);
+            true
+        });
+        Sent::Confirmed
+    }
+
+    pub(in crate::transport) fn control(&self) -> SideReceiver {
+        let aside = Arc::default();
+        lock(&self.0.asides.controls).push(Arc::downgrade(&aside));
+        SideReceiver(aside)
     }
 
     pub(in crate::transport) fn aside(&self, queue: SideQueue) -> SideReceiver {
@@ -63,6 +76,19 @@ impl Broker {
 }
 
 impl Aside {
+    /// Adds a message, and drops the oldest of more than so many or of more than so many bytes.
+    fn push(&self, waiting: Waiting, (most, most_bytes): (i64, i64)) {
+        let mut state = self.lock();
+        state.bytes += waiting.message.body.len();
+        state.ready.push_back(waiting);
+        while state.ready.len() as i64 > most || state.bytes as i64 > most_bytes {
+            let Some(oldest) = state.ready.pop_front() else { break };
+            state.bytes -= oldest.message.body.len();
+        }
+        drop(state);
+        self.changed.notify_waiters();
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
     }
