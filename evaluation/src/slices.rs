@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::histogram::bin;
 use crate::sum::Sum;
 
 mod compare;
@@ -149,9 +150,7 @@ impl Slices {
     pub fn places(&self, features: &[f64]) -> Box<[u8]> {
         let place = |(at, feature): (usize, &Feature)| {
             let number = features.get(at).filter(|number| !number.is_nan());
-            let bin = number.map_or(feature.limits.len() + 1, |number| {
-                feature.limits.partition_point(|limit| limit <= number)
-            });
+            let bin = number.map_or(feature.limits.len() + 1, |number| bin(&feature.limits, *number));
             u8::try_from(bin).unwrap_or(u8::MAX)
         };
         self.features.iter().enumerate().map(place).collect()

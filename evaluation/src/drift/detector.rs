@@ -8,7 +8,7 @@ use super::reference::Reference;
 use super::statistics::Statistics;
 use super::thresholds::{Thresholds, tail};
 use crate::first_rows::finite;
-use crate::histogram::commonest;
+use crate::histogram::{commonest, commonest_at_most};
 
 /// An alarm ends below this part of its limit.
 const ENDS: f64 = 0.8;
@@ -94,9 +94,11 @@ impl Detector {
             let limit = self.thresholds.commonest(usual, statistics.window, statistics.reference);
             let part = if self.stuck.is_some() { ENDS } else { 1.0 };
             let is_over = |share: f64| share - usual > (limit - usual) * part;
-            // No number is commoner than its bin: most looks need not sort the window.
+            // No number is commoner than its bin, nor than all that share its place: few looks need to sort the window.
             let fullest = self.counts.iter().max().copied().unwrap_or(0) as f64 / statistics.window as f64;
-            let is_stuck = is_over(fullest) && self.commonest().is_some_and(|(_, share)| is_over(share));
+            let is_stuck = is_over(fullest)
+                && is_over(commonest_at_most(self.last.iter().copied()))
+                && self.commonest().is_some_and(|(_, share)| is_over(share));
             self.stuck = if is_stuck { self.stuck.or(Some(now)) } else { None };
         }
         true

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::first_rows::finite;
-use crate::histogram::{Histogram, commonest};
+use crate::histogram::{Histogram, bin, commonest};
 
 /// How many bins a histogram from elsewhere may have.
 const MOST_BINS: usize = 64;
@@ -63,7 +63,7 @@ impl Reference {
     /// The bin of a number.
     #[must_use]
     pub fn bin(&self, number: f64) -> usize {
-        self.limits.partition_point(|limit| *limit <= number)
+        bin(&self.limits, number)
     }
 
     /// How many rows each bin holds.
