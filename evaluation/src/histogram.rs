@@ -101,7 +101,6 @@ pub(crate) fn commonest_at_most(numbers: impl ExactSizeIterator<Item = f64>) -> 
     for number in numbers {
         // Both zeros are one number. The factor is 2^64 over the golden ratio: Knuth, The Art of Computer Programming 3, 6.4.
         let mixed = (number + 0.0).to_bits().wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        #[expect(clippy::cast_possible_truncation, reason = "ten bits are left")]
         let place = (mixed >> (u64::BITS - PLACE_BITS)) as usize;
         counts[place] += 1;
     }

@@ -9,6 +9,7 @@ use shared::service::{self, ServiceOptions};
 use shared::transport::{AmqpOptions, Endpoint, Transport};
 
 use crate::PipelineOptions;
+use crate::asyncapi::AsyncApi;
 use crate::dead::Dead;
 use crate::topology::Topology;
 
@@ -43,6 +44,8 @@ enum Command {
     /// Creates, shows or deletes the exchanges and queues on RabbitMQ, and prints the rights that each service needs.
     Topology(Topology),
     Dead(Dead),
+    #[command(name = "asyncapi")]
+    AsyncApi(AsyncApi),
     Healthcheck(Healthcheck),
 }
 
@@ -60,6 +63,7 @@ pub fn main() -> ExitCode {
         Some(Command::Healthcheck(healthcheck)) => return healthcheck.run(),
         Some(Command::Topology(topology)) => return topology.run(),
         Some(Command::Dead(dead)) => return dead.run(),
+        Some(Command::AsyncApi(asyncapi)) => return asyncapi.run(),
         None => {}
     }
     let transport = match cli.transport {

@@ -1,5 +1,6 @@
 //! The three services in one process, and the commands of an administrator.
 
+pub mod asyncapi;
 pub mod cli;
 pub mod dead;
 pub mod topology;

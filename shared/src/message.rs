@@ -9,6 +9,7 @@ mod body_key;
 mod bundle;
 mod cell;
 mod feature_names;
+pub mod header;
 mod id;
 mod model_role;
 mod name;
@@ -27,11 +28,9 @@ pub use cell::{Cell, Features};
 pub use id::{RowId, ShortId};
 pub use model_role::ModelRole;
 pub use name::Name;
-pub(crate) use outgoing::PART;
 pub use outgoing::{HeaderValue, Outgoing};
 pub use reject::Rejection;
 pub use reply::{Answer, Asking, Refused, Reply};
-pub(crate) use wire::VECTORS;
 pub use wire::{Incoming, MAX_BODY, MOST_VECTORS, read_json};
 
 /// What a message is in the pipeline. Text files, metrics and messages for people call it by this name, whatever its queue

@@ -1,12 +1,13 @@
 //! What a letter is as a message again: for the queue that it came from, or for the dead letters after an export.
 
+use shared::message::header;
 use shared::transport::stored::{LetterValue, StoredLetter};
 
 use super::facts::{DETAIL, FOREIGN, Facts, LETTER_ID, REASON, REQUEUED, SERVICE, Whose, death};
 use super::queue::DeadQueue;
 
 /// Headers that a letter has and its message had not. `x-attempts` stays: it says how often the row was tried.
-const OF_A_LETTER: [&str; 6] = [REASON, DETAIL, SERVICE, LETTER_ID, "x-part", "x-shortened"];
+const OF_A_LETTER: [&str; 6] = [REASON, DETAIL, SERVICE, LETTER_ID, header::PART, header::SHORTENED];
 /// Headers that RabbitMQ writes on what it dead-letters or hands out again. Older ones act upon them.
 const OF_THE_BROKER: [&str; 8] = [
     "x-death",
@@ -18,8 +19,6 @@ const OF_THE_BROKER: [&str; 8] = [
     "x-last-death-reason",
     "x-delivery-count",
 ];
-/// What begins so says what a letter left out.
-const ORIGINAL: &str = "x-original-";
 
 /// Why what is here is not all that the message was, if it is not.
 pub(crate) fn cut(letter: &StoredLetter) -> Option<String> {
@@ -27,13 +26,13 @@ pub(crate) fn cut(letter: &StoredLetter) -> Option<String> {
     if let Some(finding) = &letter.finding {
         return Some(format!("it is not here whole: {}", finding.detail));
     }
-    if let Some(said) = text("x-shortened") {
+    if let Some(said) = text(header::SHORTENED) {
         return Some(format!("it is shortened: {said}"));
     }
-    if letter.headers.contains_key("x-headers-dropped") {
+    if letter.headers.contains_key(header::HEADERS_DROPPED) {
         return Some("some of its headers are left out".to_owned());
     }
-    if letter.headers.contains_key("x-original-properties-length") {
+    if letter.headers.contains_key(header::ORIGINAL_PROPERTIES_LENGTH) {
         return Some("its properties could not be read".to_owned());
     }
     None
@@ -56,7 +55,7 @@ pub(crate) fn requeued(
     again.headers.retain(|name, _| {
         !OF_A_LETTER.contains(&name.as_str())
             && !OF_THE_BROKER.contains(&name.as_str())
-            && !name.starts_with(ORIGINAL)
+            && !name.starts_with(header::ORIGINAL)
     });
     let times = facts.requeued.saturating_add(1);
     again.headers.insert(REQUEUED.to_owned(), LetterValue::Int64(times));
@@ -93,14 +92,14 @@ pub(crate) fn put(letter: &StoredLetter) -> StoredLetter {
     properties.delivery_mode = Some(2);
     // A user that is not us is refused, an expiration deletes it, and further receivers would get it.
     for (name, text) in [
-        ("x-original-user-id", properties.user_id.take()),
-        ("x-original-expiration", properties.expiration.take()),
+        (header::ORIGINAL_USER_ID, properties.user_id.take()),
+        (header::ORIGINAL_EXPIRATION, properties.expiration.take()),
     ] {
         if let Some(text) = text {
             put.headers.insert(name.to_owned(), LetterValue::text(text));
         }
     }
-    for (acts, told) in [("CC", "x-original-cc"), ("BCC", "x-original-bcc")] {
+    for (acts, told) in [("CC", header::ORIGINAL_CC), ("BCC", header::ORIGINAL_BCC)] {
         if let Some(receivers) = put.headers.remove(acts) {
             put.headers.insert(told.to_owned(), receivers);
         }

@@ -2,17 +2,12 @@
 
 use shared::clock::Timestamp;
 use shared::message::Role;
+use shared::message::header::PUBLISHED_AT;
+pub(crate) use shared::message::header::{ATTEMPTS, DETAIL, LETTER_ID, REASON, REQUEUED, SERVICE};
 use shared::transport::stored::{LetterValue, StoredLetter};
 
-pub(crate) const REASON: &str = "x-reason";
-pub(crate) const DETAIL: &str = "x-detail";
-pub(crate) const SERVICE: &str = "x-service";
-pub(crate) const ATTEMPTS: &str = "x-attempts";
-pub(crate) const LETTER_ID: &str = "x-letter-id";
-pub(crate) const REQUEUED: &str = "x-requeued";
 /// What RabbitMQ writes on what it dead-letters by itself.
 pub(crate) const DEATHS: &str = "x-death";
-const PUBLISHED_AT: &str = "published_at_ms";
 
 /// The reason of a letter of RabbitMQ's own begins so.
 const BROKERS: &str = "rabbitmq:";

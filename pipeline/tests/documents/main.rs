@@ -1,9 +1,10 @@
 //! Holds the documents to the repository: links lead somewhere, paths are there, flags are the programs'.
 //!
-//! `docs/flags.md` is made by these tests: `UPDATE=1 cargo test -p pipeline --test documents` writes it anew.
+//! `docs/flags.md` and `docs/asyncapi.json` are made by these tests: `UPDATE=1 cargo test -p pipeline --test documents` writes them anew.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod asyncapi;
 mod flags;
 mod links;
 mod reference;

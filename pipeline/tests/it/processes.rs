@@ -103,14 +103,16 @@ impl Process {
         Self::spawn_reading(books, name, command, Stdio::null())
     }
 
-    fn spawn_reading(books: &Books, name: &str, mut command: AsyncCommand, input: Stdio) -> Self {
+    /// The same, with something to read.
+    pub fn spawn_reading(books: &Books, name: &str, mut command: AsyncCommand, input: Stdio) -> Self {
         static NUMBER: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
         let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let log = books.path(&format!("{number}-{name}.log"));
         let output = File::create(&log).unwrap();
         // What the environment of the test says is not meant for the programs.
         command.env_clear().envs(
-            std::env::vars().filter(|(name, _)| ["PATH", "HOME", "ORT_DYLIB_PATH"].contains(&name.as_str())),
+            std::env::vars()
+                .filter(|(name, _)| ["PATH", "HOME", "ORT_DYLIB_PATH", "SCHEMAS"].contains(&name.as_str())),
         );
         command.stdin(input);
         command.stderr(output.try_clone().unwrap()).stdout(output).kill_on_drop(true);

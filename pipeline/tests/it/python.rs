@@ -2,6 +2,7 @@
 //! its API say, held to others' tools.
 
 mod ask;
+mod asyncapi;
 mod backtest;
 mod examples;
 mod http;

@@ -40,19 +40,19 @@ fn model(intercept: f64) -> (Vec<u8>, String) {
 }
 
 /// A model file that is replaced while it serves.
-struct File(PathBuf);
+pub struct File(PathBuf);
 
 impl File {
-    fn new(books: &Books, name: &str) -> Self {
+    pub fn new(books: &Books, name: &str) -> Self {
         Self(books.path(name))
     }
 
-    fn argument(&self) -> &str {
+    pub fn argument(&self) -> &str {
         self.0.to_str().unwrap()
     }
 
     /// Puts this model there, and returns its version.
-    fn put(&self, intercept: f64) -> String {
+    pub fn put(&self, intercept: f64) -> String {
         let (bytes, version) = model(intercept);
         let new = self.0.with_extension("new");
         fs::write(&new, bytes).unwrap();

@@ -1,10 +1,6 @@
 //! A message of ours as it leaves: body, properties and headers, before any transport has seen it.
 
-use super::wire::VECTORS;
-use super::{Alone, Asking, Incoming, Role};
-
-/// Which item of its message a dead letter is.
-pub(crate) const PART: &str = "x-part";
+use super::{Alone, Asking, Incoming, Role, header};
 
 /// A value in a message's headers.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,8 +45,8 @@ impl Outgoing {
             .filter(|(_, value)| !matches!(value, HeaderValue::Bytes(_)))
             .cloned()
             .collect();
-        headers.extend(vector.map(|vector| (VECTORS, HeaderValue::Bytes(vector))));
-        headers.push((PART, HeaderValue::Text(format!("{} of {of}", index + 1).into())));
+        headers.extend(vector.map(|vector| (header::FEATURES, HeaderValue::Bytes(vector))));
+        headers.push((header::PART, HeaderValue::Text(format!("{} of {of}", index + 1).into())));
         Self { message_id: None, headers, body, asking: None, ..*self }
     }
 }

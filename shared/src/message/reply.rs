@@ -3,13 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::outgoing::{HeaderValue, Outgoing};
-use super::wire::{Incoming, VECTORS};
-use super::{Name, Prediction, Rejection, Role, RowId};
+use super::wire::Incoming;
+use super::{Name, Prediction, Rejection, Role, RowId, header};
 use crate::clock::Timestamp;
 use crate::printable::printable;
-
-/// The header of a reply that is an error, as dead letters have it.
-const REASON: &str = "x-reason";
 
 /// Who asks, as the properties of a message say it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +67,7 @@ impl Reply {
         } else {
             first.encode(app, now)
         };
-        message.headers.retain(|(name, _)| *name != VECTORS);
+        message.headers.retain(|(name, _)| *name != header::FEATURES);
         if !together {
             message.message_id = first.key.id().map(|id| id.to_string().into());
         }
@@ -99,7 +96,7 @@ impl Reply {
             content_type: Some("application/json"),
             app,
             timestamp: now.seconds(),
-            headers: vec![(REASON, HeaderValue::Text(why.reason.into()))],
+            headers: vec![(header::REASON, HeaderValue::Text(why.reason.into()))],
             // Texts and a number: none of it can fail.
             body: serde_json::to_vec(&refusal).unwrap_or_default(),
             asking: None,
@@ -140,7 +137,7 @@ impl Answer {
     /// # Errors
     /// What the model says of the row instead, or why the reply cannot be read.
     pub fn decode(reply: &impl Incoming) -> Result<Self, Refused> {
-        if reply.text_header(REASON).is_some() {
+        if reply.text_header(header::REASON).is_some() {
             let Refusal { error, reason, .. } = serde_json::from_slice(reply.body()).map_err(|why| {
                 Rejection::new(Rejection::SHAPE, format!("an error that cannot be read: {why}"))
             })?;
@@ -190,7 +187,7 @@ mod tests {
             assert_eq!((reply.is_error, &reply.asking), (false, &asking()));
             assert_eq!(reply.message.message_id(), message_id);
             assert_eq!(String::from_utf8_lossy(reply.message.body()), body);
-            assert_eq!(reply.message.bytes_header(VECTORS), None);
+            assert_eq!(reply.message.bytes_header(header::FEATURES), None);
             let answer = Answer::decode(&reply.message).unwrap();
             assert_eq!(answer.prediction.to_bits(), 206.117_069_787_092_28_f64.to_bits());
             assert_eq!(answer.model_version.unwrap().as_str(), "3fa9c1d2e4b5");

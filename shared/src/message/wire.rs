@@ -11,6 +11,9 @@ mod written;
 
 use std::sync::Arc;
 
+use super::header::{
+    FEATURE_NAMES, FEATURES, FEATURES_PUBLISHED_AT, MODEL, MODEL_ROLE, MODEL_VERSION, PUBLISHED_AT,
+};
 use object::Object;
 use value::Form;
 
@@ -24,15 +27,6 @@ pub use written::MOST_VECTORS;
 
 /// The longest body that is read, in bytes. It bounds what one message can cost.
 pub const MAX_BODY: usize = 1024 * 1024;
-
-const PUBLISHED_AT: &str = "published_at_ms";
-const FEATURES_PUBLISHED_AT: &str = "features_published_at_ms";
-const FEATURE_NAMES: &str = "x-feature-names";
-const MODEL: &str = "model";
-const MODEL_VERSION: &str = "model_version";
-const MODEL_ROLE: &str = "model_role";
-/// The features that a prediction was made from: f64, little-endian, row by row.
-pub(crate) const VECTORS: &str = "features";
 
 /// What decoding needs of a message, whichever transport brought it.
 pub trait Incoming {
@@ -197,7 +191,7 @@ impl Role {
 /// The vectors of as many predictions, in their order; none where the header is missing or has not as many numbers for each.
 fn vectors(message: &impl Incoming, count: usize) -> Option<impl Iterator<Item = Box<[f64]>>> {
     const SIZE: usize = size_of::<f64>();
-    let bytes = message.bytes_header(VECTORS)?;
+    let bytes = message.bytes_header(FEATURES)?;
     let width = bytes.len() / (SIZE * count);
     let fits = width > 0 && bytes.len() == SIZE * count * width;
     fits.then(|| {

@@ -10,13 +10,10 @@ use std::time::Duration;
 use super::queues::{Argument, Arguments, QueueKind, QueueName};
 use super::{Consumer, Error, Publisher, amqp, memory};
 use crate::clock::Timestamp;
-use crate::message::{Asking, Incoming, Rejection, Role};
+use crate::message::{Asking, Incoming, Rejection, Role, header};
 
 /// How often a message is handed out before its queue drops it: somebody seems to die of it, and rows are worth more.
 const DELIVERY_LIMIT: i64 = 20;
-
-/// The header that says when a message was published, to the millisecond.
-pub(super) const PUBLISHED_AT: &str = "published_at_ms";
 
 /// A queue beside those of the pipeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -131,7 +128,7 @@ impl Incoming for SideMessage {
         None
     }
     fn int_header(&self, name: &str) -> Option<i64> {
-        (name == PUBLISHED_AT).then_some(self.published_at.0)
+        (name == header::PUBLISHED_AT).then_some(self.published_at.0)
     }
     fn text_header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find_map(|(key, text)| (*key == name).then_some(&**text))
@@ -248,7 +245,7 @@ impl SideDelivery {
     /// When it was published, if its sender said.
     #[must_use]
     pub fn published_at(&self) -> Option<Timestamp> {
-        self.content().int_header(PUBLISHED_AT).map(Timestamp)
+        self.content().int_header(header::PUBLISHED_AT).map(Timestamp)
     }
 
     /// Why it cannot be used, whatever is in it: too large, or properties that cannot be read.

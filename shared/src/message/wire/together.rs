@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use super::object::{ID, IDS, Object, body_key};
 use super::value::{Form, read};
 use super::{Incoming, key_beside};
-use crate::message::{Alone, Key, MOST_ROWS, Rejection};
+use crate::message::{Alone, Key, MOST_ROWS, Rejection, header};
 
 /// A key and what stands with it, or why it cannot be used.
 pub(super) type Item<T> = Result<(Key, T), Rejection>;
@@ -67,7 +67,7 @@ pub(super) fn alone(message: &impl Incoming, json: &[u8], wanted: Form, indices:
     else {
         return Vec::new();
     };
-    let (of, vectors) = (values.len(), message.bytes_header(super::VECTORS).unwrap_or_default());
+    let (of, vectors) = (values.len(), message.bytes_header(header::FEATURES).unwrap_or_default());
     if of < 2 {
         return Vec::new();
     }

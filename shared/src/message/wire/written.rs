@@ -4,8 +4,10 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::{FEATURE_NAMES, FEATURES_PUBLISHED_AT, MODEL, MODEL_ROLE, MODEL_VERSION, PUBLISHED_AT, VECTORS};
 use crate::clock::Timestamp;
+use crate::message::header::{
+    FEATURE_NAMES, FEATURES, FEATURES_PUBLISHED_AT, MODEL, MODEL_ROLE, MODEL_VERSION, PUBLISHED_AT,
+};
 use crate::message::{Features, HeaderValue, Key, Label, ModelRole, Outgoing, Prediction, Role, Row};
 
 /// The most bytes of features that a prediction carries. Receivers stop headers of 64 KiB.
@@ -100,7 +102,7 @@ impl Prediction {
         if width > 0 && same && width * predictions.len() <= MOST_VECTORS {
             let numbers = predictions.iter().filter_map(|prediction| prediction.vector.as_deref()).flatten();
             let bytes = numbers.flat_map(|number| number.to_le_bytes()).collect();
-            headers.push((VECTORS, HeaderValue::Bytes(bytes)));
+            headers.push((FEATURES, HeaderValue::Bytes(bytes)));
         }
         outgoing
     }

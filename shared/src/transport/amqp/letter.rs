@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::content::{Content, Parcel};
 use super::guard::watch::{Finding, FindingKind, Shortened};
-use crate::message::{Incoming as _, MOST_VECTORS, PART, VECTORS};
+use crate::message::{Incoming as _, MOST_VECTORS, header};
 use crate::transport::queues::DEAD_EXCHANGE;
 use crate::transport::{DeadLetter, shown_id};
 
@@ -104,32 +104,32 @@ impl DeadLetter {
             copy_headers(content, &mut headers);
         } else if let Some(all) = original.headers().as_ref().filter(|all| !all.inner().is_empty()) {
             let dropped = i64::try_from(all.inner().len()).unwrap_or(i64::MAX);
-            headers.insert("x-headers-dropped".into(), AMQPValue::LongLongInt(dropped));
+            headers.insert(header::HEADERS_DROPPED.into(), AMQPValue::LongLongInt(dropped));
         }
         let mut text = |name: &'static str, value: &str| {
             headers.insert(name.into(), AMQPValue::LongString(LongString::from(value)));
         };
         if let Some(user) = original.user_id() {
-            text("x-original-user-id", user.as_str());
+            text(header::ORIGINAL_USER_ID, user.as_str());
         }
         if let Some(expiration) = original.expiration() {
-            text("x-original-expiration", expiration.as_str());
+            text(header::ORIGINAL_EXPIRATION, expiration.as_str());
         }
-        text("x-reason", self.rejection.reason);
-        text("x-detail", &self.rejection.detail);
-        text("x-service", self.service);
-        text("x-letter-id", &self.id());
+        text(header::REASON, self.rejection.reason);
+        text(header::DETAIL, &self.rejection.detail);
+        text(header::SERVICE, self.service);
+        text(header::LETTER_ID, &self.id());
         if let Some(part) = &content.part {
-            text(PART, &part.number);
+            text(header::PART, &part.number);
         }
         if let Some(id) = original.message_id().as_ref().filter(|_| content.is_of_many()) {
-            text("x-original-message-id", id.as_str());
+            text(header::ORIGINAL_MESSAGE_ID, id.as_str());
         }
         let whole = content.finding.as_ref().and_then(|finding| finding.body.clone());
         let cut = self.body_len(form) < content.body.len();
         if let Some(Shortened { length, sha256 }) = whole.or_else(|| cut.then(|| shortened(content))) {
             if let Some(sha256) = &sha256 {
-                text("x-original-sha256", sha256);
+                text(header::ORIGINAL_SHA256, sha256);
             }
             let kept = self.body_len(form);
             let said = if kept == 0 {
@@ -137,22 +137,22 @@ impl DeadLetter {
             } else {
                 format!("the first {kept} of {length} bytes")
             };
-            text("x-shortened", &said);
+            text(header::SHORTENED, &said);
             let length = i64::try_from(length).unwrap_or(i64::MAX);
-            headers.insert("x-original-length".into(), AMQPValue::LongLongInt(length));
+            headers.insert(header::ORIGINAL_LENGTH.into(), AMQPValue::LongLongInt(length));
         }
         if let Some(raw) = content.finding.as_ref().and_then(|finding| finding.properties.as_ref()) {
             let length = i64::try_from(raw.length).unwrap_or(i64::MAX);
-            headers.insert("x-original-properties-length".into(), AMQPValue::LongLongInt(length));
+            headers.insert(header::ORIGINAL_PROPERTIES_LENGTH.into(), AMQPValue::LongLongInt(length));
             let sha256 = LongString::from(raw.sha256.as_str());
-            headers.insert("x-original-properties-sha256".into(), AMQPValue::LongString(sha256));
+            headers.insert(header::ORIGINAL_PROPERTIES_SHA256.into(), AMQPValue::LongString(sha256));
             if form == Form::Whole {
                 let bytes = AMQPValue::ByteArray(ByteArray::from(raw.bytes.clone()));
-                headers.insert("x-original-properties".into(), bytes);
+                headers.insert(header::ORIGINAL_PROPERTIES.into(), bytes);
             }
         }
         let attempts = i64::try_from(content.deliveries_before).unwrap_or(i64::MAX).saturating_add(1);
-        headers.insert("x-attempts".into(), AMQPValue::LongLongInt(attempts));
+        headers.insert(header::ATTEMPTS.into(), AMQPValue::LongLongInt(attempts));
         without_headers(content).with_headers(headers).with_delivery_mode(2)
     }
 
@@ -202,7 +202,7 @@ fn copy_headers(content: &Content, headers: &mut FieldTable) {
     let mut room = FOREIGN_HEADERS;
     let mut dropped = 0;
     for (name, value) in content.properties.headers().iter().flat_map(|headers| headers.inner()) {
-        if name.as_str() == VECTORS && size(value) <= MOST_VECTORS + LENGTH {
+        if name.as_str() == header::FEATURES && size(value) <= MOST_VECTORS + LENGTH {
             let own = match &content.part {
                 Some(part) => part.vector.as_ref(),
                 None => Some(value),
@@ -219,14 +219,14 @@ fn copy_headers(content: &Content, headers: &mut FieldTable) {
         }
         room -= size;
         let name: ShortString = match name.as_str() {
-            "CC" => "x-original-cc".into(),
-            "BCC" => "x-original-bcc".into(),
+            "CC" => header::ORIGINAL_CC.into(),
+            "BCC" => header::ORIGINAL_BCC.into(),
             _ => name.clone(),
         };
         headers.insert(name, value.clone());
     }
     if dropped > 0 {
-        headers.insert("x-headers-dropped".into(), AMQPValue::LongLongInt(dropped));
+        headers.insert(header::HEADERS_DROPPED.into(), AMQPValue::LongLongInt(dropped));
     }
 }
 

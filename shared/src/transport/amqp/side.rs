@@ -20,9 +20,10 @@ use super::publisher::{Lanes, Publisher};
 use super::refusal::Operation;
 use super::subscribe::{Stream, Subscribed};
 use super::topology::{self, Answer, Failure, Route};
+use crate::message::header;
 use crate::transport::Error;
 use crate::transport::queues::{EXCHANGE, QueueName};
-use crate::transport::side::{PUBLISHED_AT, Sent, SideMessage, SideQueue};
+use crate::transport::side::{Sent, SideMessage, SideQueue};
 
 /// How long a confirm is waited for, and as long besides as the body takes. Less than after which a session counts as lost.
 pub(super) const AT_MOST: Duration = Duration::from_secs(5);
@@ -96,7 +97,7 @@ pub(super) fn properties(message: &SideMessage) -> BasicProperties {
     for (name, text) in &message.headers {
         headers.insert((*name).into(), AMQPValue::LongString(LongString::from(&**text)));
     }
-    headers.insert(PUBLISHED_AT.into(), AMQPValue::LongLongInt(message.published_at.0));
+    headers.insert(header::PUBLISHED_AT.into(), AMQPValue::LongLongInt(message.published_at.0));
     let properties = BasicProperties::default()
         .with_content_type("application/json".into())
         // What is asked for is of no use after a restart.

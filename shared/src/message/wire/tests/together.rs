@@ -196,7 +196,7 @@ fn vectors_go_along_as_far_as_they_fit() {
         assert!(vectors.eq(expected), "{count} of {width}");
     }
     let alone = predictions(1, fits + 1)[0].encode("model", Timestamp(0));
-    assert_eq!(alone.bytes_header(VECTORS), None);
+    assert_eq!(alone.bytes_header(FEATURES), None);
 }
 
 /// A header that cannot be theirs costs no prediction.
@@ -204,8 +204,8 @@ fn vectors_go_along_as_far_as_they_fit() {
 fn a_header_of_another_length_is_none() {
     let mut message = Prediction::encode_together(&predictions(3, 2), "model", Timestamp(0)).remove(0);
     for length in [0, 1, 47, 49, 56] {
-        message.headers.retain(|(name, _)| *name != VECTORS);
-        message.headers.push((VECTORS, HeaderValue::Bytes(vec![0; length])));
+        message.headers.retain(|(name, _)| *name != FEATURES);
+        message.headers.push((FEATURES, HeaderValue::Bytes(vec![0; length])));
         let read = Prediction::decode(&message).unwrap();
         assert!(read.items.iter().all(|item| item.as_ref().unwrap().vector.is_none()), "{length}");
     }
