@@ -125,19 +125,16 @@ fn a_function_that_cannot_start_says_why_to_whoever_invokes_it() {
     let folder = tempfile::tempdir().unwrap();
     let broken = folder.path().join("broken.json");
     fs::write(&broken, "{}").unwrap();
-    let cases: [(&[(&str, &str)], &[&str]); 3] = [
+    for (name, value, parts) in [
         (
-            &[("PIPELINE_MODEL", broken.to_str().unwrap())],
-            &["broken.json cannot be used: ", "(malformed); package a model file that `model check` takes"],
+            "PIPELINE_MODEL",
+            broken.to_str().unwrap(),
+            ["broken.json cannot be used: ", "(malformed); package a model file that `model check` takes"],
         ),
-        (
-            &[("PIPELINE_MODEL", "")],
-            &["there is no model: put model.json into the package", "/opt/model.json"],
-        ),
-        (&[("AMQP_URL", "http://broker")], &["the address of RabbitMQ: ", "amqp://user:password@host"]),
-    ];
-    for (variables, parts) in cases {
-        let mut function = start(variables);
+        ("PIPELINE_MODEL", "", ["there is no model: put model.json into the package", "/opt/model.json"]),
+        ("AMQP_URL", "http://broker", ["the address of RabbitMQ: ", "amqp://user:password@host"]),
+    ] {
+        let mut function = start(&[(name, value)]);
         let error: Value = function.of_start();
         assert_eq!(error["errorType"], "cannot_start");
         let message = error["errorMessage"].as_str().unwrap();
