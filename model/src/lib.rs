@@ -45,6 +45,6 @@ pub mod train;
 pub mod versions;
 mod watch;
 
-pub use doors::http::Doors;
+pub use doors::http::{Doors, Invocation, Invoked, NotInvoked, invoke};
 pub use options::{AnswerOptions, HttpOptions, HttpRecord, ServeOptions, ShadowWhen, VersionOptions};
 pub use serve::{run, run_with};

@@ -268,7 +268,7 @@ pub struct Answers {
     /// What goes to whoever asked, besides.
     pub replies: Vec<Reply>,
     /// How many rows are predicted.
-    predicted: usize,
+    pub predicted: usize,
     /// Which rows of each message are not.
     unpredicted: Vec<Unpredicted>,
 }

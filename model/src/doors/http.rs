@@ -2,7 +2,8 @@
 //!
 //! - `oip` (with `tensor`) and `invocations` turn requests into rows and predictions into answers; `intake` turns rows and labels
 //!   into messages. `frame` are rows that came as a table, `posted` is a body as a message, `packed` unpacks it, `identified` says
-//!   which row is which, `problem` why there is no answer. All of these are pure.
+//!   which row is which, `problem` why there is no answer, `invocation` answers a request that did not come by the port. All of
+//!   these are pure.
 //! - `door` is what stands behind the port: the model that serves, and the way to the queues that a `recorder` is.
 //! - `routes` are its addresses, `description` says them to programs, `options` are its flags.
 
@@ -11,6 +12,7 @@ mod door;
 mod frame;
 mod identified;
 mod intake;
+mod invocation;
 mod invocations;
 mod oip;
 mod options;
@@ -38,6 +40,7 @@ use crate::shadow::Shadows;
 use crate::swap::Serving;
 
 use door::Door;
+pub use invocation::{Invocation, Invoked, NotInvoked, invoke};
 pub use options::{HttpOptions, HttpRecord};
 use recorder::Recorder;
 

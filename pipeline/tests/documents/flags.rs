@@ -8,17 +8,27 @@ use crate::reference::programs;
 use crate::{Document, repository};
 
 /// Flags of other programs that the documents show, and whose they are.
-const OTHERS: [(&str, &str); 23] = [
+const OTHERS: [(&str, &str); 33] = [
     ("--advertise-addr", "docker swarm init"),
+    ("--aws-sigv4", "curl"),
     ("--build", "docker compose up"),
+    ("--cli-binary-format", "aws lambda invoke"),
+    ("--compiler", "cargo lambda build"),
     ("--compose-file", "docker stack deploy"),
     ("--profile", "docker compose"),
     ("--dry-run", "kubectl create"),
     ("--data-binary", "curl"),
+    ("--data-file", "cargo lambda invoke"),
     ("--features", "cargo; model convert has it too"),
     ("--from-file", "kubectl create configmap"),
+    ("--function-name", "aws lambda invoke"),
+    ("--guided", "sam deploy"),
+    ("--ignore-changes", "cargo lambda watch"),
     ("--label-add", "docker node update"),
     ("--live", "scripts/check-monitoring"),
+    ("--output-format", "cargo lambda build"),
+    ("--parameter-overrides", "sam deploy"),
+    ("--payload", "aws lambda invoke"),
     ("--name", "examples/python/challenge.py"),
     ("--peers", "scripts/test"),
     ("--pictures", "pipeline/tests/python/page.py"),

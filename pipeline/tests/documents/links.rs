@@ -79,7 +79,7 @@ fn a_link_to_nowhere_is_found() {
 }
 
 /// The folders at the root that hold what documents speak of.
-const FOLDERS: [&str; 14] = [
+const FOLDERS: [&str; 15] = [
     ".ci/",
     "bench/",
     "data/",
@@ -88,6 +88,7 @@ const FOLDERS: [&str; 14] = [
     "examples/",
     "features/",
     "fuzz/",
+    "lambda/",
     "metric/",
     "model/",
     "pipeline/",

@@ -29,6 +29,7 @@ mod horizon;
 mod hostile;
 mod http;
 mod kills;
+mod lambda;
 mod links;
 mod metrics;
 mod monitoring;

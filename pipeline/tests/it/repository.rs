@@ -23,7 +23,9 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 
 fn all_sources() -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for package in ["shared", "evaluation", "features", "model", "metric", "pipeline", "bench", "fuzz"] {
+    for package in
+        ["shared", "evaluation", "features", "model", "metric", "lambda", "pipeline", "bench", "fuzz"]
+    {
         sources(&repository(package), &mut found);
     }
     found

@@ -4,10 +4,12 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::str;
 
+use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use shared::message::{Cell, Rejection, Row, read_json};
-use shared::printable::{printable, quoted};
+use shared::printable::{lines, printable, quoted};
 
 use super::frame::{Frame, counted};
 use super::posted::Posted;
@@ -52,7 +54,7 @@ pub(super) fn read(
     let lines = accepts.is_some_and(|accepts| accepts.trim().to_ascii_lowercase().starts_with("text/csv"));
     let (rows, form) = match kind(content_type)? {
         Kind::Csv => (csv(body)?.rows(predictor.inputs())?, Form::Wrapped),
-        Kind::Json => json(predictor, body)?,
+        Kind::Json => of_json(predictor, body)?,
     };
     Ok((rows, if lines { Form::Lines } else { form }))
 }
@@ -69,6 +71,16 @@ pub(super) fn written(form: Form, values: &[f64]) -> (&'static str, Vec<u8>) {
             values.iter().flat_map(|value| format!("{value}\n").into_bytes()).collect(),
         ),
     }
+}
+
+/// Why there is no answer, as MLflow says that.
+pub(super) fn refused(why: &Problem) -> Value {
+    let code = match why.status {
+        StatusCode::PAYLOAD_TOO_LARGE => "REQUEST_LIMIT_EXCEEDED",
+        StatusCode::SERVICE_UNAVAILABLE => "TEMPORARILY_UNAVAILABLE",
+        _ => "BAD_REQUEST",
+    };
+    json!({ "error_code": code, "message": lines(&why.error) })
 }
 
 fn kind(content_type: Option<&str>) -> Result<Kind, Problem> {
@@ -88,7 +100,7 @@ fn kind(content_type: Option<&str>) -> Result<Kind, Problem> {
     }
 }
 
-fn json(predictor: &Predictor, body: &[u8]) -> Result<(Vec<Row>, Form), Problem> {
+fn of_json(predictor: &Predictor, body: &[u8]) -> Result<(Vec<Row>, Form), Problem> {
     if body.trim_ascii_start().starts_with(b"[") {
         let items: Vec<&RawValue> = read_json(body, "an array of rows")?;
         // An array of numbers is one row.

@@ -247,19 +247,11 @@ fn said(way: Way, told: Result<Response, Problem>) -> Response {
 
 /// Why there is no answer, in the form that the clients of a way show.
 fn problem(way: Way, why: Problem) -> Response {
-    let Problem { status, reason, error } = why;
-    let error = lines(&error);
-    let body = match (way, status) {
-        (Way::Invocations, status) => {
-            let code = match status {
-                StatusCode::PAYLOAD_TOO_LARGE => "REQUEST_LIMIT_EXCEEDED",
-                StatusCode::SERVICE_UNAVAILABLE => "TEMPORARILY_UNAVAILABLE",
-                _ => "BAD_REQUEST",
-            };
-            json!({ "error_code": code, "message": error })
-        }
-        _ => json!({ "error": error }),
+    let body = match way {
+        Way::Invocations => invocations::refused(&why),
+        _ => json!({ "error": lines(&why.error) }),
     };
+    let Problem { status, reason, .. } = why;
     let mut response = object(status, &body);
     let headers = response.headers_mut();
     if let Some(reason) = reason {

@@ -45,6 +45,18 @@ impl Content {
         Self { body, properties, part: None, deliveries_before, finding, charge, session }
     }
 
+    /// What did not come by a connection of ours, so that none brings it again.
+    pub(super) fn brought(
+        body: Vec<u8>,
+        properties: BasicProperties,
+        deliveries_before: u64,
+        finding: Option<Finding>,
+    ) -> Self {
+        let (properties, finding) = (Arc::new(properties), finding.map(Box::new));
+        let session = CancellationToken::new();
+        Self { body, properties, part: None, deliveries_before, finding, charge: None, session }
+    }
+
     /// One item of it. It shares the properties, however many there are, and what is taken of the budget.
     pub(in crate::transport) fn part(&self, alone: Alone) -> Self {
         let Alone { index, of, body, vector } = alone;

@@ -1,14 +1,17 @@
 //! A message as the client library has it, turned into a letter in values of our own and back.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, ByteArray, DecimalValue, FieldArray, FieldTable, LongString, ShortString};
 
 use super::content::{Content, deliveries_before};
-use super::guard::watch::Note;
-use crate::message::Incoming as _;
+use super::endpoint::Endpoint;
+use super::guard::watch::{Finding, FindingKind, Note};
+use crate::message::{Incoming as _, Rejection, Role};
 use crate::printable::quoted;
+use crate::transport::Delivery;
 use crate::transport::stored::{LetterProperties, LetterValue, StoredLetter};
 
 /// A delivery as a letter. What it takes of the connection's budget is given back: whoever takes letters bounds how many.
@@ -156,9 +159,60 @@ fn value(field: &LetterValue) -> Result<AMQPValue, String> {
     })
 }
 
+impl Endpoint {
+    /// A message of a role's queue that somebody else took from there and handed on, in values of our own. What it becomes goes to
+    /// this broker. Properties that AMQP has no room for make it one that cannot be used.
+    #[must_use]
+    pub fn delivered(&self, role: Role, message: StoredLetter, redelivered: bool) -> Delivery {
+        let subscription = Arc::new(self.queues().subscription(role));
+        let unfit = |detail: String| Finding {
+            kind: FindingKind::BadProperties,
+            detail,
+            properties: None,
+            body: None,
+        };
+        let found = message.finding.as_ref().map(|found| Finding {
+            kind: if found.reason == Rejection::TOO_LARGE {
+                FindingKind::TooLarge
+            } else {
+                FindingKind::BadProperties
+            },
+            ..unfit(found.detail.clone())
+        });
+        let (properties, finding) = match properties(&message) {
+            Ok(properties) => (properties, found),
+            Err(why) => (BasicProperties::default(), found.or_else(|| Some(unfit(why)))),
+        };
+        let content = Content::brought(message.body, properties, message.handed_out, finding);
+        let content = crate::transport::Content::Amqp(Arc::new(content));
+        Delivery { subscription, redelivered, deadly: false, content }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transport::QueueKind;
+
+    #[test]
+    fn a_message_that_was_handed_on_is_a_delivery() {
+        let endpoint = Endpoint::from_url("amqp://h", QueueKind::Quorum).unwrap();
+        let message = |id: String| StoredLetter {
+            properties: LetterProperties { message_id: Some(id), ..LetterProperties::default() },
+            headers: [("published_at_ms".to_owned(), LetterValue::Int64(5))].into(),
+            body: b"[1]".to_vec(),
+            handed_out: 2,
+            ..StoredLetter::default()
+        };
+        let good = endpoint.delivered(Role::Features, message("a".to_owned()), true);
+        assert_eq!((good.message_id(), good.body(), good.redelivered()), (Some("a"), &b"[1]"[..], true));
+        assert_eq!((good.int_header("published_at_ms"), good.finding()), (Some(5), None));
+        let bad = endpoint.delivered(Role::Features, message("x".repeat(256)), false);
+        assert_eq!(bad.finding().unwrap().reason, Rejection::PROPERTIES);
+        let found = Some(Rejection::new(Rejection::TOO_LARGE, "long"));
+        let long = StoredLetter { finding: found.clone(), ..message("a".to_owned()) };
+        assert_eq!(endpoint.delivered(Role::Features, long, false).finding(), found);
+    }
 
     #[test]
     fn a_letter_goes_back_as_it_came() {
