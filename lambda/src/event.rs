@@ -49,7 +49,8 @@ pub(crate) fn read(payload: &str) -> Result<Event<'_>, Failure> {
     }
     match members.get("requestContext") {
         Some(_) if members.contains_key("httpMethod") => Err(unknown(
-            "this is a request in API Gateway's payload format 1.0; choose 2.0 for this integration (HTTP API), or a Function URL"
+            "this is a request of a REST API or of a load balancer, which cannot call this function; use an HTTP API with payload \
+             format 2.0, or a Function URL"
                 .to_owned(),
         )),
         Some(_) => match Request::read(payload) {
@@ -77,7 +78,7 @@ mod tests {
             (http, Ok("http")),
             (r#"{"rmqMessagesByQueue": {"Features::/": []}}"#, Ok("queue")),
             (r#"{"rmqMessagesByQueue": [1]}"#, Err("the messages of RabbitMQ cannot be read")),
-            (r#"{"requestContext": {}, "httpMethod": "POST"}"#, Err("payload format 1.0")),
+            (r#"{"requestContext": {}, "httpMethod": "POST"}"#, Err("of a REST API or of a load balancer")),
             (r#"{"requestContext": {"connectionId": "w"}}"#, Err("no request of a Function URL")),
             ("{\"a\": }", Err("the event cannot be read")),
         ] {

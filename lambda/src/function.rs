@@ -27,6 +27,8 @@ use crate::url::{Asked, Request, Response};
 
 /// What is left of an invocation's time for its answer, after the broker was waited for.
 const LAST: Duration = Duration::from_secs(1);
+/// So many rows are predicted and confirmed before the next message is looked at: what waits is bounded, whatever comes.
+const ROWS_AT_ONCE: usize = 1024;
 /// How long the broker may be waited for where no deadline is known.
 const WITHOUT_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -109,8 +111,11 @@ impl Function {
             Event::Direct(payload) => self.direct(payload, counts),
             Event::Http(request) => raw(&self.http(&request, counts)),
             Event::Messages(queues) => {
-                let time = left(context.deadline, Timestamp::now());
-                self.messages(queues, time, counts).await
+                let end = Instant::now() + left(context.deadline, Timestamp::now());
+                self.messages(queues, end, counts).await.inspect_err(|_| {
+                    // They come again.
+                    *counts = Counts { door: counts.door, ..Counts::default() };
+                })
             }
         }
     }
@@ -145,25 +150,32 @@ impl Function {
         }
     }
 
-    /// Answers rows of RabbitMQ as `model` does: what can be used is predicted, and the rest are dead letters.
+    /// Answers rows of RabbitMQ as `model` does: what can be used is predicted, and the rest are dead letters. Message by message, for
+    /// each may have thousands of rows.
     async fn messages(
         &self,
         queues: Vec<FromQueue>,
-        time: Duration,
+        end: Instant,
         counts: &mut Counts,
     ) -> Result<Box<RawValue>, Failure> {
         let Some(line) = &self.line else {
             let why = "rows of RabbitMQ came, and this function has no broker to publish predictions to: set AMQP_URL";
             return Err(Failure::new(Failure::EVENT, why));
         };
-        let rows = deliveries(line.endpoint(), queues)?;
-        let answers = step(&self.predictor, &self.answers, &rows, Timestamp::now());
-        let (messages, sent) = (answers.predictions.len(), told(&answers, counts));
-        line.send(vec![answers], time).await.inspect_err(|_| {
-            // They come again.
-            *counts = Counts { door: counts.door, ..Counts::default() };
-        })?;
-        raw(&json!({ "predictions": sent, "messages": messages, "rejected": counts.rejected }))
+        let mut messages = 0;
+        let (mut waiting, mut rows) = (Vec::new(), 0);
+        for delivery in deliveries(line.endpoint(), queues)? {
+            let answers = step(&self.predictor, &self.answers, &[delivery], Timestamp::now());
+            messages += answers.predictions.len();
+            rows += told(&answers, counts);
+            waiting.push(answers);
+            if rows >= ROWS_AT_ONCE {
+                line.send(std::mem::take(&mut waiting), end).await?;
+                rows = 0;
+            }
+        }
+        line.send(waiting, end).await?;
+        raw(&json!({ "predictions": counts.predicted, "messages": messages, "rejected": counts.rejected }))
     }
 }
 
@@ -191,13 +203,15 @@ fn deliveries(endpoint: &Endpoint, queues: Vec<FromQueue>) -> Result<Vec<Deliver
     Ok(rows)
 }
 
-/// Counts rows, and returns how many are predicted.
-fn told(answers: &Answers, counts: &mut Counts) -> u64 {
-    counts.predicted = answers.predicted as u64;
+/// Counts rows, and returns how many there are.
+fn told(answers: &Answers, counts: &mut Counts) -> usize {
+    counts.predicted += answers.predicted as u64;
+    let mut rows = answers.predicted;
     for letter in answers.rejected.iter().flat_map(|(_, letters)| letters) {
         *counts.rejected.entry(letter.rejection().reason).or_default() += 1;
+        rows += 1;
     }
-    counts.predicted
+    rows
 }
 
 /// How long the broker may be waited for. Lambda hands out nothing after its deadline; emulators name one that is long over.

@@ -3,7 +3,7 @@
 //! Between two invocations the process is frozen, and its connection may end meanwhile without a word. So one that was not used for
 //! longer than the broker waits for a sign of life is left, and what is published by one that breaks is published again by the next.
 
-use std::time::Duration;
+use std::time::Instant;
 
 use model::serve::Answers;
 use shared::clock::Timestamp;
@@ -52,9 +52,10 @@ impl Line {
         &self.endpoint
     }
 
-    /// Publishes predictions, dead letters and replies, and returns when the broker has confirmed the first two. What a failure
+    /// Publishes predictions, dead letters and replies, and returns when the broker has confirmed the first two, `end` at the latest. What a failure
     /// leaves behind may have arrived: the batch comes again, and with it the same ids.
-    pub(crate) async fn send(&self, answers: Vec<Answers>, within: Duration) -> Result<(), Failure> {
+    pub(crate) async fn send(&self, answers: Vec<Answers>, end: Instant) -> Result<(), Failure> {
+        let within = end.saturating_duration_since(Instant::now());
         let mut bundle = Bundle::default();
         for answers in answers {
             bundle.predictions.extend(answers.predictions);
@@ -74,7 +75,7 @@ impl Line {
             Ok(Ok(((), Burial::Confirmed))) => {
                 replies.into_iter().for_each(|reply| open.replier.send(reply));
                 // Before the process is frozen.
-                open.replier.finish().await;
+                _ = timeout(end.saturating_duration_since(Instant::now()), open.replier.finish()).await;
                 *place = Some(Open { used: Timestamp::now(), ..open });
                 Ok(())
             }

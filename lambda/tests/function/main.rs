@@ -76,7 +76,7 @@ fn what_is_no_event_is_an_error_that_says_so_and_the_next_one_is_answered() {
         (b"[]", "bad_shape", "there are no rows"),
         (br#"{"Records": [{"eventSource": "aws:s3"}]}"#, "bad_shape", "expected an object with one of"),
         (br#"{"instances": [[1], [2]]}"#, "wrong_length", "row 1: 1 features, the model expects 10"),
-        (v1, "unknown_event", "payload format 1.0; choose 2.0"),
+        (v1, "unknown_event", "use an HTTP API with payload format 2.0"),
         (br#"{"requestContext": 7}"#, "unknown_event", "no request of a Function URL"),
         (br#"{"rmqMessagesByQueue": 7}"#, "unknown_event", "the messages of RabbitMQ cannot be read"),
         (br#"{"rmqMessagesByQueue": {"Features::/": []}}"#, "unknown_event", "set AMQP_URL"),
@@ -92,8 +92,9 @@ fn what_is_no_event_is_an_error_that_says_so_and_the_next_one_is_answered() {
 
 #[test]
 fn a_broker_that_is_away_fails_its_batch_within_the_time_and_nothing_else() {
-    // A port that nobody has.
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // A port where nobody accepts.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let free = silent.local_addr().unwrap();
     let function = start(&[("AMQP_URL", &format!("amqp://u:S3cret@{free}/"))]);
     let (kind, message) = failed(&function.invoke(&event("rabbitmq"), Duration::from_secs(3)));
     assert_eq!(kind, "not_confirmed");

@@ -8,7 +8,7 @@ use crate::reference::programs;
 use crate::{Document, repository};
 
 /// Flags of other programs that the documents show, and whose they are.
-const OTHERS: [(&str, &str); 33] = [
+const OTHERS: [(&str, &str); 32] = [
     ("--advertise-addr", "docker swarm init"),
     ("--aws-sigv4", "curl"),
     ("--build", "docker compose up"),
@@ -27,7 +27,6 @@ const OTHERS: [(&str, &str); 33] = [
     ("--label-add", "docker node update"),
     ("--live", "scripts/check-monitoring"),
     ("--output-format", "cargo lambda build"),
-    ("--parameter-overrides", "sam deploy"),
     ("--payload", "aws lambda invoke"),
     ("--name", "examples/python/challenge.py"),
     ("--peers", "scripts/test"),

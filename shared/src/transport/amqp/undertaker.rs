@@ -145,7 +145,13 @@ impl Undertaker {
                 break;
             }
         }
-        chosen.into_iter().rev().map(|index| self.graves.remove(index)).collect()
+        // In one go: there may be thousands.
+        let (mut batch, mut stay) = (Vec::with_capacity(chosen.len()), Vec::with_capacity(self.graves.len()));
+        for (index, grave) in self.graves.drain(..).enumerate() {
+            if chosen.binary_search(&index).is_ok() { &mut batch } else { &mut stay }.push(grave);
+        }
+        self.graves = stay;
+        batch
     }
 
     async fn publish(&mut self, session: &Session<Lanes>, batch: Vec<Grave>) {
