@@ -11,16 +11,42 @@ use super::reference;
 /// The version of the binding of AMQP.
 const BINDING: &str = "0.3.0";
 
-/// A role, what its channel and its messages are called here, and the operations by which it is sent and taken, with their services.
-const FLOWS: [(Role, &str, &str, [&str; 4]); 3] = [
-    (Role::Features, "features", "row", ["publishRow", "features", "predict", "model"]),
-    (Role::Label, "labels", "label", ["publishLabel", "features", "recordLabel", "metric"]),
-    (
-        Role::Prediction,
-        "predictions",
-        "prediction",
-        ["publishPrediction", "model", "recordPrediction", "metric"],
-    ),
+/// What flows through one of the three queues.
+struct Flow {
+    role: Role,
+    /// What its channel and its messages are called here.
+    channel: &'static str,
+    message: &'static str,
+    send: Operation,
+    receive: Operation,
+}
+
+/// The name of an operation, and which services do it.
+struct Operation(&'static str, &'static [&'static str]);
+
+/// Rows and labels also come over HTTP, by way of `model`.
+const FLOWS: [Flow; 3] = [
+    Flow {
+        role: Role::Features,
+        channel: "features",
+        message: "row",
+        send: Operation("publishRow", &["features", "model"]),
+        receive: Operation("predict", &["model"]),
+    },
+    Flow {
+        role: Role::Label,
+        channel: "labels",
+        message: "label",
+        send: Operation("publishLabel", &["features", "model"]),
+        receive: Operation("recordLabel", &["metric"]),
+    },
+    Flow {
+        role: Role::Prediction,
+        channel: "predictions",
+        message: "prediction",
+        send: Operation("publishPrediction", &["model"]),
+        receive: Operation("recordPrediction", &["metric"]),
+    },
 ];
 
 /// All channels, by name. A queue that exists is used as it is: the arguments are those with which it is made.
@@ -36,7 +62,7 @@ pub(super) fn all(queues: &Queues) -> Value {
             let binding = arguments.map(|arguments| binding(queue.as_str(), arguments));
             channels.insert(name, channel(queue.as_str(), &description, messages, binding, key));
         };
-    for (role, name, message, _) in FLOWS {
+    for Flow { role, channel: name, message, .. } in FLOWS {
         let of = queues.subscription(role);
         let description =
             format!("By the exchange {EXCHANGE} with the key {}, or straight to the queue.", of.key);
@@ -124,34 +150,43 @@ fn binding(queue: &str, how: &Arguments) -> Value {
 /// Who does what, by name. `send` and `receive` are the services', not their users'.
 pub(super) fn operations() -> Value {
     let mut operations = Map::new();
-    let mut add = |name: &str, action: &str, service: &str, channel: &str| {
+    let mut add = |name: &str,
+                   action: &str,
+                   services: &[&str],
+                   channel: &str,
+                   mandatory: bool,
+                   ours: bool| {
         let amqp = match action {
             "send" => {
-                json!({ "deliveryMode": 2, "mandatory": true, "timestamp": true, "bindingVersion": BINDING })
+                json!({ "deliveryMode": 2, "mandatory": mandatory, "timestamp": ours, "bindingVersion": BINDING })
             }
             _ => json!({ "ack": true, "bindingVersion": BINDING }),
         };
+        let tags: Vec<Value> = services.iter().map(|service| json!({ "name": service })).collect();
         operations.insert(
             name.to_owned(),
             json!({
                 "action": action,
-                "tags": [{ "name": service }],
+                "tags": tags,
                 "channel": { "$ref": format!("#/channels/{channel}") },
                 "bindings": { "amqp": amqp },
             }),
         );
     };
-    for (_, channel, _, [send, sender, receive, receiver]) in FLOWS {
-        add(send, "send", sender, channel);
-        add(receive, "receive", receiver, channel);
-        add(&format!("{receive}NotAtAll"), "send", receiver, &format!("{channel}Dead"));
+    for Flow { channel, send, receive, .. } in FLOWS {
+        let (Operation(send, senders), Operation(receive, receivers)) = (send, receive);
+        add(send, "send", senders, channel, true, true);
+        add(receive, "receive", receivers, channel, true, true);
+        // A letter has the timestamp of its message, if that had one.
+        add(&format!("{receive}NotAtAll"), "send", receivers, &format!("{channel}Dead"), true, false);
     }
-    add("answer", "receive", "model", "questions");
-    add("predictBeside", "receive", "model", "challenger");
-    add("publishCard", "send", "model", "cards");
-    add("keepCard", "receive", "metric", "cards");
-    add("decide", "send", "metric", "control");
-    add("hearDecision", "receive", "model", "control");
+    add("answer", "receive", &["model"], "questions", true, true);
+    add("predictBeside", "receive", &["model"], "challenger", true, true);
+    add("publishCard", "send", &["model"], "cards", true, true);
+    add("keepCard", "receive", &["metric"], "cards", true, true);
+    // Nobody there is no error.
+    add("decide", "send", &["metric"], "control", false, true);
+    add("hearDecision", "receive", &["model"], "control", true, true);
     for asked in ["predict", "answer"] {
         operations[asked]["reply"] = json!({
             "address": { "location": "$message.header#/reply_to" },

@@ -33,7 +33,7 @@ pub(super) fn all() -> Value {
             json!({ "description": "By what the asker knows the reply again.", "type": "string" }),
         ),
     ];
-    let names = json!({ "description": "The names of the features, where the body has none, as a JSON array.", "type": "string" });
+    let names = json!({ "description": "The names of the features, where the body has none: a list, or a JSON array as text." });
     let roles = ModelRole::ALL.map(ModelRole::name);
     let vectors = format!(
         "What the model weighed: f64, little-endian, row by row; bytes, {MOST_VECTORS} at the most. Not JSON."
@@ -74,8 +74,11 @@ pub(super) fn all() -> Value {
     let of_row = [(FEATURE_NAMES, names)];
     let asked = headers([&ours[..], &asking, &of_row].concat(), &["reply_to"]);
     let refused = headers([&ours[..], &asking[1..], &letter[..1]].concat(), &[REASON]);
-    let mut of_letter = headers(letter.to_vec(), &[REASON, DETAIL, SERVICE, ATTEMPTS, LETTER_ID]);
-    of_letter["description"] = "Besides, the headers and properties that the message had.".into();
+    let mut of_letter = headers(letter.to_vec(), &[]);
+    of_letter["description"] =
+        "Besides, the headers and properties that the message had. What RabbitMQ itself makes a letter, \
+        such as one that has expired, has x-death instead."
+            .into();
     let summary =
         format!("The message as it came, up to {MAX_BODY} bytes of it, or one item of it, with the reason.");
     let mut dead = message(&summary, json!({ "description": "Any bytes." }), of_letter);

@@ -13,13 +13,13 @@ pub(super) fn schema(name: &str) -> Value {
 /// All of them, by name.
 pub(super) fn all() -> Value {
     // Printable ASCII without space, quotes, comma and backslash.
-    let id = format!(r"^[A-Za-z0-9_][!#-&(-+\--\[\]-~]{{0,{}}}$", RowId::MAX_LEN - 1);
+    let id = format!(r"^[A-Za-z0-9_][!#-&(-+\--\[\]-_a-~]{{0,{}}}$", RowId::MAX_LEN - 1);
     let name = format!("^[A-Za-z0-9_][A-Za-z0-9_.-]{{0,{}}}$", Name::MAX_LEN - 1);
     let number_as_text = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$";
     json!({
         "id": {
             "description": "The id of a row. A number is an id as decimal text: 5.0 and 5 are one.",
-            "anyOf": [{ "type": "string", "pattern": id }, { "type": "number" }],
+            "anyOf": [{ "type": "string", "pattern": id }, { "type": "string", "pattern": "^-?[0-9]+$" }, { "type": "number" }],
         },
         "name": { "type": "string", "pattern": name },
         "feature": {
@@ -36,14 +36,14 @@ pub(super) fn all() -> Value {
         },
         "features": { "type": "array", "minItems": 1, "items": schema("feature") },
         "featuresByName": {
-            "description": "Every feature of the model, in any order; other members are ignored, `id` is the row's id.",
+            "description": "Every feature of the model, in any order; which these are, only the model knows. Other members are ignored, `id` is the row's id.",
             "type": "object", "minProperties": 1,
-            "additionalProperties": { "type": ["number", "string", "boolean", "null"] },
+            "properties": { "id": schema("id") },
         },
         "row": { "anyOf": [schema("features"), schema("featuresByName")] },
         "rowWithId": with_id(&schema("row")),
         "rowsWithIds": with_ids(&schema("row")),
-        "rows": together(&schema("row")),
+        "rows": together(&json!({ "allOf": [schema("row")], "not": { "type": "object", "required": ["id"] } })),
         "valueWithId": with_id(&schema("value")),
         "valuesWithIds": with_ids(&schema("value")),
         "values": together(&schema("value")),
@@ -104,11 +104,11 @@ fn with_ids(item: &Value) -> Value {
     json!({
         "description": "As many ids as values, these under any key.",
         "type": "object", "required": ["ids"], "minProperties": 2, "maxProperties": 2,
-        "properties": { "ids": { "type": "array", "maxItems": MOST_ROWS, "items": schema("id") } },
+        "properties": { "ids": { "type": "array", "minItems": 1, "maxItems": MOST_ROWS, "items": schema("id") } },
         "additionalProperties": together(item),
     })
 }
 
 fn together(item: &Value) -> Value {
-    json!({ "type": "array", "maxItems": MOST_ROWS, "items": item })
+    json!({ "type": "array", "minItems": 1, "maxItems": MOST_ROWS, "items": item })
 }

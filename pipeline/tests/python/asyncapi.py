@@ -3,7 +3,7 @@
 Usage: asyncapi.py DOCUMENT MESSAGES
 
 MESSAGES has a JSON object a line: which `message` of the document it is, `payload`, `headers`, and whether it is `good`.
-SCHEMAS=DIR has asyncapi-3.1.0.json, as that project publishes it.
+SCHEMAS=DIR has asyncapi-3.1.0.json, as that project publishes it; without it, that is not asked.
 """
 
 import json

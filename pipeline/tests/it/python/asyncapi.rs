@@ -81,6 +81,8 @@ fn of_others() -> Vec<Value> {
         r#"{"id": 17, "features": {"area": 50, "rooms": 3}}"#,
         r#"{"ids": ["order:17", 18], "body": [[0.03, 0.05], {"area": 1, "rooms": 2}]}"#,
         "[[0.03, 0.05], [0.01, 0.02]]",
+        r#"[{"area": 50, "rooms": 3}, [0.01, 0.02]]"#,
+        r#"{"area": 50, "rooms": 3, "tags": ["x"]}"#,
     ];
     is("row", Role::Features, &rows, true);
     let bad = [
@@ -89,7 +91,9 @@ fn of_others() -> Vec<Value> {
         "null",
         "[[[1]]]",
         r#"{"id": "two words", "body": [1, 2]}"#,
-        r#"{"ids": [1], "body": 2}"#,
+        r#"{"id": "two words", "area": 1, "rooms": 2}"#,
+        r#"{"id": null, "area": 1, "rooms": 2}"#,
+        r#"[{"id": "a", "area": 1, "rooms": 2}]"#,
     ];
     is("row", Role::Features, &bad, false);
     let values = [
@@ -98,6 +102,7 @@ fn of_others() -> Vec<Value> {
         "-1e15",
         r#"{"id": "urn:uuid:6e8bc430-9c3a-11d9-9669-0800200c9a66", "y_true": 151.0}"#,
         r#"{"id": -5, "y": 151.0}"#,
+        r#"{"id": "-5", "y": 151.0}"#,
         r#"{"ids": ["a/b", "x@y"], "y_true": [151.0, 75.0]}"#,
         "[151.0, 75.0]",
     ];
@@ -109,6 +114,9 @@ fn of_others() -> Vec<Value> {
         r#"{"id": "a"}"#,
         r#"{"id": "a,b", "y": 1}"#,
         r#"{"id": ".a", "y": 1}"#,
+        r#"{"id": "a`b", "y": 1}"#,
+        r#"{"ids": [], "y": []}"#,
+        "[]",
         r#"{"id": "a", "y": 1, "z": 2}"#,
         r#"{"ids": ["a"], "y": 1}"#,
         "[[151.0]]",
