@@ -2,7 +2,7 @@
 //!
 //! `broker` compares them with [`bare`], the same messages moved by the client library alone; `latency` asks how long a row takes,
 //! `challengers` what bad neighbours cost. `memory`, `record`,
-//! `durable`, `evaluation`, `late`, `search`, `models` and `start` need no broker. README.md has the figures.
+//! `durable`, `evaluation`, `late`, `search`, `models`, `http` and `start` need no broker. README.md has the figures.
 
 mod bare;
 mod broker;
@@ -11,6 +11,7 @@ mod durable;
 mod evaluation;
 mod figures;
 mod flow;
+mod http;
 mod inserts;
 mod late;
 mod latency;
@@ -163,6 +164,21 @@ enum Command {
         )]
         python: PathBuf,
     },
+    /// Requests per second of single rows over HTTP, beside FastAPI with scikit-learn.
+    Http {
+        /// A Python that has what bench/peers/requirements.txt names.
+        #[arg(long, value_name = "FILE", default_value = "target/bench-python/bin/python")]
+        python: PathBuf,
+        /// How many connections ask at once, each for one row after the other.
+        #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=200))]
+        connections: u16,
+        /// For how long each is measured, in seconds.
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
+        seconds: u64,
+        /// How often each is measured.
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+    },
     /// Time from the start of `pipeline` to the first recorded row; with a broker also memory at rest.
     Start {
         /// How often it is measured.
@@ -205,6 +221,9 @@ fn main() -> anyhow::Result<()> {
         Command::Search { rows, searches } => search::run(rows, searches),
         Command::Join { folder } => late::join(&folder),
         Command::Models { folder, python } => models::run(&folder, &python),
+        Command::Http { python, connections, seconds, rounds } => {
+            http::run(&python, connections.into(), seconds, rounds)
+        }
         Command::Start { rounds, amqp_url } => start::run(rounds, amqp_url.as_deref()),
     }
 }
