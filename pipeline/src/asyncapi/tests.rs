@@ -1,3 +1,5 @@
+//! The document against the queues as they are made, and against itself.
+
 use std::collections::BTreeSet;
 
 use shared::transport::QueueKind;
