@@ -19,6 +19,8 @@ struct Flow {
     message: &'static str,
     send: Operation,
     receive: Operation,
+    /// The name of the operation by which what cannot be used is sent on.
+    dead_letter: &'static str,
 }
 
 /// The name of an operation, and which services do it.
@@ -32,6 +34,7 @@ const FLOWS: [Flow; 3] = [
         message: "row",
         send: Operation("publishRow", &["features", "model"]),
         receive: Operation("predict", &["model"]),
+        dead_letter: "deadLetterRow",
     },
     Flow {
         role: Role::Label,
@@ -39,6 +42,7 @@ const FLOWS: [Flow; 3] = [
         message: "label",
         send: Operation("publishLabel", &["features", "model"]),
         receive: Operation("recordLabel", &["metric"]),
+        dead_letter: "deadLetterLabel",
     },
     Flow {
         role: Role::Prediction,
@@ -46,6 +50,7 @@ const FLOWS: [Flow; 3] = [
         message: "prediction",
         send: Operation("publishPrediction", &["model"]),
         receive: Operation("recordPrediction", &["metric"]),
+        dead_letter: "deadLetterPrediction",
     },
 ];
 
@@ -150,43 +155,28 @@ fn binding(queue: &str, how: &Arguments) -> Value {
 /// Who does what, by name. `send` and `receive` are the services', not their users'.
 pub(super) fn operations() -> Value {
     let mut operations = Map::new();
-    let mut add = |name: &str,
-                   action: &str,
-                   services: &[&str],
-                   channel: &str,
-                   mandatory: bool,
-                   ours: bool| {
-        let amqp = match action {
-            "send" => {
-                json!({ "deliveryMode": 2, "mandatory": mandatory, "timestamp": ours, "bindingVersion": BINDING })
-            }
-            _ => json!({ "ack": true, "bindingVersion": BINDING }),
-        };
-        let tags: Vec<Value> = services.iter().map(|service| json!({ "name": service })).collect();
-        operations.insert(
-            name.to_owned(),
-            json!({
-                "action": action,
-                "tags": tags,
-                "channel": { "$ref": format!("#/channels/{channel}") },
-                "bindings": { "amqp": amqp },
-            }),
-        );
-    };
-    for Flow { channel, send, receive, .. } in FLOWS {
+    for Flow { channel, send, receive, dead_letter, .. } in FLOWS {
         let (Operation(send, senders), Operation(receive, receivers)) = (send, receive);
-        add(send, "send", senders, channel, true, true);
-        add(receive, "receive", receivers, channel, true, true);
-        // A letter has the timestamp of its message, if that had one.
-        add(&format!("{receive}NotAtAll"), "send", receivers, &format!("{channel}Dead"), true, false);
+        operations.insert(send.to_owned(), sent(senders, channel));
+        operations.insert(receive.to_owned(), received(receivers, channel));
+        let mut letter = sent(receivers, &format!("{channel}Dead"));
+        // It has the timestamp of its message, if that had one.
+        letter["bindings"]["amqp"]["timestamp"] = false.into();
+        operations.insert(dead_letter.to_owned(), letter);
     }
-    add("answer", "receive", &["model"], "questions", true, true);
-    add("predictBeside", "receive", &["model"], "challenger", true, true);
-    add("publishCard", "send", &["model"], "cards", true, true);
-    add("keepCard", "receive", &["metric"], "cards", true, true);
+    let mut decide = sent(&["metric"], "control");
     // Nobody there is no error.
-    add("decide", "send", &["metric"], "control", false, true);
-    add("hearDecision", "receive", &["model"], "control", true, true);
+    decide["bindings"]["amqp"]["mandatory"] = false.into();
+    for (name, operation) in [
+        ("answer", received(&["model"], "questions")),
+        ("predictBeside", received(&["model"], "challenger")),
+        ("publishCard", sent(&["model"], "cards")),
+        ("keepCard", received(&["metric"], "cards")),
+        ("decide", decide),
+        ("hearDecision", received(&["model"], "control")),
+    ] {
+        operations.insert(name.to_owned(), operation);
+    }
     for asked in ["predict", "answer"] {
         operations[asked]["reply"] = json!({
             "address": { "location": "$message.header#/reply_to" },
@@ -195,4 +185,23 @@ pub(super) fn operations() -> Value {
         });
     }
     Value::Object(operations)
+}
+
+fn sent(services: &[&str], channel: &str) -> Value {
+    let amqp = json!({ "deliveryMode": 2, "mandatory": true, "timestamp": true, "bindingVersion": BINDING });
+    operation("send", services, channel, &amqp)
+}
+
+fn received(services: &[&str], channel: &str) -> Value {
+    operation("receive", services, channel, &json!({ "ack": true, "bindingVersion": BINDING }))
+}
+
+fn operation(action: &str, services: &[&str], channel: &str, amqp: &Value) -> Value {
+    let tags: Vec<Value> = services.iter().map(|service| json!({ "name": service })).collect();
+    json!({
+        "action": action,
+        "tags": tags,
+        "channel": { "$ref": format!("#/channels/{channel}") },
+        "bindings": { "amqp": amqp },
+    })
 }
