@@ -28,7 +28,7 @@ RUN rm -r data
 FROM $RUST_IMAGE AS build
 WORKDIR /src
 ENV CARGO_TERM_COLOR=never \
-    BUILD="--release --locked -p pipeline --features tls,png"
+    BUILD="--release --locked -p pipeline --features tls,traces,png"
 
 # --- The dependencies.
 COPY --from=manifests /src .

@@ -96,8 +96,10 @@ def answer(channel, model, name, body, properties, refuse=letter, instead=None):
         weighed = [number for vector in vectors for number in vector]
         headers = {"model": name, "model_version": model.version}
         headers |= instead or {"features": struct.pack(f"<{len(weighed)}d", *weighed)}
-        if asked := (properties.headers or {}).get("published_at_ms"):
+        came = properties.headers or {}
+        if asked := came.get("published_at_ms"):
             headers["features_published_at_ms"] = asked
+        headers |= {trace: came[trace] for trace in ("traceparent", "tracestate") if trace in came}
         value, id = predictions if many else predictions[0], ids[0] if len(rows) == 1 else None
         if key:
             value, id = ({"ids": ids, "body": value} if many else {"id": id, "body": value}), None

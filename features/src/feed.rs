@@ -1,5 +1,7 @@
 //! Lets time pass and publishes what falls due.
 
+use std::sync::{Mutex, PoisonError};
+
 use anyhow::Context as _;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
@@ -19,6 +21,7 @@ use crate::schedule::{Due, Schedule};
 use crate::shape::Shape;
 use crate::source::EntrySource;
 use crate::together;
+use crate::traces::Traces;
 
 /// The service's name in its messages' property `app_id`.
 const APP: &str = "features";
@@ -63,6 +66,7 @@ impl<'a> Feed<'a> {
             ledger: self.ledger,
             form: self.form,
             progress: progress.as_ref(),
+            traces: Mutex::default(),
         };
         let mut result = self.play(&sending, &stop).await;
         if result.is_ok() {
@@ -144,13 +148,17 @@ struct Sending<'a> {
     ledger: &'a Ledger,
     form: Form<'a>,
     progress: Option<&'a ProgressBar>,
+    traces: Mutex<Traces>,
 }
 
 impl Sending<'_> {
     async fn send(&self, due: Vec<Due>) -> anyhow::Result<()> {
         let now = Timestamp::now();
         let Form { shape, rows_per_message } = self.form;
-        let batch = together::messages(&due, rows_per_message, shape, APP, now);
+        let batch = {
+            let mut traces = self.traces.lock().unwrap_or_else(PoisonError::into_inner);
+            together::messages(&due, rows_per_message, shape, APP, now, &mut traces)
+        };
         match self.publisher.publish(batch).await {
             Ok(()) => {}
             Err(transport::Error::Stopped) => {

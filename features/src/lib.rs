@@ -24,6 +24,7 @@ mod shape;
 mod source;
 mod table;
 mod together;
+mod traces;
 mod wishes;
 
 use std::path::Path;

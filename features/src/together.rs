@@ -1,5 +1,6 @@
 //! Rows and labels that are due together, as messages. Pure.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use shared::clock::Timestamp;
@@ -8,18 +9,30 @@ use shared::message::{Features, Label, Outgoing, Row};
 use crate::entry::size;
 use crate::schedule::Due;
 use crate::shape::Shape;
+use crate::traces::Traces;
 
 /// How many bytes of features a message has, about; one row more where that is long. A body may have 1 MiB.
 const MOST_BYTES: usize = 256 * 1024;
 
-/// What is due as messages of at most this many rows or labels. Nothing waits for more to come: what is there goes.
+/// What is due as messages of at most this many rows or labels, each within the trace of its rows. Nothing waits for more to come:
+/// what is there goes.
 pub(crate) fn messages(
     due: &[Due],
     most: usize,
     shape: &Shape,
     app: &'static str,
     now: Timestamp,
+    traces: &mut Traces,
 ) -> Vec<Outgoing> {
+    let traces = RefCell::new(traces);
+    let encode_rows = |rows: &[Row]| {
+        let trace = traces.borrow_mut().of_rows(app, rows.iter().filter_map(|row| row.key.id()));
+        encode_rows(rows, app, now).within(trace.as_ref())
+    };
+    let encode_labels = |labels: &[Label]| {
+        let trace = traces.borrow_mut().of_labels(app, labels.iter().filter_map(|label| label.key.id()));
+        encode_labels(labels, app, now).within(trace.as_ref())
+    };
     let mut messages = Vec::with_capacity(due.len().div_ceil(most) + 2);
     let (mut rows, mut bytes) = (Vec::<Row>::new(), 0);
     let mut labels: Vec<Label> = Vec::new();
@@ -29,27 +42,27 @@ pub(crate) fn messages(
             Due::Row { id, features, names } => {
                 // The names stand once beside all of a message.
                 if rows.first().is_some_and(|first| first.names != *names) {
-                    leave(&mut rows, &mut messages, |rows| encode_rows(rows, app, now));
+                    leave(&mut rows, &mut messages, encode_rows);
                     bytes = 0;
                 }
                 bytes += size(features);
                 let (features, names): (Features, Option<Arc<str>>) = (features.clone(), names.clone());
                 rows.push(Row { key: shape.features(id.clone()), features, names, published_at });
                 if rows.len() == most || bytes >= MOST_BYTES {
-                    leave(&mut rows, &mut messages, |rows| encode_rows(rows, app, now));
+                    leave(&mut rows, &mut messages, encode_rows);
                     bytes = 0;
                 }
             }
             Due::Label { id, value } => {
                 labels.push(Label { key: shape.label(id.clone()), value: *value, published_at });
                 if labels.len() == most {
-                    leave(&mut labels, &mut messages, |labels| encode_labels(labels, app, now));
+                    leave(&mut labels, &mut messages, encode_labels);
                 }
             }
         }
     }
-    leave(&mut rows, &mut messages, |rows| encode_rows(rows, app, now));
-    leave(&mut labels, &mut messages, |labels| encode_labels(labels, app, now));
+    leave(&mut rows, &mut messages, encode_rows);
+    leave(&mut labels, &mut messages, encode_labels);
     messages
 }
 
@@ -102,7 +115,10 @@ mod tests {
             let id = message.message_id.as_deref().unwrap_or("-");
             format!("{queue} {id} {}", String::from_utf8_lossy(&message.body))
         };
-        messages(due, most, &shape(body), "test", Timestamp(0)).iter().map(show).collect()
+        messages(due, most, &shape(body), "test", Timestamp(0), &mut Traces::default())
+            .iter()
+            .map(show)
+            .collect()
     }
 
     #[test]
@@ -143,7 +159,8 @@ mod tests {
     fn a_message_has_one_list_of_names_and_is_bounded_in_bytes() {
         let due = [row("a", &[1.0], Some("x")), row("b", &[2.0], Some("x")), row("c", &[3.0], Some("y"))];
         let sizes = |due: &[Due]| -> Vec<usize> {
-            let messages = messages(due, 4096, &shape(Body::Bare), "test", Timestamp(0));
+            let messages =
+                messages(due, 4096, &shape(Body::Bare), "test", Timestamp(0), &mut Traces::default());
             messages.iter().map(|message| message.body.len()).collect()
         };
         assert_eq!(sizes(&due).len(), 2);

@@ -62,6 +62,7 @@ impl Told {
         app: &'static str,
         now: Timestamp,
     ) -> Vec<Reply> {
+        let trace = message.trace();
         let predictions = Reply::predictions(asking, &self.predictions, self.together, app, now);
         let (rows, id, why) = match &self.refused {
             Refused::Rows(rows) => {
@@ -72,7 +73,8 @@ impl Told {
         // The properties' id is that of a row that came alone.
         let beside = || message.message_id().filter(|_| !self.together).and_then(|id| RowId::parse(id).ok());
         let error = why.map(|why| Reply::error(asking, id.or_else(beside).as_ref(), why, rows, app, now));
-        predictions.into_iter().chain(error).collect()
+        let all = predictions.into_iter().chain(error);
+        all.map(|reply| Reply { message: reply.message.within(trace.as_ref()), ..reply }).collect()
     }
 }
 

@@ -12,7 +12,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesOrdered;
 use shared::admin::Listen;
 use shared::clock::Timestamp;
-use shared::message::{ModelRole, Name, Outgoing, Rejection};
+use shared::message::{Incoming as _, ModelRole, Name, Outgoing, Rejection};
 use shared::metrics::Counter;
 use shared::service;
 use shared::transport::{Batch, Delivery, Error, Publisher};
@@ -146,11 +146,12 @@ fn step(
 ) -> (Vec<Outgoing>, Option<Timestamp>) {
     let refused = |why: &Rejection| REFUSED.add([options.model_name.as_str(), why.reason], 1);
     let (mut all, mut predicted, mut oldest) = (Vec::with_capacity(deliveries.len()), 0, None);
-    for told in answer(predictor, options, deliveries, now, survivable, |_| {}) {
+    let all_told = answer(predictor, options, deliveries, now, survivable, |_| {});
+    for (told, delivery) in all_told.into_iter().zip(deliveries) {
         predicted += told.predictions.len();
         let published = told.predictions.iter().filter_map(|of| of.features_published_at);
         oldest = oldest.into_iter().chain(published).min();
-        all.extend(messages(told.together, &told.predictions, now));
+        all.extend(messages(told.together, &told.predictions, now, delivery.trace().as_ref()));
         match &told.refused {
             Refused::Rows(rows) => rows.iter().for_each(|row| refused(&row.why)),
             Refused::All(why) => refused(why),
@@ -165,13 +166,16 @@ fn step(
 mod tests {
     use std::path::Path;
 
-    use shared::message::{Asking, Prediction, Role};
+    use shared::message::header::TRACE_PARENT;
+    use shared::message::{Asking, HeaderValue, Prediction, Role};
     use shared::readiness::Readiness;
     use shared::stop::Stop;
     use shared::transport::Transport;
 
     use super::*;
     use crate::VersionOptions;
+
+    const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
     fn row(id: &str, body: &str) -> Outgoing {
         Outgoing {
@@ -180,7 +184,7 @@ mod tests {
             content_type: Some("application/json"),
             app: "test",
             timestamp: 0,
-            headers: Vec::new(),
+            headers: vec![(TRACE_PARENT, HeaderValue::Text(TRACE.into()))],
             body: body.as_bytes().to_vec(),
             asking: Some(Asking { reply_to: "somebody".into(), correlation_id: None }),
         }
@@ -220,6 +224,7 @@ mod tests {
             assert_eq!(prediction.key.id().unwrap().to_string(), id);
             assert_eq!((prediction.model, prediction.role), (Some(name.clone()), ModelRole::Challenger));
             assert!(prediction.vector.is_none());
+            assert_eq!(batch.deliveries[0].trace().unwrap().parent(), TRACE);
             batch.ack().await;
         }
         stop.request();

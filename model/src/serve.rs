@@ -6,9 +6,10 @@ use anyhow::Context as _;
 use futures_util::StreamExt as _;
 use futures_util::stream::{FuturesOrdered, FuturesUnordered};
 use shared::clock::Timestamp;
-use shared::message::{Asking, Outgoing, Prediction, Rejection, Reply, Role};
+use shared::message::{Asking, Incoming as _, Outgoing, Prediction, Rejection, Reply, Role};
 use shared::metrics::Counter;
 use shared::service;
+use shared::trace;
 use shared::transport::{Batch, Burial, DeadLetter, Delivery, Error, Publisher, Replier, SideQueue};
 use tokio::sync::watch;
 use tokio::task::{self, JoinSet};
@@ -223,8 +224,10 @@ impl Server {
                 })
                 .collect()
             };
-            for Group { together, predictions: of_before } in beside.predictions(predicted, both).await {
-                predictions.extend(messages(together, &of_before, now));
+            let groups = beside.predictions(predicted, both).await;
+            for (Group { together, predictions: of_before }, delivery) in groups.iter().zip(&batch.deliveries)
+            {
+                predictions.extend(messages(*together, of_before, now, delivery.trace().as_ref()));
             }
         }
         self.publisher.publish(predictions).await?;
@@ -292,7 +295,7 @@ pub fn step(
         answers.unpredicted.push(told.unpredicted());
         let Told { together, predictions, refused } = told;
         answers.predicted += predictions.len();
-        answers.predictions.extend(messages(together, &predictions, now));
+        answers.predictions.extend(messages(together, &predictions, now, delivery.trace().as_ref()));
         match refused {
             Refused::Rows(rows) if rows.is_empty() => {}
             Refused::Rows(rows) => {
@@ -307,12 +310,23 @@ pub fn step(
     answers
 }
 
-/// Predictions of a message's rows, in the form in which those came.
-pub(crate) fn messages(together: bool, predictions: &[Prediction], now: Timestamp) -> Vec<Outgoing> {
-    if together && !predictions.is_empty() {
-        return Prediction::encode_together(predictions, APP, now);
+/// Predictions of a message's rows, in the form in which those came, and as part of the trace that they are in.
+pub(crate) fn messages(
+    together: bool,
+    predictions: &[Prediction],
+    now: Timestamp,
+    trace: Option<&trace::Context>,
+) -> Vec<Outgoing> {
+    let messages = if together && !predictions.is_empty() {
+        Prediction::encode_together(predictions, APP, now)
+    } else {
+        predictions.iter().map(|prediction| prediction.encode(APP, now)).collect()
+    };
+    if trace.is_none() {
+        messages
+    } else {
+        messages.into_iter().map(|message| message.within(trace)).collect()
     }
-    predictions.iter().map(|prediction| prediction.encode(APP, now)).collect()
 }
 
 /// Counts rows that were predicted, through whichever door they came.

@@ -1,6 +1,6 @@
 //! The one way in which every program reads its command line: flags first, then the environment.
 //!
-//! Each flag `--some-name` has the variable `PIPELINE_SOME_NAME`; those of the broker's client and of the log keep the
+//! Each flag `--some-name` has the variable `PIPELINE_SOME_NAME`; those of the broker's client, the log and the traces keep the
 //! names that their own worlds gave them. An empty variable counts as none. A flag goes before a variable, also before
 //! that of a flag which it excludes.
 
@@ -40,6 +40,8 @@ pub fn variable(long: &str) -> String {
     let name = long.to_ascii_uppercase().replace('-', "_");
     match name.as_str() {
         "LOG" => "RUST_LOG".to_owned(),
+        "OTLP_ENDPOINT" => "OTEL_EXPORTER_OTLP_ENDPOINT".to_owned(),
+        "TRACE_SHARE" => "OTEL_TRACES_SAMPLER_ARG".to_owned(),
         amqp if amqp.starts_with("AMQP_") => name,
         _ => format!("PIPELINE_{name}"),
     }

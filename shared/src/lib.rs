@@ -8,6 +8,7 @@
 //! - [`service`]: starts a service, reports on it and stops it; [`owner`]: as whom, in a container.
 //! - [`http`]: the ports that a service opens; [`admin`] is one.
 //! - [`metrics`]: the numbers that Prometheus reads.
+//! - [`trace`]: what a row passes through, for a receiver of OpenTelemetry.
 //! - [`printable`]: text from outside, made fit to be read.
 //! - [`table`]: reads tables, as people have them.
 
@@ -29,4 +30,5 @@ mod signals;
 pub mod stop;
 pub mod table;
 pub mod telemetry;
+pub mod trace;
 pub mod transport;

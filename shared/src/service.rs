@@ -13,6 +13,7 @@ use crate::readiness::Readiness;
 use crate::signals::Signals;
 use crate::stop::{Order, Orders, Stop};
 use crate::telemetry::{self, TelemetryOptions};
+use crate::trace::{self, TraceOptions};
 use crate::transport::{self, Transport};
 
 /// What every service is given: where messages go, when to stop, whom to tell that it is ready.
@@ -35,6 +36,9 @@ pub struct ServiceOptions {
 
     #[command(flatten)]
     telemetry: TelemetryOptions,
+
+    #[command(flatten)]
+    traces: TraceOptions,
 }
 
 /// How a process ends.
@@ -81,10 +85,12 @@ where
             Context { transport: transport?, stop: Stop::default(), readiness: Readiness::default() };
         let (version, admin) = (env!("CARGO_PKG_VERSION"), options.admin_addr);
         info!(version, "{name} {version} starts: {settings}; {}; admin {admin}", context.transport);
+        trace::start(name, &options.traces);
         supervise(name, &options, context, signals, run).await
     });
     // Ends what is left: a blocked connection's thread must not hold up the exit.
     runtime.shutdown_background();
+    trace::stop();
     match result {
         Ok(()) => {
             info!("{name} stopped");

@@ -19,6 +19,7 @@ mod reply;
 mod said;
 pub mod side;
 pub mod stored;
+mod traced;
 
 /// What the fuzz targets reach.
 #[cfg(fuzzing)]
@@ -50,6 +51,7 @@ pub use side::{Sent, SideDelivery, SideMessage, SideQueue, SideReceiver};
 
 use batch::{Receipt, partition};
 use delivery::{Content, reject_from_zero, shown_id};
+use traced::Place;
 
 /// Why a transport cannot go on. Everything that can heal, heals inside.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -217,12 +219,29 @@ impl Publisher {
     /// [`Error::Incompatible`], or [`Error::Stopped`] when the process must end first: what was not confirmed
     /// until then may or may not have arrived.
     pub async fn publish(&self, batch: Vec<Outgoing>) -> Result<(), Error> {
-        match self {
+        let (batch, spans) = traced::publishing(batch, || self.place(), |role| self.key(role));
+        let published = match self {
             Self::Amqp(publisher) => publisher.publish(&batch).await,
             Self::Memory(broker, stop) => tokio::select! {
                 () = broker.publish(batch) => Ok(()),
                 () = stop.overdue() => Err(Error::Stopped),
             },
+        };
+        traced::published(&spans, published.is_ok());
+        published
+    }
+
+    fn place(&self) -> Place {
+        match self {
+            Self::Amqp(publisher) => publisher.endpoint().place(),
+            Self::Memory(..) => Place::Memory,
+        }
+    }
+
+    fn key(&self, role: Role) -> QueueName {
+        match self {
+            Self::Amqp(publisher) => publisher.endpoint().queues().name(role).clone(),
+            Self::Memory(broker, _) => broker.names().name(role).clone(),
         }
     }
 
@@ -320,9 +339,17 @@ impl Consumer {
     /// # Errors
     /// [`Error::Incompatible`], or [`Error::Stopped`] when the process must end at once.
     pub async fn take(&mut self, limit: usize) -> Result<Batch, Error> {
+        let batch = match self {
+            Self::Amqp(consumer) => consumer.take(limit).await?,
+            Self::Memory(consumer) => consumer.take(limit).await,
+        };
+        Ok(batch.traced(|| self.place()))
+    }
+
+    fn place(&self) -> Place {
         match self {
-            Self::Amqp(consumer) => consumer.take(limit).await,
-            Self::Memory(consumer) => Ok(consumer.take(limit).await),
+            Self::Amqp(consumer) => consumer.endpoint().place(),
+            Self::Memory(_) => Place::Memory,
         }
     }
 

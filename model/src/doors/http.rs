@@ -5,7 +5,7 @@
 //!   which row is which, `problem` why there is no answer, `invocation` answers a request that did not come by the port. All of
 //!   these are pure.
 //! - `door` is what stands behind the port: the model that serves, and the way to the queues that a `recorder` is.
-//! - `routes` are its addresses, `description` says them to programs, `options` are its flags.
+//! - `routes` are its addresses, `traced` is a request in its trace, `description` says them to programs, `options` are its flags.
 
 mod description;
 mod door;
@@ -24,6 +24,7 @@ mod routes;
 mod tensor;
 #[cfg(test)]
 mod tests;
+mod traced;
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -4,11 +4,14 @@ use serde_json::{Map, Value, json};
 use shared::message::header::{
     ATTEMPTS, DETAIL, FEATURE_NAMES, FEATURES, FEATURES_PUBLISHED_AT, HEADERS_DROPPED, LETTER_ID, MODEL,
     MODEL_ROLE, MODEL_VERSION, ORIGINAL_LENGTH, ORIGINAL_MESSAGE_ID, ORIGINAL_SHA256, PART, PUBLISHED_AT,
-    REASON, REQUEUED, SERVICE, SHORTENED,
+    REASON, REQUEUED, SERVICE, SHORTENED, TRACE_PARENT, TRACE_STATE,
 };
 use shared::message::{MAX_BODY, MOST_VECTORS, ModelRole};
 
 use super::schemas::schema;
+
+/// The form of a place in a trace, in the version that there is.
+const TRACE: &str = "^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$";
 
 /// All of them, by name.
 pub(super) fn all() -> Value {
@@ -44,6 +47,16 @@ pub(super) fn all() -> Value {
         (MODEL_ROLE, json!({ "description": "Absent of the model that serves.", "enum": roles })),
         (FEATURES_PUBLISHED_AT, milliseconds("When the row was published.")),
     ];
+    let trace = [
+        (
+            TRACE_PARENT,
+            json!({ "description": "Where it is in a trace, by W3C Trace Context; handed on.", "type": "string", "pattern": TRACE }),
+        ),
+        (
+            TRACE_STATE,
+            json!({ "description": "What others have to say of that.", "type": "string", "maxLength": 512 }),
+        ),
+    ];
     let features = [(FEATURES, json!({ "description": vectors }))];
     let letter = [
         (REASON, schema("reason")),
@@ -72,8 +85,8 @@ pub(super) fn all() -> Value {
     let value = any_of(&["value", "valueWithId", "valuesWithIds", "values"]);
     let all = |parts: &[&[(&'static str, Value)]]| headers(parts.concat(), &[]);
     let of_row = [(FEATURE_NAMES, names)];
-    let asked = headers([&ours[..], &asking, &of_row].concat(), &["reply_to"]);
-    let refused = headers([&ours[..], &asking[1..], &letter[..1]].concat(), &[REASON]);
+    let asked = headers([&ours[..], &asking, &of_row, &trace].concat(), &["reply_to"]);
+    let refused = headers([&ours[..], &asking[1..], &letter[..1], &trace].concat(), &[REASON]);
     let mut of_letter = headers(letter.to_vec(), &[]);
     of_letter["description"] =
         "Besides, the headers and properties that the message had. What RabbitMQ itself makes a letter, \
@@ -88,11 +101,11 @@ pub(super) fn all() -> Value {
     let reply = "The prediction that was asked for, in the form of its row.";
     let refusal = "Why there is no prediction. The property `type` is `error`.";
     json!({
-        "row": message("A row, or many.", row.clone(), all(&[&ours, &asking, &of_row])),
+        "row": message("A row, or many.", row.clone(), all(&[&ours, &asking, &of_row, &trace])),
         "question": message(question, row, asked),
-        "label": message("A label, or many.", value.clone(), all(&[&ours])),
-        "prediction": message(predictions, value.clone(), all(&[&ours, &by, &features])),
-        "reply": message(reply, value, all(&[&ours, &asking[1..], &by])),
+        "label": message("A label, or many.", value.clone(), all(&[&ours, &trace])),
+        "prediction": message(predictions, value.clone(), all(&[&ours, &by, &features, &trace])),
+        "reply": message(reply, value, all(&[&ours, &asking[1..], &by, &trace])),
         "refusal": message(refusal, schema("refusal"), refused),
         "letter": dead,
         "card": message("What a model is, or why a file was refused.", schema("card"), all(&[&ours[1..], &by[..2]])),

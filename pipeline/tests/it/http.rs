@@ -38,9 +38,13 @@ pub async fn address(process: &Process) -> String {
 type Said = (u16, String, String);
 
 async fn post(address: &str, path: &str, kind: &str, body: &str) -> std::io::Result<Said> {
+    post_with(address, path, &format!("content-type: {kind}"), body).await
+}
+
+async fn post_with(address: &str, path: &str, header: &str, body: &str) -> std::io::Result<Said> {
     let mut stream = TcpStream::connect(address).await?;
     let request = format!(
-        "POST {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n{body}",
+        "POST {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{header}\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );
     stream.write_all(request.as_bytes()).await?;
@@ -76,6 +80,13 @@ fn infer(id: &str) -> String {
 pub async fn send_a_row_and_its_label(address: &str) {
     posts(address, "/api/v1/rows?id=by-http", "", ROW, 202).await;
     posts(address, "/api/v1/labels?id=by-http", "", "151", 202).await;
+}
+
+/// Has a row predicted within a trace.
+pub async fn predict_within(address: &str, id: &str, trace: &str) {
+    let path = "/v2/models/model/infer";
+    let said = post_with(address, path, &format!("traceparent: {trace}"), &infer(id)).await.unwrap();
+    assert_eq!(said.0, 200, "{said:?}");
 }
 
 /// What came by HTTP and met over HTTP is a scored row, however it came.

@@ -57,4 +57,7 @@ mod swaps;
 #[cfg(feature = "tls")]
 mod tls;
 mod together;
+mod trace_headers;
+#[cfg(feature = "traces")]
+mod traces;
 mod versions;

@@ -15,9 +15,12 @@ use model::file::{ModelFile, sha256};
 use model::linear::Linear;
 use model::versions::Folder;
 use shared::clock::Timestamp;
-use shared::message::{Cell, Features, Key, ModelRole, Outgoing, Prediction, Role, Row, RowId};
+use shared::message::{
+    Cell, Features, Incoming as _, Key, ModelRole, Outgoing, Prediction, Role, Row, RowId,
+};
 use shared::readiness::Readiness;
 use shared::stop::Stop;
+use shared::trace;
 use shared::transport::{Consumer, Endpoint, Publisher, QueueKind, Transport};
 use tokio::time::timeout;
 
@@ -106,7 +109,10 @@ impl Ends {
                 let batch = self.predictions.take(256).await.unwrap();
                 for delivery in &batch.deliveries {
                     for prediction in Prediction::decode(delivery).unwrap().items {
-                        all.add(prediction.unwrap());
+                        let prediction = prediction.unwrap();
+                        let row = prediction.key.id().unwrap().to_string().parse().unwrap();
+                        assert_eq!(delivery.trace(), trace(row), "a prediction in the trace of another row");
+                        all.add(prediction);
                     }
                 }
                 batch.ack().await;
@@ -121,7 +127,13 @@ impl Ends {
 fn row(id: usize) -> Outgoing {
     let key = Key::Property(RowId::parse(&id.to_string()).unwrap());
     let features = Features::Vector(vec![id as f64]);
-    Row { key, features, names: None, published_at: None }.encode("test", Timestamp(0))
+    let row = Row { key, features, names: None, published_at: None }.encode("test", Timestamp(0));
+    row.within(trace(id).as_ref())
+}
+
+/// Of each row another one.
+fn trace(row: usize) -> Option<trace::Context> {
+    trace::Context::read(&format!("00-{:032x}-b7ad6b7169203331-01", row + 1), None)
 }
 
 /// Who predicted what of which row: by role, name and version.

@@ -15,6 +15,11 @@ pub const MODEL_ROLE: &str = "model_role";
 /// The features that a prediction was made from: f64, little-endian, row by row.
 pub const FEATURES: &str = "features";
 
+/// Where a message is in a trace, and what others have to say of that: see [`crate::trace`].
+pub const TRACE_PARENT: &str = "traceparent";
+/// See [`TRACE_PARENT`].
+pub const TRACE_STATE: &str = "tracestate";
+
 /// The code of what is wrong, of a dead letter and of a reply that is an error.
 pub const REASON: &str = "x-reason";
 /// What is wrong, in words.

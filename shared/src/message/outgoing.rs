@@ -1,6 +1,7 @@
 //! A message of ours as it leaves: body, properties and headers, before any transport has seen it.
 
 use super::{Alone, Asking, Incoming, Role, header};
+use crate::trace::Context;
 
 /// A value in a message's headers.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +36,19 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
+    /// The same as part of this trace, or of none.
+    #[must_use]
+    pub fn within(mut self, trace: Option<&Context>) -> Self {
+        self.headers.retain(|(name, _)| ![header::TRACE_PARENT, header::TRACE_STATE].contains(name));
+        let texts = trace.map(|trace| {
+            [(header::TRACE_PARENT, Some(trace.parent())), (header::TRACE_STATE, trace.state())]
+        });
+        for (name, text) in texts.into_iter().flatten() {
+            self.headers.extend(text.map(|text| (name, HeaderValue::Text(text.into()))));
+        }
+        self
+    }
+
     /// One item of it, as a message of its own.
     #[must_use]
     pub fn part(&self, alone: Alone) -> Self {

@@ -21,6 +21,7 @@ use super::{
     Alone, Bundle, Features, Key, Label, ModelRole, Name, Prediction, Rejection, Role, Row, RowId, scorable,
 };
 use crate::clock::Timestamp;
+use crate::trace::Context;
 
 pub use value::read as read_json;
 pub use written::MOST_VECTORS;
@@ -53,6 +54,10 @@ pub trait Incoming {
     /// What was found wrong with it before anybody could read it.
     fn finding(&self) -> Option<Rejection> {
         None
+    }
+    /// Where it is in a trace, which is that of what is made of it, too.
+    fn trace(&self) -> Option<Context> {
+        Context::of(self)
     }
 }
 
@@ -90,6 +95,9 @@ impl Incoming for &dyn Incoming {
     }
     fn finding(&self) -> Option<Rejection> {
         (**self).finding()
+    }
+    fn trace(&self) -> Option<Context> {
+        (**self).trace()
     }
 }
 

@@ -1,8 +1,10 @@
 //! Deliveries that were taken together, and their acknowledgement.
 
 use super::delivery::{Delivery, shown_id};
+use super::traced::{Place, Processing};
 use super::{amqp, memory};
 use crate::telemetry::SPANS;
+use crate::trace;
 
 /// Deliveries that are acknowledged together. Dropped without that, they go back to their queue: on RabbitMQ when
 /// the consumer's next batch is taken or acknowledged.
@@ -12,6 +14,7 @@ pub struct Batch {
     /// The deliveries in the queue's order; at least one.
     pub deliveries: Vec<Delivery>,
     pub(super) receipt: Receipt,
+    processing: Processing,
 }
 
 #[derive(Debug)]
@@ -21,6 +24,17 @@ pub(super) enum Receipt {
 }
 
 impl Batch {
+    /// What was taken together.
+    pub(super) fn new(deliveries: Vec<Delivery>, receipt: Receipt) -> Self {
+        Self { deliveries, receipt, processing: Processing::default() }
+    }
+
+    /// The same with its steps in the traces that its deliveries came with.
+    pub(super) fn traced(mut self, place: impl Fn() -> Place) -> Self {
+        self.processing = Processing::begin(&mut self.deliveries, place);
+        self
+    }
+
     /// What its log lines have in common, where somebody asked for level debug: queue, number, and the first and last id.
     #[must_use]
     pub fn span(&self) -> tracing::Span {
@@ -39,28 +53,34 @@ impl Batch {
     /// Tells the queue that these deliveries' effects are safe. Where the connection they came by is gone,
     /// that cannot be told any more: they will come again.
     pub async fn ack(self) {
-        match self.receipt {
-            Receipt::Amqp(receipt) => receipt.ack().await,
-            Receipt::Memory(receipt) => receipt.ack(),
+        let Self { receipt, processing, .. } = self;
+        let acknowledging = processing.acknowledging();
+        receipt.ack().await;
+        if let Some(span) = acknowledging {
+            span.end();
         }
+        processing.end();
     }
-}
 
-impl Batch {
     /// Splits off the deliveries at these indices, in ascending order, which take longer. The acknowledgements of
     /// others, also of later batches, do not wait for them. What they brought is not kept by this.
     pub fn set_aside(&mut self, indices: &[usize]) -> Vec<Aside> {
         let (_, rest) = partition(std::mem::take(&mut self.deliveries), indices);
         self.deliveries = rest;
-        match &mut self.receipt {
-            Receipt::Amqp(receipt) => {
-                receipt.set_aside(indices).into_iter().map(|receipt| Aside(Receipt::Amqp(receipt))).collect()
-            }
-            Receipt::Memory(receipt) => receipt
-                .set_aside(indices)
-                .into_iter()
-                .map(|receipt| Aside(Receipt::Memory(receipt)))
-                .collect(),
+        let receipts: Vec<Receipt> = match &mut self.receipt {
+            Receipt::Amqp(receipt) => receipt.set_aside(indices).into_iter().map(Receipt::Amqp).collect(),
+            Receipt::Memory(receipt) => receipt.set_aside(indices).into_iter().map(Receipt::Memory).collect(),
+        };
+        let spans = self.processing.set_aside(indices);
+        receipts.into_iter().zip(spans).map(|(receipt, span)| Aside { receipt, span }).collect()
+    }
+}
+
+impl Receipt {
+    async fn ack(self) {
+        match self {
+            Self::Amqp(receipt) => receipt.ack().await,
+            Self::Memory(receipt) => receipt.ack(),
         }
     }
 }
@@ -68,15 +88,16 @@ impl Batch {
 /// One delivery that was set aside. Dropped without an acknowledgement, it goes back to its queue.
 #[derive(Debug)]
 #[must_use = "a delivery that is not acknowledged goes back to its queue"]
-pub struct Aside(Receipt);
+pub struct Aside {
+    receipt: Receipt,
+    span: trace::Span,
+}
 
 impl Aside {
     /// As [`Batch::ack`].
     pub async fn ack(self) {
-        match self.0 {
-            Receipt::Amqp(receipt) => receipt.ack().await,
-            Receipt::Memory(receipt) => receipt.ack(),
-        }
+        self.receipt.ack().await;
+        self.span.end();
     }
 }
 

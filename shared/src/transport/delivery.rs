@@ -7,6 +7,7 @@ use super::{amqp, said};
 use crate::message::{Alone, Incoming, Outgoing, Rejection, RowId};
 use crate::metrics::Counter;
 use crate::printable::within;
+use crate::trace::{Context, Span};
 
 static REJECTED: Counter<2> = Counter::new(
     "pipeline_rejected_total",
@@ -21,6 +22,8 @@ pub struct Delivery {
     pub(super) redelivered: bool,
     pub(super) deadly: bool,
     pub(super) content: Content,
+    /// What is told of its way.
+    pub(super) span: Span,
 }
 
 #[derive(Debug, Clone)]
@@ -70,6 +73,7 @@ impl Delivery {
     }
 
     fn letter(&self, content: Content, rejection: Rejection, service: &'static str) -> DeadLetter {
+        self.span.fail(rejection.reason);
         REJECTED.add([self.subscription.role.name(), rejection.reason], 1);
         said::dead_lettered(&self.subscription, content.incoming(), &rejection);
         DeadLetter { subscription: Arc::clone(&self.subscription), content, rejection, service }
@@ -130,6 +134,9 @@ impl Incoming for Delivery {
     }
     fn finding(&self) -> Option<Rejection> {
         self.content().finding()
+    }
+    fn trace(&self) -> Option<Context> {
+        self.span.context().or_else(|| self.content().trace())
     }
 }
 

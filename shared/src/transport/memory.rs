@@ -17,6 +17,7 @@ use super::queues::{QueueName, Queues, Subscription};
 use super::{BATCH_BYTES, Batch, Content, DeadLetter, Delivery, Receipt as AnyReceipt, partition};
 use crate::message::{Outgoing, Rejection, Role};
 use crate::metrics::Counter;
+use crate::trace::Span;
 
 static FORGOTTEN: Counter<1> = Counter::new(
     "pipeline_dead_letters_forgotten_total",
@@ -261,6 +262,7 @@ impl Consumer {
                         redelivered,
                         deadly: false,
                         content,
+                        span: Span::default(),
                     }
                 };
                 Some(state.ready.drain(..count).map(delivery).collect())
@@ -270,7 +272,7 @@ impl Consumer {
         queue.changed.notify_waiters();
         let messages = deliveries.iter().map(message_of).collect();
         let receipt = Receipt { queue: Arc::clone(queue), held: Arc::clone(held), messages };
-        Batch { deliveries, receipt: AnyReceipt::Memory(receipt) }
+        Batch::new(deliveries, AnyReceipt::Memory(receipt))
     }
 }
 

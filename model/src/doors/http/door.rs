@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use shared::clock::Clock;
 use shared::message::{Outgoing, Prediction, Row, RowId};
 use shared::metrics::Counter;
+use shared::trace;
 use tokio::sync::Semaphore;
 use tokio::task;
 
@@ -170,11 +171,11 @@ impl Door {
         count_predicted(options, predictor, count as u64);
         if *records {
             let together = count != 1;
-            let mut all = messages(together, &predictions, now);
+            let mut all = messages(together, &predictions, now, None);
             if let Some(beside) = beside {
                 let group = |predictions| vec![Group { together, predictions }];
                 for Group { together, predictions } in beside.predictions(count, group).await {
-                    all.extend(messages(together, &predictions, now));
+                    all.extend(messages(together, &predictions, now, None));
                 }
             }
             self.publish(all, count).await?;
@@ -182,8 +183,10 @@ impl Door {
         Ok((values, id))
     }
 
-    /// Returns when the messages, with so many rows or labels in them, are safe in their queues.
+    /// Returns when the messages, with so many rows or labels in them, are safe in their queues, as part of the request's trace.
     pub(super) async fn publish(&self, messages: Vec<Outgoing>, rows: usize) -> Result<(), Problem> {
+        let trace = trace::current();
+        let messages = messages.into_iter().map(|message| message.within(trace.as_ref())).collect();
         match self.0.recorder.get() {
             Some(recorder) => recorder.publish(messages, rows).await,
             None => Err(Problem::unavailable("the service has only started; try again")),

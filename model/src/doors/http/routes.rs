@@ -8,7 +8,7 @@ use axum::http::header::{
     X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use axum::middleware::map_request;
+use axum::middleware::{from_fn, map_request};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::Deserialize;
@@ -23,6 +23,7 @@ use super::intake::{self, Taken};
 use super::oip::{BINARY, Infer, Served, Written};
 use super::posted::Posted;
 use super::problem::Problem;
+use super::traced::traced;
 use super::{description, invocations, packed};
 
 /// How much of a body is JSON, where there is data behind it.
@@ -58,6 +59,7 @@ pub(super) fn routes(door: Door, tokens: Option<Tokens>) -> Router {
         .route("/api/v1/rows", post(rows))
         .route("/api/v1/labels", post(labels))
         .route("/openapi.json", get(async || object(StatusCode::OK, &description::openapi())))
+        .route_layer(from_fn(traced))
         .with_state(door);
     let all = match tokens {
         Some(tokens) => tokens.guard(all),

@@ -27,6 +27,7 @@ use super::topology::{self, Failure};
 use crate::message::Role;
 use crate::readiness::Readiness;
 use crate::stop::Stop;
+use crate::trace::Span;
 use crate::transport::queues::{QueueName, Subscription};
 use crate::transport::side::SideQueue;
 use crate::transport::{BATCH_BYTES, Batch, Delivery, Error, shown_id};
@@ -248,12 +249,17 @@ impl Consumer {
                 redelivered,
                 deadly,
                 content,
+                span: Span::default(),
             });
             ackers.push(acker);
         }
         let entries = stream.book.enter(ackers);
         let receipt = Receipt { session, index, entries, acked: false };
-        Batch { deliveries, receipt: crate::transport::Receipt::Amqp(receipt) }
+        Batch::new(deliveries, crate::transport::Receipt::Amqp(receipt))
+    }
+
+    pub(in crate::transport) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
     }
 
     pub(in crate::transport) fn lookout(&self) -> Lookout {

@@ -3,17 +3,18 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
 
-use super::address::Address;
+use super::address::{Address, Host};
 use super::refusal::{self, Operation, Refusal, Who};
 use super::tls::Authorities;
 use super::topology::Answer;
 use crate::transport::Error;
 use crate::transport::queues::{QueueKind, QueueOptions, Queues};
+use crate::transport::traced::Place;
 
 /// The default address: RabbitMQ's port on this machine.
 const LOCAL: &str = "amqp://127.0.0.1:5672";
@@ -70,6 +71,8 @@ struct Inner {
     queues: Queues,
     /// What was said already of the broker, which need not be said at each connect.
     said: Mutex<HashSet<String>>,
+    /// Where it is, for who is told of traces.
+    place: OnceLock<Place>,
 }
 
 /// What one connect uses.
@@ -86,7 +89,8 @@ impl Endpoint {
     /// An address that is none, a queue's name that cannot be one, an unreadable file, or amqps in a build without TLS.
     pub fn new(options: AmqpOptions) -> anyhow::Result<Self> {
         let queues = Queues::new(&options.queues).map_err(|why| Error::Incompatible(why.into()))?;
-        let endpoint = Self(Arc::new(Inner { options, queues, said: Mutex::default() }));
+        let endpoint =
+            Self(Arc::new(Inner { options, queues, said: Mutex::default(), place: OnceLock::new() }));
         endpoint.target()?;
         Ok(endpoint)
     }
@@ -119,6 +123,15 @@ impl Endpoint {
     /// A file that cannot be read any more.
     pub fn vhost(&self) -> anyhow::Result<String> {
         Ok(self.target()?.address.vhost)
+    }
+
+    /// Where it is, of several addresses the first.
+    pub(in crate::transport) fn place(&self) -> Place {
+        let first = || {
+            let hosts = self.target().map(|target| target.address.hosts).unwrap_or_default();
+            Place::RabbitMq(hosts.first().map(|Host { name, port }| (name.as_str().into(), *port)))
+        };
+        self.0.place.get_or_init(first).clone()
     }
 
     /// Reads the secrets' files anew and puts everything together.

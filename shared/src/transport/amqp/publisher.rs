@@ -354,7 +354,7 @@ impl Publisher {
         self.0.endpoint.queues()
     }
 
-    pub(super) fn endpoint(&self) -> &Endpoint {
+    pub(in crate::transport) fn endpoint(&self) -> &Endpoint {
         &self.0.endpoint
     }
 

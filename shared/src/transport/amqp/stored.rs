@@ -11,6 +11,7 @@ use super::endpoint::Endpoint;
 use super::guard::watch::{Finding, FindingKind, Note};
 use crate::message::{Incoming as _, Rejection, Role};
 use crate::printable::quoted;
+use crate::trace::Span;
 use crate::transport::Delivery;
 use crate::transport::stored::{LetterProperties, LetterValue, StoredLetter};
 
@@ -185,7 +186,7 @@ impl Endpoint {
         };
         let content = Content::brought(message.body, properties, message.handed_out, finding);
         let content = crate::transport::Content::Amqp(Arc::new(content));
-        Delivery { subscription, redelivered, deadly: false, content }
+        Delivery { subscription, redelivered, deadly: false, content, span: Span::default() }
     }
 }
 

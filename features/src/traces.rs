@@ -1,0 +1,68 @@
+//! Where the trace of a row begins, and which one its label belongs to, however much later that comes.
+
+use std::collections::HashMap;
+
+use shared::message::RowId;
+use shared::trace::{Context, Kind, Span, Step, is_on};
+
+/// How many traced rows wait for their labels at the most. The label of one more is in no trace.
+const MOST: usize = 10_000;
+
+/// The traces of rows whose labels are still to come.
+#[derive(Debug, Default)]
+pub(crate) struct Traces {
+    of_rows: HashMap<RowId, Span>,
+}
+
+impl Traces {
+    /// Begins the trace of rows that go in one message. None where nobody is told of any.
+    pub(crate) fn of_rows<'a>(
+        &mut self,
+        app: &'static str,
+        ids: impl Iterator<Item = &'a RowId>,
+    ) -> Option<Context> {
+        if !is_on() {
+            return None;
+        }
+        let span = create(app, "create row", None, Vec::new());
+        if span.is_told() {
+            let ids: Vec<&RowId> = ids.collect();
+            match ids[..] {
+                [id] => span.know("messaging.message.id", id.to_string()),
+                _ => span.know("pipeline.rows", ids.len()),
+            }
+            let room = MOST.saturating_sub(self.of_rows.len());
+            self.of_rows.extend(ids.into_iter().take(room).map(|id| (id.clone(), span.clone())));
+        }
+        span.end();
+        span.context()
+    }
+
+    /// What labels belong to that go in one message: the trace of their row, or of the first row of theirs that has one, with
+    /// links to those of the others. A label begins no trace.
+    pub(crate) fn of_labels<'a>(
+        &mut self,
+        app: &'static str,
+        ids: impl Iterator<Item = &'a RowId>,
+    ) -> Option<Context> {
+        if !is_on() {
+            return None;
+        }
+        let mut rows: Vec<Span> = ids.filter_map(|id| self.of_rows.remove(id)).collect();
+        if rows.len() < 2 {
+            return Some(rows.pop().and_then(|row| row.context()).unwrap_or_else(Context::untraced));
+        }
+        let others = rows.split_off(1);
+        let first = rows.pop().and_then(|row| row.context());
+        let span = create(app, "create labels", first.as_ref(), others);
+        span.end();
+        span.context()
+    }
+}
+
+fn create(service: &'static str, name: &str, parent: Option<&Context>, links: Vec<Span>) -> Span {
+    let span = Span::begin(Step { service, name: name.to_owned(), kind: Kind::Producer, parent, links });
+    span.know("messaging.operation.name", "create");
+    span.know("messaging.operation.type", "create");
+    span
+}
