@@ -2,7 +2,7 @@
 //!
 //! `broker` compares them with [`bare`], the same messages moved by the client library alone; `latency` asks how long a row takes,
 //! `challengers` what bad neighbours cost. `memory`, `record`,
-//! `durable`, `evaluation`, `late`, `search`, `models`, `http` and `start` need no broker. README.md has the figures.
+//! `durable`, `evaluation`, `late`, `search`, `models`, `http`, `traces` and `start` need no broker. README.md has the figures.
 
 mod bare;
 mod broker;
@@ -23,6 +23,7 @@ mod record;
 mod records;
 mod search;
 mod start;
+mod traces;
 
 use std::path::PathBuf;
 
@@ -91,6 +92,15 @@ enum Command {
         rows: u64,
         /// How often it is measured.
         #[arg(long, default_value_t = 3)]
+        rounds: usize,
+    },
+    /// Rows per second through the in-memory transport with and without a receiver of traces.
+    Traces {
+        /// Rows in each run.
+        #[arg(long, default_value_t = 300_000, value_parser = clap::value_parser!(u64).range(2..))]
+        rows: u64,
+        /// How often each is measured.
+        #[arg(long, default_value_t = 5)]
         rounds: usize,
     },
     /// Rows per second that `metric` alone records from messages in memory, beside a loop that only inserts into SQLite.
@@ -214,6 +224,7 @@ fn main() -> anyhow::Result<()> {
             challengers::run(&amqp.amqp_url, seconds, rounds, &only)
         }
         Command::Memory { rows, rounds } => memory::run(rows, rounds),
+        Command::Traces { rows, rounds } => traces::run(rows, rounds),
         Command::Durable { rows, rounds } => durable::run(rows, rounds),
         Command::Evaluation { rows, rounds } => evaluation::run(rows, rounds),
         Command::Record { rows, rounds, groups, ids } => record::run(rows, rounds, &groups, &ids),
