@@ -27,11 +27,11 @@ pub(crate) fn messages(
     let traces = RefCell::new(traces);
     let encode_rows = |rows: &[Row]| {
         let trace = traces.borrow_mut().of_rows(app, rows.iter().filter_map(|row| row.key.id()));
-        encode_rows(rows, app, now).within(trace.as_ref())
+        encode_rows(rows, app, now).within(trace)
     };
     let encode_labels = |labels: &[Label]| {
         let trace = traces.borrow_mut().of_labels(app, labels.iter().filter_map(|label| label.key.id()));
-        encode_labels(labels, app, now).within(trace.as_ref())
+        encode_labels(labels, app, now).within(trace)
     };
     let mut messages = Vec::with_capacity(due.len().div_ceil(most) + 2);
     let (mut rows, mut bytes) = (Vec::<Row>::new(), 0);

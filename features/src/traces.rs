@@ -24,7 +24,7 @@ impl Traces {
         if !is_on() {
             return None;
         }
-        let span = create(app, "create row", None, Vec::new());
+        let span = create(app, "create row", None, &[]);
         if span.is_told() {
             let ids: Vec<&RowId> = ids.collect();
             match ids[..] {
@@ -54,14 +54,14 @@ impl Traces {
         }
         let others = rows.split_off(1);
         let first = rows.pop().and_then(|row| row.context());
-        let span = create(app, "create labels", first.as_ref(), others);
+        let span = create(app, "create labels", first.as_ref(), &others);
         span.end();
         span.context()
     }
 }
 
-fn create(service: &'static str, name: &str, parent: Option<&Context>, links: Vec<Span>) -> Span {
-    let span = Span::begin(Step { service, name: name.to_owned(), kind: Kind::Producer, parent, links });
+fn create(service: &'static str, name: &str, parent: Option<&Context>, links: &[Span]) -> Span {
+    let span = Span::begin(Step { service, name, kind: Kind::Producer, parent, links });
     span.know("messaging.operation.name", "create");
     span.know("messaging.operation.type", "create");
     span

@@ -74,7 +74,7 @@ impl Told {
         let beside = || message.message_id().filter(|_| !self.together).and_then(|id| RowId::parse(id).ok());
         let error = why.map(|why| Reply::error(asking, id.or_else(beside).as_ref(), why, rows, app, now));
         let all = predictions.into_iter().chain(error);
-        all.map(|reply| Reply { message: reply.message.within(trace.as_ref()), ..reply }).collect()
+        all.map(|reply| Reply { message: reply.message.within(trace.clone()), ..reply }).collect()
     }
 }
 

@@ -166,10 +166,10 @@ fn step(
 mod tests {
     use std::path::Path;
 
-    use shared::message::header::TRACE_PARENT;
-    use shared::message::{Asking, HeaderValue, Prediction, Role};
+    use shared::message::{Asking, Prediction, Role};
     use shared::readiness::Readiness;
     use shared::stop::Stop;
+    use shared::trace;
     use shared::transport::Transport;
 
     use super::*;
@@ -184,9 +184,10 @@ mod tests {
             content_type: Some("application/json"),
             app: "test",
             timestamp: 0,
-            headers: vec![(TRACE_PARENT, HeaderValue::Text(TRACE.into()))],
+            headers: Vec::new(),
             body: body.as_bytes().to_vec(),
             asking: Some(Asking { reply_to: "somebody".into(), correlation_id: None }),
+            trace: trace::Context::read(TRACE, None),
         }
     }
 

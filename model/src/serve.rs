@@ -325,7 +325,7 @@ pub(crate) fn messages(
     if trace.is_none() {
         messages
     } else {
-        messages.into_iter().map(|message| message.within(trace)).collect()
+        messages.into_iter().map(|message| message.within(trace.cloned())).collect()
     }
 }
 

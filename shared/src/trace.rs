@@ -2,7 +2,7 @@
 //!
 //! Where a message is in a trace stands in its headers `traceparent` and `tracestate` (W3C Trace Context). A service hands them
 //! on with whatever it makes of a message, also where nobody collects traces. Where `--otlp-endpoint` names a receiver, it tells
-//! that one of each step that is sampled, beside its work: what cannot be told is left out, and no row waits for it.
+//! that one of each step of a trace that is collected, beside its work: what cannot be told is left out, and no row waits for it.
 //!
 //! The receiver is a matter of the process, like the log; [`crate::transport`] says which steps there are.
 
@@ -12,8 +12,6 @@ mod context;
 #[cfg(feature = "traces")]
 mod exporter;
 mod options;
-#[cfg(feature = "traces")]
-mod sampler;
 #[cfg(feature = "traces")]
 mod span;
 
@@ -49,13 +47,13 @@ pub struct Step<'a> {
     /// The service that makes it.
     pub service: &'static str,
     /// What it is called: of what is done and to what, never of which row.
-    pub name: String,
+    pub name: &'a str,
     /// What it is to the others.
     pub kind: Kind,
     /// What it belongs to; without that it begins a trace.
     pub parent: Option<&'a Context>,
-    /// Steps of other traces that it was made for. One that begins a trace is sampled where one of them is.
-    pub links: Vec<Span>,
+    /// Steps of other traces that it was made for. One that begins a trace is told where one of them is.
+    pub links: &'a [Span],
 }
 
 /// What is known of a step, by the names that OpenTelemetry has for it.

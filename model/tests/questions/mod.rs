@@ -17,6 +17,7 @@ pub(crate) async fn batch(bodies: &[&str]) -> Batch {
         headers: Vec::new(),
         body: body.as_bytes().to_vec(),
         asking: None,
+        trace: None,
     };
     let publisher = transport.publisher("test", &stop, &readiness);
     publisher.publish(bodies.iter().map(question).collect()).await.unwrap();

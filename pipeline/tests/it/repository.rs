@@ -91,8 +91,9 @@ fn every_variable_in_compose_is_a_flag_of_ours_or_of_the_broker() {
     for name in variables(&compose, ':') {
         let shown = |end| helps.contains(&format!("[env: {name}{end}"));
         let flag = shown("=") || shown("]") || short.contains(&format!("(\"{name}\","));
-        // RabbitMQ's own and Grafana's.
-        let of_others = ["RABBITMQ_", "GF_"].iter().any(|begin| name.starts_with(begin));
+        // RabbitMQ's own, Grafana's, and those of OpenTelemetry's exporter.
+        let of_others =
+            ["RABBITMQ_", "GF_", "OTEL_EXPORTER_OTLP_"].iter().any(|begin| name.starts_with(begin));
         assert!(flag || of_others, "docker-compose.yml sets {name}, which nothing reads");
     }
 }

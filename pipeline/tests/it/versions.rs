@@ -128,7 +128,7 @@ fn row(id: usize) -> Outgoing {
     let key = Key::Property(RowId::parse(&id.to_string()).unwrap());
     let features = Features::Vector(vec![id as f64]);
     let row = Row { key, features, names: None, published_at: None }.encode("test", Timestamp(0));
-    row.within(trace(id).as_ref())
+    row.within(trace(id))
 }
 
 /// Of each row another one.

@@ -33,20 +33,15 @@ pub struct Outgoing {
     pub body: Vec<u8>,
     /// Who wants a reply, if anybody does: the properties `reply_to` and `correlation_id`.
     pub asking: Option<Asking>,
+    /// Where it is in a trace: the headers `traceparent` and `tracestate`.
+    pub trace: Option<Context>,
 }
 
 impl Outgoing {
     /// The same as part of this trace, or of none.
     #[must_use]
-    pub fn within(mut self, trace: Option<&Context>) -> Self {
-        self.headers.retain(|(name, _)| ![header::TRACE_PARENT, header::TRACE_STATE].contains(name));
-        let texts = trace.map(|trace| {
-            [(header::TRACE_PARENT, Some(trace.parent())), (header::TRACE_STATE, trace.state())]
-        });
-        for (name, text) in texts.into_iter().flatten() {
-            self.headers.extend(text.map(|text| (name, HeaderValue::Text(text.into()))));
-        }
-        self
+    pub fn within(self, trace: Option<Context>) -> Self {
+        Self { trace, ..self }
     }
 
     /// One item of it, as a message of its own.
@@ -61,7 +56,8 @@ impl Outgoing {
             .collect();
         headers.extend(vector.map(|vector| (header::FEATURES, HeaderValue::Bytes(vector))));
         headers.push((header::PART, HeaderValue::Text(format!("{} of {of}", index + 1).into())));
-        Self { message_id: None, headers, body, asking: None, ..*self }
+        let trace = self.trace.clone();
+        Self { message_id: None, headers, body, asking: None, trace, ..*self }
     }
 }
 
@@ -107,6 +103,9 @@ impl Incoming for Outgoing {
             _ => None,
         })
     }
+    fn trace(&self) -> Option<Context> {
+        self.trace.clone()
+    }
 }
 
 #[cfg(test)]
@@ -124,6 +123,7 @@ mod tests {
             headers: vec![("x-count", HeaderValue::Int(-5)), ("x-model", HeaderValue::Text("m".into()))],
             body: b"151".to_vec(),
             asking: None,
+            trace: None,
         };
         assert_eq!(message.body(), b"151");
         assert_eq!((message.message_id(), message.correlation_id()), (Some("order:17"), None));

@@ -100,6 +100,7 @@ impl Reply {
             // Texts and a number: none of it can fail.
             body: serde_json::to_vec(&refusal).unwrap_or_default(),
             asking: None,
+            trace: None,
         };
         Self { asking: asking.clone(), is_error: true, message }
     }

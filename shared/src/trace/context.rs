@@ -3,54 +3,76 @@
 //! The form is that of W3C Trace Context, level 1 (<https://www.w3.org/TR/trace-context-1/>): `VERSION-TRACE-PARENT-FLAGS`, in
 //! lowercase hex.
 
-use uuid::Uuid;
+use std::sync::Arc;
+
+use rand::RngExt as _;
 
 use crate::message::{Incoming, header};
 
-/// The length of version 00, and the longest of a later one that is handed on, in bytes.
+/// The length of version 00, and the longest of a later one that is read, in bytes.
 const LENGTH: usize = 55;
 const LONGEST: usize = 256;
 /// The longest `tracestate` that is handed on, in bytes: as much as everybody has to.
 const LONGEST_STATE: usize = 512;
+/// The flag of a trace that is collected.
+const SAMPLED: u8 = 1;
 
 /// A place in a trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Context {
-    parent: Box<str>,
-    state: Option<Box<str>>,
+    /// Which trace. Not 0.
+    pub(super) trace: u128,
+    /// Which step of it. Not 0.
+    pub(super) step: u64,
+    pub(super) flags: u8,
+    state: Option<Arc<str>>,
 }
 
 impl Context {
-    /// What a message says of it; none where that is missing or has no meaning, as the standard wants it.
+    pub(super) fn new(trace: u128, step: u64, flags: u8, state: Option<&str>) -> Self {
+        let fits = |state: &&str| {
+            (1..=LONGEST_STATE).contains(&state.len())
+                && state.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t'))
+        };
+        Self { trace, step, flags, state: state.filter(fits).map(Into::into) }
+    }
+
+    /// What a message's headers say of it; none where that is missing or has no meaning, as the standard wants it.
     #[must_use]
     pub fn of(message: &(impl Incoming + ?Sized)) -> Option<Self> {
         let parent = message.text_header(header::TRACE_PARENT)?;
         Self::read(parent, message.text_header(header::TRACE_STATE))
     }
 
-    /// Reads the two headers, of a message or of a request.
+    /// Reads the two headers, of a message or of a request. Of a later version, what this one knows is read.
     #[must_use]
     pub fn read(parent: &str, state: Option<&str>) -> Option<Self> {
-        let fits = |state: &&str| {
-            (1..=LONGEST_STATE).contains(&state.len())
-                && state.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t'))
-        };
-        let state = state.filter(fits).map(Into::into);
-        is_parent(parent).then(|| Self { parent: parent.into(), state })
+        let (known, rest) = parent.as_bytes().split_at_checked(LENGTH)?;
+        let dashes = [2, 35, 52].iter().all(|at| known[*at] == b'-');
+        let version = hex(&known[..2])?;
+        let ends = rest.is_empty() || (version != 0 && rest[0] == b'-' && parent.len() <= LONGEST);
+        if !dashes || version == 0xff || !ends || !rest.iter().all(u8::is_ascii_graphic) {
+            return None;
+        }
+        let trace = hex(&known[3..35]).filter(|trace| *trace != 0)?;
+        let step = hex(&known[36..52]).and_then(|step| u64::try_from(step).ok()).filter(|step| *step != 0)?;
+        let flags = hex(&known[53..]).and_then(|flags| u8::try_from(flags).ok())?;
+        Some(Self::new(trace, step, flags, state))
     }
 
     /// One of a new trace that nobody collects, for what is not to begin one elsewhere.
     #[must_use]
     pub fn untraced() -> Self {
-        let trace = Uuid::now_v7().simple().to_string();
-        let parent = format!("00-{trace}-{}-00", &trace[16..]);
-        Self { parent: parent.into(), state: None }
+        let mut random = rand::rng();
+        // None of them is zero.
+        Self::new(random.random::<u128>() | 1, random.random::<u64>() | 1, 0, None)
     }
 
     /// The header `traceparent`.
     #[must_use]
-    pub fn parent(&self) -> &str {
-        &self.parent
+    pub fn parent(&self) -> String {
+        let Self { trace, step, flags, .. } = self;
+        format!("00-{trace:032x}-{step:016x}-{flags:02x}")
     }
 
     /// The header `tracestate`.
@@ -62,22 +84,20 @@ impl Context {
     /// Whether its trace is collected.
     #[must_use]
     pub fn is_sampled(&self) -> bool {
-        let flags = self.parent.get(53..55).and_then(|flags| u8::from_str_radix(flags, 16).ok());
-        flags.is_some_and(|flags| flags & 1 == 1)
+        self.flags & SAMPLED == SAMPLED
     }
 }
 
-fn is_parent(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    let Some((known, rest)) = bytes.split_at_checked(LENGTH) else { return false };
-    let hex = |part: &[u8]| part.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    let some = |part: &[u8]| hex(part) && part.iter().any(|byte| *byte != b'0');
-    let (version, trace, parent, flags) = (&known[..2], &known[3..35], &known[36..52], &known[53..]);
-    let dashes = [2, 35, 52].iter().all(|at| known[*at] == b'-');
-    // A later version may have more behind it.
-    let ends = rest.is_empty() || (version != b"00" && rest[0] == b'-' && bytes.len() <= LONGEST);
-    let shown = rest.iter().all(|byte| byte.is_ascii_graphic());
-    dashes && hex(version) && version != b"ff" && some(trace) && some(parent) && hex(flags) && ends && shown
+/// The number that lowercase digits are.
+fn hex(digits: &[u8]) -> Option<u128> {
+    digits.iter().try_fold(0, |number: u128, digit| {
+        let value = match digit {
+            b'0'..=b'9' => digit - b'0',
+            b'a'..=b'f' => digit - b'a' + 10,
+            _ => return None,
+        };
+        Some(number << 4 | u128::from(value))
+    })
 }
 
 #[cfg(test)]
@@ -92,12 +112,14 @@ mod tests {
         for good in [
             PARENT,
             "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-00",
-            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-ff",
-            "cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-            "cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-what-will-come",
+            "00-0000000000000000000000000000000a-000000000000000b-ff",
         ] {
             let context = Context::read(good, None).unwrap_or_else(|| panic!("{good}"));
-            assert_eq!((context.parent(), context.state()), (good, None));
+            assert_eq!((&*context.parent(), context.state()), (good, None));
+        }
+        for later in ["", "-what-will-come"] {
+            let context = Context::read(&format!("cc{}{later}", &PARENT[2..]), None).unwrap();
+            assert_eq!(context.parent(), PARENT, "it is handed on in the version that is known here");
         }
         for bad in [
             "",
@@ -144,7 +166,7 @@ mod tests {
             assert_eq!(context.is_sampled(), is_sampled, "{flags}");
         }
         let untraced = Context::untraced();
-        assert_eq!(Context::read(untraced.parent(), None), Some(untraced.clone()));
+        assert_eq!(Context::read(&untraced.parent(), None), Some(untraced.clone()));
         assert!(!untraced.is_sampled());
     }
 }

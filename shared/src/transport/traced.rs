@@ -8,7 +8,7 @@ use super::batch::partition;
 use super::delivery::{Delivery, shown_id};
 use super::queues::{EXCHANGE, QueueName, Subscription, owner};
 use crate::message::{HeaderValue, Incoming as _, Outgoing, Role, header};
-use crate::trace::{Kind, Span, Step, is_on};
+use crate::trace::{Context, Kind, Span, Step, is_on};
 
 /// Where messages are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,19 +68,22 @@ pub(super) fn publishing(
         return (messages, Vec::new());
     }
     let place = place();
-    let one = |message: Outgoing| {
-        let key = key(message.role);
+    let of_role = Role::ALL.map(|role| {
+        let key = key(role);
         let destination = place.destination(&key, None);
+        (role, format!("publish {destination}"), destination, key)
+    });
+    let one = |message: Outgoing| {
+        let Some((_, name, destination, key)) = of_role.iter().find(|(role, ..)| *role == message.role)
+        else {
+            unreachable!("all roles are there")
+        };
         let trace = message.trace();
-        let span = Span::begin(Step {
-            service: message.app,
-            name: format!("publish {destination}"),
-            kind: Kind::Producer,
-            parent: trace.as_ref(),
-            links: Vec::new(),
-        });
+        let step =
+            Step { service: message.app, name, kind: Kind::Producer, parent: trace.as_ref(), links: &[] };
+        let span = Span::begin(step);
         if span.is_told() {
-            place.tell(&span, ["publish", "send"], destination, &key);
+            place.tell(&span, ["publish", "send"], destination.clone(), key);
             tell_id(&span, &shown_id(&message));
             for (name, value) in &message.headers {
                 match (*name, value) {
@@ -95,7 +98,9 @@ pub(super) fn publishing(
                 }
             }
         }
-        (message.within(span.context().as_ref()), span)
+        let context = span.context();
+        let message = if context == trace { message } else { message.within(context) };
+        (message, span)
     };
     messages.into_iter().map(one).unzip()
 }
@@ -135,16 +140,16 @@ impl Processing {
         let (place, subscription) = (place(), first.subscription.clone());
         let Subscription { role, queue, key, .. } = &*subscription;
         let (service, destination) = (owner(*role), place.destination(key, Some(queue)));
-        let begin = |parent: Option<&crate::trace::Context>, links| {
-            let name = format!("process {destination}");
-            let span = Span::begin(Step { service, name, kind: Kind::Consumer, parent, links });
+        let name = format!("process {destination}");
+        let begin = |parent: Option<&Context>, links: &[Span]| {
+            let span = Span::begin(Step { service, name: &name, kind: Kind::Consumer, parent, links });
             if span.is_told() {
                 place.tell(&span, ["process", "process"], destination.clone(), key);
             }
             span
         };
         for delivery in &mut *deliveries {
-            let span = begin(delivery.trace().as_ref(), Vec::new());
+            let span = begin(delivery.trace().as_ref(), &[]);
             if span.is_told() {
                 tell_id(&span, &shown_id(&*delivery));
             }
@@ -153,7 +158,7 @@ impl Processing {
         let each: Vec<Span> = deliveries.iter().map(|delivery| delivery.span.clone()).collect();
         let links: Vec<Span> = each.iter().filter(|span| span.is_told()).cloned().collect();
         let all = (!links.is_empty()).then(|| {
-            let span = begin(None, links);
+            let span = begin(None, &links);
             span.know("messaging.batch.message_count", each.len());
             let (key, destination) = (key.clone(), destination.clone());
             Together { span, place: place.clone(), service, key, destination }
@@ -176,10 +181,10 @@ impl Processing {
         let Together { span, place, service, key, destination } = self.all.as_ref()?;
         let ack = Span::begin(Step {
             service,
-            name: format!("ack {destination}"),
+            name: &format!("ack {destination}"),
             kind: Kind::Client,
             parent: span.context().as_ref(),
-            links: Vec::new(),
+            links: &[],
         });
         place.tell(&ack, ["ack", "settle"], destination.clone(), key);
         ack.know("messaging.batch.message_count", self.each.len());

@@ -186,7 +186,7 @@ impl Door {
     /// Returns when the messages, with so many rows or labels in them, are safe in their queues, as part of the request's trace.
     pub(super) async fn publish(&self, messages: Vec<Outgoing>, rows: usize) -> Result<(), Problem> {
         let trace = trace::current();
-        let messages = messages.into_iter().map(|message| message.within(trace.as_ref())).collect();
+        let messages = messages.into_iter().map(|message| message.within(trace.clone())).collect();
         match self.0.recorder.get() {
             Some(recorder) => recorder.publish(messages, rows).await,
             None => Err(Problem::unavailable("the service has only started; try again")),

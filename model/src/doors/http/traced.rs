@@ -20,10 +20,10 @@ pub(super) async fn traced(request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let span = Span::begin(Step {
         service: APP,
-        name: route.as_ref().map_or_else(|| method.clone(), |route| format!("{method} {route}")),
+        name: &route.as_ref().map_or_else(|| method.clone(), |route| format!("{method} {route}")),
         kind: Kind::Server,
         parent: came_with.as_ref(),
-        links: Vec::new(),
+        links: &[],
     });
     span.know("http.request.method", method);
     span.know("url.scheme", "http");

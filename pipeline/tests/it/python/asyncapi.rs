@@ -53,6 +53,7 @@ fn of_others() -> Vec<Value> {
                 headers: Vec::new(),
                 body: body.as_bytes().to_vec(),
                 asking: None,
+                trace: None,
             };
             let names = ["area", "rooms"].map(str::to_owned);
             let all =

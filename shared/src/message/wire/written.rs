@@ -166,5 +166,15 @@ fn push_id(text: &mut String, key: &Key) {
 fn envelope(role: Role, (message_id, body): Written, app: &'static str, now: Timestamp) -> Outgoing {
     let headers = vec![(PUBLISHED_AT, HeaderValue::Int(now.0))];
     let content_type = Some("application/json");
-    Outgoing { role, message_id, content_type, app, timestamp: now.seconds(), headers, body, asking: None }
+    Outgoing {
+        role,
+        message_id,
+        content_type,
+        app,
+        timestamp: now.seconds(),
+        headers,
+        body,
+        asking: None,
+        trace: None,
+    }
 }

@@ -7,7 +7,7 @@ use lapin::types::{AMQPValue, ByteArray, FieldTable, LongString};
 use tokio_util::sync::CancellationToken;
 
 use super::guard::watch::{Charge, Finding, FindingKind, Note};
-use crate::message::{Alone, Asking, HeaderValue, Incoming, Outgoing, Rejection, Reply};
+use crate::message::{Alone, Asking, HeaderValue, Incoming, Outgoing, Rejection, Reply, header};
 
 /// Body and properties as they came, as far as they could be read.
 #[derive(Debug)]
@@ -198,6 +198,12 @@ pub(super) fn properties(message: &Outgoing) -> BasicProperties {
             HeaderValue::Bytes(bytes) => AMQPValue::ByteArray(ByteArray::from(bytes.as_slice())),
         };
         headers.insert((*name).into(), value);
+    }
+    if let Some(trace) = &message.trace {
+        headers.insert(header::TRACE_PARENT.into(), AMQPValue::LongString(LongString::from(trace.parent())));
+        if let Some(state) = trace.state() {
+            headers.insert(header::TRACE_STATE.into(), AMQPValue::LongString(LongString::from(state)));
+        }
     }
     let properties = BasicProperties::default()
         .with_delivery_mode(2)
