@@ -73,8 +73,12 @@ impl Group {
         if self.arrivals.len() >= MOST_ROWS || self.bytes >= MOST_BYTES {
             return 0;
         }
-        let messages = self.came.labels + self.came.predictions;
-        MOST_MESSAGES.saturating_sub(usize::try_from(messages).unwrap_or(usize::MAX))
+        MOST_MESSAGES.saturating_sub(usize::try_from(self.messages()).unwrap_or(usize::MAX))
+    }
+
+    /// How many it has.
+    pub(crate) fn messages(&self) -> u64 {
+        self.came.labels + self.came.predictions
     }
 
     /// Whether there is nothing to commit.

@@ -90,9 +90,11 @@ pub use webhook::WebhookUrl;
 const APP: &str = "metric";
 /// How many messages of each queue are held unacknowledged at the most: while one group is committed, the next fills.
 const PREFETCH: u16 = 2048;
-/// How long after the beginning of a commit the next one may begin: a message that comes alone is committed at once, and of
-/// many, some go together.
+/// How long after the beginning of a commit of several messages the next one may begin, so that some go together: without it, at
+/// 1000 rows/s the syncs of this disk compete with those of a broker on the same one. A row that comes alone, and its label, are
+/// committed at once.
 const PACE: Duration = Duration::from_millis(2);
+const SEVERAL: u64 = 3;
 
 /// How long answers that are under way may take at a stop.
 const PAGE_ENDS: Duration = Duration::from_secs(1);
@@ -186,9 +188,10 @@ pub async fn run(
                 Err(why) => break Err(anyhow::Error::from(why)),
             },
             Ok(turn) = Arc::clone(&turns).acquire_owned(), if due => {
+                let pause = if group.messages() < SEVERAL { Duration::ZERO } else { PACE };
                 // Where the writer has ended, that is heard of above.
                 _ = groups.send((std::mem::take(&mut group), turn)).await;
-                next = Instant::now() + PACE;
+                next = Instant::now() + pause;
                 continue;
             }
             () = sleep_until(next), if !due && !group.is_empty() => continue,
