@@ -1,17 +1,19 @@
 //! Where the trace of a row begins, and which one its label belongs to, however much later that comes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use shared::message::RowId;
 use shared::trace::{Context, Kind, Span, Step, is_on};
 
-/// How many traced rows wait for their labels at the most. The label of one more is in no trace.
+/// How many traced rows are remembered, the last ones. The label of an earlier one is in no trace.
 const MOST: usize = 10_000;
 
 /// The traces of rows whose labels are still to come.
 #[derive(Debug, Default)]
 pub(crate) struct Traces {
     of_rows: HashMap<RowId, Span>,
+    /// Which came when, also those whose label is gone.
+    order: VecDeque<RowId>,
 }
 
 impl Traces {
@@ -31,11 +33,20 @@ impl Traces {
                 [id] => span.know("messaging.message.id", id.to_string()),
                 _ => span.know("pipeline.rows", ids.len()),
             }
-            let room = MOST.saturating_sub(self.of_rows.len());
-            self.of_rows.extend(ids.into_iter().take(room).map(|id| (id.clone(), span.clone())));
+            ids.into_iter().for_each(|id| self.remember(id, &span));
         }
         span.end();
         span.context()
+    }
+
+    fn remember(&mut self, id: &RowId, span: &Span) {
+        self.of_rows.insert(id.clone(), span.clone());
+        self.order.push_back(id.clone());
+        if self.order.len() > MOST
+            && let Some(earliest) = self.order.pop_front()
+        {
+            self.of_rows.remove(&earliest);
+        }
     }
 
     /// What labels belong to that go in one message: the trace of their row, or of the first row of theirs that has one, with
@@ -65,4 +76,20 @@ fn create(service: &'static str, name: &str, parent: Option<&Context>, links: &[
     span.know("messaging.operation.name", "create");
     span.know("messaging.operation.type", "create");
     span
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_rows_are_remembered_and_no_more() {
+        let mut traces = Traces::default();
+        let id = |number: usize| RowId::parse(&number.to_string()).unwrap();
+        for number in 0..MOST + 5 {
+            traces.remember(&id(number), &Span::default());
+        }
+        assert_eq!((traces.of_rows.len(), traces.order.len()), (MOST, MOST));
+        assert!(!traces.of_rows.contains_key(&id(4)) && traces.of_rows.contains_key(&id(5)));
+    }
 }
