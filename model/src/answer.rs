@@ -275,6 +275,7 @@ mod tests {
             headers: Vec::new(),
             body: body.as_bytes().to_vec(),
             asking: Some(Asking { reply_to: "q".into(), correlation_id: Some("1".into()) }),
+            trace: None,
         };
         let asking = Asking::of(&message).unwrap();
         let told =

@@ -6,13 +6,13 @@ use super::{Context, Fact, Step, TraceOptions};
 
 /// A step that nobody is told of.
 #[derive(Debug, Clone, Default)]
-pub struct Span;
+pub struct Span(());
 
 impl Span {
     /// Begins a step.
     #[must_use]
     pub fn begin(_: Step<'_>) -> Self {
-        Self
+        Self(())
     }
 
     /// Where what it makes is in its trace.

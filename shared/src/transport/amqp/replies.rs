@@ -47,7 +47,7 @@ impl Drop for Inner {
 
 enum Item {
     Reply {
-        reply: Reply,
+        reply: Box<Reply>,
         _room: OwnedSemaphorePermit,
     },
     /// Everything before it was tried.
@@ -65,7 +65,9 @@ impl Replies {
     pub(in crate::transport) fn send(&self, reply: Reply) {
         let bytes = u32::try_from(reply.message.body.len()).unwrap_or(u32::MAX);
         let room = Arc::clone(&self.0.room).try_acquire_many_owned(bytes).ok();
-        let taken = room.is_some_and(|_room| self.0.queue.try_send(Item::Reply { reply, _room }).is_ok());
+        let taken = room.is_some_and(|_room| {
+            self.0.queue.try_send(Item::Reply { reply: Box::new(reply), _room }).is_ok()
+        });
         if !taken {
             count(LOST, 1);
         }
@@ -100,7 +102,7 @@ impl Sender {
             for item in items.drain(..) {
                 match item {
                     Item::Reply { reply, _room } => {
-                        replies.push(reply);
+                        replies.push(*reply);
                         rooms.push(_room);
                     }
                     Item::Mark(mark) => marks.push(mark),
