@@ -12,7 +12,7 @@ use clap::Args;
 pub struct TraceOptions {
     /// Address of a receiver of traces, by OTLP over HTTP, such as http://collector:4318: traces go to /v1/traces there. Without
     /// it, none are made, and those of others are handed on. [default: none]
-    #[arg(long, value_name = "URL")]
+    #[arg(long, hide_env_values = true, value_name = "URL")]
     otlp_endpoint: Option<OtlpEndpoint>,
 
     /// How many of the rows that begin their trace here are traced, from 0 to 1. What came with a trace is traced where that is.

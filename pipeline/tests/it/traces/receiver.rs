@@ -41,8 +41,11 @@ impl Receiver {
         let taken = Arc::clone(&all);
         thread::spawn(move || {
             for stream in listener.incoming() {
-                let body = answer(&stream.unwrap());
+                let stream = stream.unwrap();
+                let body = take(&stream);
+                // Whoever is answered may end.
                 taken.lock().unwrap().extend(read(&body));
+                answer(&stream);
             }
         });
         Self { url, all }
@@ -53,8 +56,8 @@ impl Receiver {
     }
 }
 
-/// Takes one request, and answers it.
-fn answer(mut stream: &TcpStream) -> Value {
+/// Takes one request.
+fn take(stream: &TcpStream) -> Value {
     let mut reader = BufReader::new(stream);
     let (mut first, mut length, mut is_json) = (String::new(), 0, false);
     reader.read_line(&mut first).unwrap();
@@ -74,9 +77,12 @@ fn answer(mut stream: &TcpStream) -> Value {
     assert!(is_json);
     let mut body = vec![0; length];
     reader.read_exact(&mut body).unwrap();
+    serde_json::from_slice(&body).unwrap()
+}
+
+fn answer(mut stream: &TcpStream) {
     let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
     stream.write_all(head.as_bytes()).unwrap();
-    serde_json::from_slice(&body).unwrap()
 }
 
 fn each<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
