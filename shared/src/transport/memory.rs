@@ -10,6 +10,7 @@ mod side;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures_util::future::join_all;
 use tokio::sync::Notify;
 use tracing::warn;
 
@@ -131,12 +132,11 @@ impl Broker {
     }
 
     pub(super) async fn publish(&self, batch: Vec<Outgoing>) {
-        let bound = Role::ALL.map(|role| self.bound_to(self.0.names.name(role)));
-        for message in batch {
-            let message = Arc::new(message);
-            for queue in &bound[index(message.role)] {
-                queue.push(&message).await;
-            }
+        let batch: Vec<Arc<Outgoing>> = batch.into_iter().map(Arc::new).collect();
+        for of_one_role in batch.chunk_by(|one, next| one.role == next.role) {
+            let bound = self.bound_to(self.0.names.name(of_one_role[0].role));
+            // One that is full keeps nothing from the others.
+            join_all(bound.iter().map(|queue| queue.push(of_one_role))).await;
         }
     }
 
@@ -189,20 +189,30 @@ impl Broker {
 }
 
 impl Queue {
-    async fn push(&self, message: &Arc<Outgoing>) {
-        let waiting = || Waiting { message: Arc::clone(message), redelivered: false };
-        self.wait_until(|state| {
-            if state.ready.len() >= self.capacity {
-                if !self.subscription.arguments.drops_its_oldest() {
-                    return None;
-                }
-                state.ready.pop_front();
-            }
-            state.ready.push_back(waiting());
-            Some(())
-        })
-        .await;
-        self.changed.notify_waiters();
+    /// Takes in all of them, in their order, as room comes. Consumers are woken once for what fits at once.
+    async fn push(&self, mut messages: &[Arc<Outgoing>]) {
+        let drops = self.subscription.arguments.drops_its_oldest();
+        while !messages.is_empty() {
+            messages = self
+                .wait_until(|state| {
+                    let free = self.capacity.saturating_sub(state.ready.len());
+                    let room = if drops { messages.len() } else { free };
+                    let (now, later) = messages.split_at(room.min(messages.len()));
+                    if now.is_empty() {
+                        return None;
+                    }
+                    let waiting =
+                        |message: &Arc<_>| Waiting { message: Arc::clone(message), redelivered: false };
+                    state.ready.extend(now.iter().map(waiting));
+                    if drops {
+                        let beyond = state.ready.len().saturating_sub(self.capacity);
+                        state.ready.drain(..beyond);
+                    }
+                    Some(later)
+                })
+                .await;
+            self.changed.notify_waiters();
+        }
     }
 
     /// Calls `attempt` until it returns something, first at once and then after each change of the queue.
@@ -347,14 +357,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-const fn index(role: Role) -> usize {
-    match role {
-        Role::Features => 0,
-        Role::Label => 1,
-        Role::Prediction => 2,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -368,6 +370,27 @@ mod tests {
     }
 
     /// They are counted, and the log says it once.
+    #[tokio::test]
+    async fn more_than_a_queue_has_room_for_comes_in_its_order_as_room_comes() {
+        let broker = Broker::default();
+        let count = 2 * CAPACITY + 3;
+        let subscription = broker.subscription(Role::Label);
+        let mut consumer = Consumer::new(&broker, &subscription, 1000);
+        let publishing = tokio::spawn({
+            let broker = broker.clone();
+            async move { broker.publish((0..count).map(label).collect()).await }
+        });
+        let mut came = Vec::new();
+        while came.len() < count {
+            let batch = consumer.take(1000).await;
+            assert!(broker.waiting().labels <= CAPACITY as u64);
+            came.extend(batch.deliveries.iter().map(|delivery| delivery.message_id().unwrap().to_owned()));
+            batch.ack().await;
+        }
+        publishing.await.unwrap();
+        assert_eq!(came, (0..count).map(|id| id.to_string()).collect::<Vec<_>>());
+    }
+
     #[tokio::test]
     async fn the_oldest_dead_letters_beyond_the_capacity_are_forgotten_and_counted() {
         let broker = Broker::default();
