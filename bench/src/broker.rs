@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use crate::figures::{load, median};
-use crate::processes::{Process, consumers, processor_seconds, scratch};
+use crate::processes::{self, Process, metric, processor_seconds, scratch};
 use crate::records::Records;
 use crate::{bare, queues};
 
@@ -45,6 +45,8 @@ pub(crate) struct Wishes<'a> {
     pub(crate) only: &'a [Subject],
     /// Several are measured one after the other.
     pub(crate) rows_per_message: &'a [u16],
+    /// How many `model` share the rows of three processes; several are measured one after the other.
+    pub(crate) models: &'a [usize],
 }
 
 /// How long a run took, and the processor time of ours and of the broker, in seconds.
@@ -56,20 +58,21 @@ struct Run {
 
 /// Measures and prints.
 pub(crate) fn run(wishes: &Wishes<'_>) -> anyhow::Result<()> {
-    let Wishes { rows, rounds, only, rows_per_message, .. } = *wishes;
+    let Wishes { rows, rounds, only, rows_per_message, models, .. } = *wishes;
     let subjects = if only.is_empty() { Subject::value_variants() } else { only };
     let runtime = tokio::runtime::Runtime::new()?;
     println!(
         "{rows} rows through RabbitMQ: rows/s, the ratio to the bare loop of the same round, and processor time a row"
     );
-    for per_message in rows_per_message {
-        println!("{per_message} rows a message");
+    let all = rows_per_message.iter().flat_map(|rows| models.iter().map(move |models| (*rows, *models)));
+    for (per_message, models) in all {
+        println!("{per_message} rows a message, {models} model");
         let mut figures = vec![(Vec::new(), Vec::new(), Vec::new()); subjects.len()];
         for round in 1..=rounds {
             let mut line = format!("{round:>5}");
             let mut base = f64::NAN;
             for (subject, (rates, ratios, costs)) in subjects.iter().zip(&mut figures) {
-                let run = runtime.block_on(measure(*subject, wishes, *per_message))?;
+                let run = runtime.block_on(measure(*subject, wishes, (per_message, models)))?;
                 let rate = rows as f64 / run.time.as_secs_f64();
                 if *subject == Subject::Bare {
                     base = rate;
@@ -97,7 +100,11 @@ pub(crate) fn run(wishes: &Wishes<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn measure(subject: Subject, wishes: &Wishes<'_>, per_message: u16) -> anyhow::Result<Run> {
+async fn measure(
+    subject: Subject,
+    wishes: &Wishes<'_>,
+    (per_message, models): (u16, usize),
+) -> anyhow::Result<Run> {
     let Wishes { url, rows, .. } = *wishes;
     let connection = queues::connect(url).await?;
     queues::expect_ours_empty(&connection).await?;
@@ -111,7 +118,7 @@ async fn measure(subject: Subject, wishes: &Wishes<'_>, per_message: u16) -> any
             queues::remove(&connection).await?;
             (time?, vec![("loop", processor_seconds(std::process::id())? - spent)])
         }
-        Subject::Three => tokio::task::block_in_place(|| three(url, rows, per_message))?,
+        Subject::Three => tokio::task::block_in_place(|| three(url, rows, per_message, models))?,
         Subject::One => tokio::task::block_in_place(|| one(url, rows, per_message))?,
     };
     let broker = broker()?.zip(before).map(|(after, before)| after - before);
@@ -123,11 +130,13 @@ async fn measure(subject: Subject, wishes: &Wishes<'_>, per_message: u16) -> any
 type Ours = (Duration, Vec<(&'static str, f64)>);
 
 /// From the start of features, with model and metric ready, until the last row is on disk.
-pub(crate) fn three(url: &str, rows: u64, per_message: u16) -> anyhow::Result<Ours> {
+pub(crate) fn three(url: &str, rows: u64, per_message: u16, models: usize) -> anyhow::Result<Ours> {
     let folder = scratch()?;
     let logs = folder.path().join("logs");
-    let [mut metric, mut model] = consumers(url, folder.path(), &logs)?;
-    let (metric_before, model_before) = (metric.processor_seconds(), model.processor_seconds());
+    let mut metric = metric(url, folder.path(), &logs)?;
+    let mut models = processes::models(url, folder.path(), models)?;
+    let mut of_models = || models.iter_mut().map(Process::processor_seconds).sum::<f64>();
+    let (metric_before, models_before) = (metric.processor_seconds(), of_models());
     let (count, per_message) = (rows.to_string(), per_message.to_string());
     let source = ["--amqp-url", url, "--order", "loop", "--interval", "0s", "--count", &count];
     let source = [&source[..], &["--rows-per-message", &per_message]].concat();
@@ -136,7 +145,7 @@ pub(crate) fn three(url: &str, rows: u64, per_message: u16) -> anyhow::Result<Ou
     features.end()?;
     let spent = vec![
         ("features", features.processor_seconds()),
-        ("model", model.processor_seconds() - model_before),
+        ("model", of_models() - models_before),
         ("metric", metric.processor_seconds() - metric_before),
     ];
     Ok((last - features.started(), spent))

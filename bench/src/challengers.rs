@@ -75,7 +75,7 @@ pub(crate) fn run(url: &str, seconds: u64, rounds: usize, only: &[Beside]) -> an
         queues::expect_ours_empty(&connection).await?;
         anyhow::Ok(connection)
     })?;
-    let (time, _) = broker::three(url, FIRST_ROWS, 1)?;
+    let (time, _) = broker::three(url, FIRST_ROWS, 1, 1)?;
     let most = FIRST_ROWS * 1000 / u64::try_from(time.as_millis())?.max(1);
     let rate = most / 2;
     println!("the main path does {most} rows/s; half of it for {seconds} s beside a challenger that is ...");

@@ -1,9 +1,11 @@
 //! The program `bench`: measures the release binaries that lie beside it.
 //!
 //! `broker` compares them with [`bare`], the same messages moved by the client library alone; `latency` asks how long a row takes,
-//! `challengers` what bad neighbours cost. `memory`, `record`,
+//! `challengers` what bad neighbours cost, `backlog` how soon rows are done that waited, `steady` whether a service grows, `peers` what
+//! others do. `memory`, `record`,
 //! `durable`, `evaluation`, `late`, `search`, `models`, `http`, `traces` and `start` need no broker. README.md has the figures.
 
+mod backlog;
 mod bare;
 mod broker;
 mod challengers;
@@ -17,15 +19,18 @@ mod late;
 mod latency;
 mod memory;
 mod models;
+mod peers;
 mod processes;
 mod queues;
 mod record;
 mod records;
 mod search;
 mod start;
+mod steady;
 mod traces;
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -56,9 +61,54 @@ enum Command {
         /// How many rows travel in one message.
         #[arg(long, value_delimiter = ',', default_value = "1", value_parser = clap::value_parser!(u16).range(1..=512))]
         rows_per_message: Vec<u16>,
+        /// How many services share the rows, such as model=1,2,4.
+        #[arg(long, value_name = "SERVICE=COUNTS", default_value = "model=1")]
+        scale: Scale,
         /// The broker's process on this machine, whose processor time is counted too.
         #[arg(long, value_name = "PID")]
         broker_pid: Option<u32>,
+    },
+    /// Rows per second of three services in Python, on pika as in the exercise and on FastStream, beside ours.
+    Peers {
+        #[command(flatten)]
+        amqp: Amqp,
+        /// A Python that has what bench/peers/requirements.txt names.
+        #[arg(long, value_name = "FILE", default_value = "target/bench-python/bin/python")]
+        python: PathBuf,
+        /// Rows in each run.
+        #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(2..))]
+        rows: u64,
+        /// How often each is measured.
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+    },
+    /// Rows that came while no model ran, and how fast they are done when one does; the memory of each service.
+    Backlog {
+        #[command(flatten)]
+        amqp: Amqp,
+        /// Rows in each run.
+        #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(2..))]
+        rows: u64,
+        /// How often it is measured.
+        #[arg(long, default_value_t = 1)]
+        rounds: usize,
+        /// How many rows travel in one message.
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=512))]
+        rows_per_message: u16,
+    },
+    /// Whether memory and open files of each service stay as they are at one rate for long.
+    Steady {
+        #[command(flatten)]
+        amqp: Amqp,
+        /// Rows per second.
+        #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u64).range(1..))]
+        rate: u64,
+        /// For how long, in seconds.
+        #[arg(long, default_value_t = 1800, value_parser = clap::value_parser!(u64).range(60..))]
+        seconds: u64,
+        /// How many rows travel in one message.
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=512))]
+        rows_per_message: u16,
     },
     /// Time from a row's publish to the line that says that it is recorded, over RabbitMQ, at several rates.
     Latency {
@@ -207,9 +257,26 @@ struct Amqp {
     amqp_url: String,
 }
 
+/// How many of a service share the rows, each in turn.
+#[derive(Debug, Clone)]
+struct Scale {
+    models: Vec<usize>,
+}
+
+impl FromStr for Scale {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let expected = "expected model= and counts from 1 to 16, such as model=1,2,4";
+        let counts = text.strip_prefix("model=").ok_or(expected)?.split(',');
+        let count = |count: &str| count.parse().ok().filter(|count| (1..=16).contains(count)).ok_or(expected);
+        Ok(Self { models: counts.map(count).collect::<Result<_, _>>()? })
+    }
+}
+
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
-        Command::Broker { amqp, rows, rounds, only, rows_per_message, broker_pid } => {
+        Command::Broker { amqp, rows, rounds, only, rows_per_message, scale, broker_pid } => {
             broker::run(&broker::Wishes {
                 url: &amqp.amqp_url,
                 broker: broker_pid,
@@ -217,7 +284,15 @@ fn main() -> anyhow::Result<()> {
                 rounds,
                 only: &only,
                 rows_per_message: &rows_per_message,
+                models: &scale.models,
             })
+        }
+        Command::Peers { amqp, python, rows, rounds } => peers::run(&amqp.amqp_url, &python, rows, rounds),
+        Command::Backlog { amqp, rows, rounds, rows_per_message } => {
+            backlog::run(&amqp.amqp_url, rows, rounds, rows_per_message)
+        }
+        Command::Steady { amqp, rate, seconds, rows_per_message } => {
+            steady::run(&amqp.amqp_url, rate, seconds, rows_per_message)
         }
         Command::Latency { amqp, rates, seconds } => latency::run(&amqp.amqp_url, &rates, seconds),
         Command::Challengers { amqp, seconds, rounds, only } => {

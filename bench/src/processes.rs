@@ -108,6 +108,12 @@ impl Process {
         Ok(())
     }
 
+    /// Whether it has ended.
+    pub(crate) fn has_ended(&mut self) -> anyhow::Result<bool> {
+        self.processor_seconds();
+        Ok(self.child.try_wait()?.is_some())
+    }
+
     /// Waits until it has ended by itself; that must be without an error.
     pub(crate) fn end(&mut self) -> anyhow::Result<()> {
         match self.wait()? {
@@ -134,6 +140,11 @@ impl Process {
     /// The most memory in RAM that it has held, in MB of 10^6 bytes.
     pub(crate) fn peak_megabytes(&self) -> anyhow::Result<f64> {
         megabytes(self.child.id(), "VmHWM:")
+    }
+
+    /// How many file descriptors it has open.
+    pub(crate) fn descriptors(&self) -> anyhow::Result<usize> {
+        Ok(fs::read_dir(format!("/proc/{}/fd", self.child.id()))?.count())
     }
 
     /// Sends it a signal, such as `STOP`.
@@ -184,12 +195,29 @@ impl Drop for Process {
 
 /// `metric` with its records in `logs`, and `model`, both ready.
 pub(crate) fn consumers(url: &str, scratch: &Path, logs: &Path) -> anyhow::Result<[Process; 2]> {
+    let metric = metric(url, scratch, logs)?;
+    let [model] = models(url, scratch, 1)?.try_into().map_err(|_| anyhow::anyhow!("one was started"))?;
+    Ok([metric, model])
+}
+
+/// `metric` with its records in `logs`, ready.
+pub(crate) fn metric(url: &str, scratch: &Path, logs: &Path) -> anyhow::Result<Process> {
     let records = ["--amqp-url", url, "--logs", &logs.to_string_lossy()];
     let mut metric = Process::start_with_admin("metric", scratch, &records)?;
-    let mut model = Process::start_with_admin("model", scratch, &["--amqp-url", url])?;
     metric.ready()?;
-    model.ready()?;
-    Ok([metric, model])
+    Ok(metric)
+}
+
+/// So many `model`, all ready.
+pub(crate) fn models(url: &str, scratch: &Path, count: usize) -> anyhow::Result<Vec<Process>> {
+    let start = |number: usize| {
+        let own = scratch.join(format!("model-{number}"));
+        fs::create_dir_all(&own)?;
+        Process::start_with_admin("model", &own, &["--amqp-url", url])
+    };
+    let mut all = (0..count).map(start).collect::<anyhow::Result<Vec<_>>>()?;
+    all.iter_mut().try_for_each(Process::ready)?;
+    Ok(all)
 }
 
 /// VmRSS of a process.
