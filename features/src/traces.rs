@@ -11,9 +11,20 @@ const MOST: usize = 10_000;
 /// The traces of rows whose labels are still to come.
 #[derive(Debug, Default)]
 pub(crate) struct Traces {
-    of_rows: HashMap<RowId, Span>,
+    of_rows: HashMap<RowId, Traced>,
     /// Which came when, also those whose label is gone.
-    order: VecDeque<RowId>,
+    order: VecDeque<(RowId, u64)>,
+    /// How many have come.
+    count: u64,
+}
+
+/// A row that is traced.
+#[derive(Debug)]
+struct Traced {
+    /// Where its trace begins.
+    span: Span,
+    /// Which of all it is.
+    number: u64,
 }
 
 impl Traces {
@@ -40,10 +51,14 @@ impl Traces {
     }
 
     fn remember(&mut self, id: &RowId, span: &Span) {
-        self.of_rows.insert(id.clone(), span.clone());
-        self.order.push_back(id.clone());
+        self.count += 1;
+        let number = self.count;
+        self.of_rows.insert(id.clone(), Traced { span: span.clone(), number });
+        self.order.push_back((id.clone(), number));
         if self.order.len() > MOST
-            && let Some(earliest) = self.order.pop_front()
+            && let Some((earliest, number)) = self.order.pop_front()
+            // It may have come again since.
+            && self.of_rows.get(&earliest).is_some_and(|row| row.number == number)
         {
             self.of_rows.remove(&earliest);
         }
@@ -59,7 +74,7 @@ impl Traces {
         if !is_on() {
             return None;
         }
-        let mut rows: Vec<Span> = ids.filter_map(|id| self.of_rows.remove(id)).collect();
+        let mut rows: Vec<Span> = ids.filter_map(|id| self.of_rows.remove(id)).map(|row| row.span).collect();
         if rows.len() < 2 {
             return Some(rows.pop().and_then(|row| row.context()).unwrap_or_else(Context::untraced));
         }
@@ -72,10 +87,7 @@ impl Traces {
 }
 
 fn create(service: &'static str, name: &str, parent: Option<&Context>, links: &[Span]) -> Span {
-    let span = Span::begin(Step { service, name, kind: Kind::Producer, parent, links });
-    span.know("messaging.operation.name", "create");
-    span.know("messaging.operation.type", "create");
-    span
+    Span::begin(Step { service, name, kind: Kind::Internal, parent, links })
 }
 
 #[cfg(test)]
@@ -91,5 +103,11 @@ mod tests {
         }
         assert_eq!((traces.of_rows.len(), traces.order.len()), (MOST, MOST));
         assert!(!traces.of_rows.contains_key(&id(4)) && traces.of_rows.contains_key(&id(5)));
+        // One whose label is gone and that comes again counts from then on.
+        traces.of_rows.remove(&id(5)).unwrap();
+        for again in 0..MOST - 1 {
+            traces.remember(&id(if again == 0 { 5 } else { MOST + 5 + again }), &Span::default());
+        }
+        assert!(traces.of_rows.contains_key(&id(5)) && traces.order.len() == MOST);
     }
 }

@@ -13,6 +13,8 @@ mod context;
 mod exporter;
 mod options;
 #[cfg(feature = "traces")]
+mod settings;
+#[cfg(feature = "traces")]
 mod span;
 
 use std::future::Future;
@@ -39,6 +41,8 @@ pub enum Kind {
     Client,
     /// It answered somebody.
     Server,
+    /// Nobody else was part of it.
+    Internal,
 }
 
 /// A step that begins now.

@@ -219,7 +219,7 @@ impl Publisher {
     /// [`Error::Incompatible`], or [`Error::Stopped`] when the process must end first: what was not confirmed
     /// until then may or may not have arrived.
     pub async fn publish(&self, batch: Vec<Outgoing>) -> Result<(), Error> {
-        let (batch, spans) = traced::publishing(batch, || self.place(), |role| self.key(role));
+        let (batch, steps) = traced::publishing(batch, || self.place(), |role| self.key(role));
         let published = match self {
             Self::Amqp(publisher) => publisher.publish(&batch).await,
             Self::Memory(broker, stop) => tokio::select! {
@@ -227,7 +227,7 @@ impl Publisher {
                 () = stop.overdue() => Err(Error::Stopped),
             },
         };
-        traced::published(&spans, published.is_ok());
+        traced::published(steps, &published);
         published
     }
 

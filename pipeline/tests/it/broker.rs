@@ -327,6 +327,11 @@ pub struct Letter {
 }
 
 impl Letter {
+    /// Whether it has a header.
+    pub fn has(&self, name: &str) -> bool {
+        self.properties.headers().as_ref().is_some_and(|headers| headers.inner().contains_key(name))
+    }
+
     /// A header's text.
     pub fn header(&self, name: &str) -> String {
         match self.properties.headers().as_ref().and_then(|headers| headers.inner().get(name)) {

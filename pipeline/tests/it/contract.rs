@@ -7,6 +7,8 @@ use shared::control::{Control, Decision, DecisionState};
 use shared::message::{Incoming as _, Key, Label, Name, Outgoing, Rejection, Role, RowId};
 use shared::readiness::Readiness;
 use shared::stop::Stop;
+use shared::trace::Context;
+use shared::transport::memory::Dead;
 use shared::transport::{
     Batch, Burial, Consumer, Endpoint, Publisher, QueueKind, Sent, SideDelivery, SideMessage, SideQueue,
     SideReceiver, Transport,
@@ -18,10 +20,11 @@ use crate::ask::contract::{
     a_reply_to_somebody_who_has_gone_disturbs_nobody, a_row_that_wants_a_reply_is_delivered_with_who_asks,
     no_reply_goes_to_a_queue_of_ours,
 };
-use crate::broker::{self, Broker};
+use crate::broker::{self, Broker, Letter};
 
 /// Long enough for a delivery that is on its way; what has not come by then is not coming.
 const NOTHING_COMES: Duration = Duration::from_millis(700);
+const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 /// Nothing here takes as long.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -53,16 +56,24 @@ impl World {
         self.transport.consumer("test", labels, prefetch, &self.stop, &Readiness::default())
     }
 
-    /// Reason and body of each dead letter of the label queue.
-    async fn dead_letters(&self) -> Vec<(String, Vec<u8>)> {
+    /// Reason, body and place in a trace of each dead letter of the label queue.
+    async fn dead_letters(&self) -> Vec<(String, Vec<u8>, Option<String>)> {
         match (&self.transport, &self.broker) {
             (Transport::Memory(broker), _) => {
                 let dead = broker.dead_letters(Role::Label).into_iter();
-                dead.map(|dead| (dead.rejection.reason.to_owned(), dead.message.body.clone())).collect()
+                let read = |dead: Dead| {
+                    let trace = dead.message.trace().map(|trace| trace.parent());
+                    (dead.rejection.reason.to_owned(), dead.message.body.clone(), trace)
+                };
+                dead.map(read).collect()
             }
             (_, Some(broker)) => {
                 let dead = broker.drain(broker::dead_name(Role::Label)).await.into_iter();
-                dead.map(|letter| (letter.header("x-reason"), letter.body)).collect()
+                let read = |letter: Letter| {
+                    let trace = letter.has("traceparent").then(|| letter.header("traceparent"));
+                    (letter.header("x-reason"), letter.body, trace)
+                };
+                dead.map(read).collect()
             }
             _ => unreachable!(),
         }
@@ -234,11 +245,13 @@ async fn consumers_share_a_queue(world: &World) {
 
 async fn a_dead_letter_is_kept_unchanged_with_its_reason(world: &World) {
     let publisher = world.publisher();
-    publish(&publisher, vec![label("bad"), label("good")]).await;
+    let trace = Context::read(TRACE, None);
+    publish(&publisher, vec![label("bad").within(trace.clone()), label("good")]).await;
     let mut consumer = world.consumer(10);
     for batch in hold(&mut consumer, 2).await {
         for delivery in &batch.deliveries {
             if delivery.message_id() == Some("bad") {
+                assert_eq!(delivery.trace(), trace);
                 let letter = delivery.reject(Rejection::new(Rejection::LENGTH, "three, not ten"), "test");
                 assert_eq!(publisher.bury(letter).await.unwrap(), Burial::Confirmed);
             }
@@ -246,7 +259,10 @@ async fn a_dead_letter_is_kept_unchanged_with_its_reason(world: &World) {
         batch.ack().await;
     }
     consumer.close().await;
-    assert_eq!(world.dead_letters().await, [("wrong_length".to_owned(), b"151.0".to_vec())]);
+    assert_eq!(
+        world.dead_letters().await,
+        [("wrong_length".to_owned(), b"151.0".to_vec(), Some(TRACE.to_owned()))]
+    );
     nothing_comes(&mut world.consumer(10)).await;
 }
 
@@ -258,7 +274,7 @@ async fn items_of_a_message_become_letters_of_their_own(world: &World) {
     let mut together = Label::encode_together(&all, "test", Timestamp(0));
     // What a producer calls the message is nobody's id.
     together.message_id = Some("message".into());
-    publish(&publisher, vec![together]).await;
+    publish(&publisher, vec![together.within(Context::read(TRACE, None))]).await;
     let mut consumer = world.consumer(10);
     let batch = take(&mut consumer, 10).await;
     let why = |detail: &str| Rejection::new(Rejection::SHAPE, detail);
@@ -267,8 +283,10 @@ async fn items_of_a_message_become_letters_of_their_own(world: &World) {
     }
     batch.ack().await;
     consumer.close().await;
-    let letter =
-        |id: &str| ("bad_shape".to_owned(), format!("{{\"id\": \"{id}\", \"body\": 151.0}}").into_bytes());
+    let letter = |id: &str| {
+        let body = format!("{{\"id\": \"{id}\", \"body\": 151.0}}").into_bytes();
+        ("bad_shape".to_owned(), body, Some(TRACE.to_owned()))
+    };
     assert_eq!(world.dead_letters().await, [letter("a"), letter("c")]);
     nothing_comes(&mut world.consumer(10)).await;
 }

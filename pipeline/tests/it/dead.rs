@@ -174,8 +174,10 @@ async fn a_letter_of_a_service_goes_back_to_its_queue_and_nowhere_else() {
     model.ready().await;
     let (connection, channel) = channel(&broker).await;
     let many = br#"{"ids": ["many-1", "many-2"], "x": [[1, 2], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]]}"#;
-    let asking = BasicProperties::default().with_message_id("short".into()).with_app_id("shop".into());
-    broker.publish(&channel, Role::Features, b"[1, 2]", asking).await;
+    let short = BasicProperties::default().with_message_id("short".into()).with_app_id("shop".into());
+    let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let short = with(short, "traceparent", text(trace));
+    broker.publish(&channel, Role::Features, b"[1, 2]", short).await;
     broker.publish(&channel, Role::Features, many, BasicProperties::default()).await;
     broker.has_ready_dead(FEATURES, 2).await;
     model.stop().await;
@@ -212,10 +214,12 @@ async fn a_letter_of_a_service_goes_back_to_its_queue_and_nowhere_else() {
     assert_eq!(again.len(), 2);
     assert_eq!((&again[0].body[..], again[0].message_id()), (&b"[1, 2]"[..], Some("short")));
     assert_eq!(again[1].body, br#"{"id": "many-1", "x": [1, 2]}"#);
-    for letter in &again {
-        assert_eq!(headers(letter), ["x-attempts", "x-requeued"]);
+    let wanted = [&["traceparent", "x-attempts", "x-requeued"][..], &["x-attempts", "x-requeued"]];
+    for (letter, wanted) in again.iter().zip(wanted) {
+        assert_eq!(headers(letter), wanted);
         assert_eq!(letter.header("x-requeued"), "1");
     }
+    assert_eq!(again[0].header("traceparent"), trace);
     assert_eq!(again[0].properties.app_id().as_ref().unwrap().as_str(), "shop");
     connection.close(200, "done".into()).await.unwrap();
 }

@@ -1,7 +1,7 @@
 //! Where a message is in a trace is handed on with all that is made of it, also where nobody collects traces.
 
 use lapin::BasicProperties;
-use lapin::options::QueueDeclareOptions;
+use lapin::options::{BasicPublishOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable, LongString};
 use shared::message::Role;
 
@@ -27,9 +27,7 @@ fn row(id: &str, parent: &str) -> BasicProperties {
 
 /// The two headers, where it has them.
 fn trace(letter: &Letter) -> Option<[String; 2]> {
-    let all = letter.properties.headers().as_ref();
-    let has = |name: &str| all.is_some_and(|all| all.inner().contains_key(name));
-    has("traceparent").then(|| ["traceparent", "tracestate"].map(|name| letter.header(name)))
+    letter.has("traceparent").then(|| ["traceparent", "tracestate"].map(|name| letter.header(name)))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -42,6 +40,7 @@ async fn a_trace_goes_on_with_predictions_replies_and_dead_letters() {
     metric.stop().await;
     let model = services.model(&["--http-addr", "127.0.0.1:0"]);
     model.ready().await;
+    model.says("created the queue Features.ask").await;
     let (connection, channel) = broker.channel().await;
     let durable = QueueDeclareOptions { durable: true, ..Default::default() };
     channel.queue_declare("replies".into(), durable, FieldTable::default()).await.unwrap();
@@ -52,6 +51,11 @@ async fn a_trace_goes_on_with_predictions_replies_and_dead_letters() {
     http::predict_within(&http::address(&model).await, "by-http", PARENT).await;
     broker.has_ready(Role::Prediction, 3).await;
     broker.has_ready_dead("Features.dead", 1).await;
+    // A question is in no queue of rows, and what it is part of comes back with its answer.
+    for (id, body) in [("question", ROW), ("no question", b"[1]")] {
+        let (options, properties) = (BasicPublishOptions::default(), row(id, PARENT));
+        channel.basic_publish("".into(), "Features.ask".into(), options, body, properties).await.unwrap();
+    }
     let whole = Some([PARENT.to_owned(), STATE.to_owned()]);
     let predictions = broker.drain("y_predict").await;
     for (id, wanted) in [("good", whole.clone()), ("none", None)] {
@@ -62,7 +66,7 @@ async fn a_trace_goes_on_with_predictions_replies_and_dead_letters() {
     assert_eq!(by_http.header("traceparent"), PARENT);
     let letters = broker.drain("Features.dead").await;
     assert!(matches!(&letters[..], [letter] if trace(letter) == whole));
-    broker.comes_to("replies", "three", |count| count == 3).await;
+    broker.comes_to("replies", "five", |count| count == 5).await;
     let replies = broker.drain("replies").await;
     for reply in &replies {
         let id = reply.properties.correlation_id().as_ref().unwrap().to_string();

@@ -3,7 +3,7 @@
 mod receiver;
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use lapin::BasicProperties;
@@ -24,14 +24,27 @@ const CLIENT: u64 = 3;
 
 /// The program with traces, under the name of a service, as the image has it.
 fn start(services: &Services, name: &str, receiver: &str, more: &[&str]) -> Process {
+    // So that the receiver can read it; and what is not told yet is told soon.
+    let variables = [
+        "OTEL_EXPORTER_OTLP_PROTOCOL=http/json",
+        "OTEL_BSP_SCHEDULE_DELAY=100",
+        "OTEL_RESOURCE_ATTRIBUTES=service.version=of-the-test,team=ml",
+    ];
+    start_with(
+        services,
+        name,
+        &variables,
+        &[&["--otlp-endpoint", receiver, "--trace-share", "1"], more].concat(),
+    )
+}
+
+fn start_with(services: &Services, name: &str, variables: &[&str], arguments: &[&str]) -> Process {
     let link = services.books.path(name);
     if !link.exists() {
         std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_pipeline"), &link).unwrap();
     }
     let mut command = tokio::process::Command::new("env");
-    // So that the receiver can read it; and what is not told yet is told soon.
-    command.args(["OTEL_EXPORTER_OTLP_PROTOCOL=http/json", "OTEL_BSP_SCHEDULE_DELAY=100"]);
-    command.arg(link).args(["--otlp-endpoint", receiver, "--trace-share", "1"]).args(more);
+    command.args(variables).arg(link).args(arguments);
     command.current_dir(repository("."));
     Process::spawn(&services.books, name, command)
 }
@@ -53,9 +66,11 @@ fn features(services: &Services, receiver: &str, more: &[&str]) -> Process {
     start(services, "features", receiver, &[&ours, more].concat())
 }
 
-/// The steps of each trace, but for those of whole batches, and those.
+/// The steps of each trace, but for acknowledgements and those of whole batches, and these.
 fn by_trace(told: &[Told]) -> (BTreeMap<&str, Vec<&Told>>, Vec<&Told>) {
-    let is_of_all = |step: &Told| step.attributes.contains_key("messaging.batch.message_count");
+    let is_of_all = |step: &Told| {
+        step.name.starts_with("ack ") || step.attributes.contains_key("messaging.batch.message_count")
+    };
     let (of_all, each): (Vec<_>, Vec<_>) = told.iter().partition(|step| is_of_all(step));
     let mut traces = BTreeMap::<&str, Vec<&Told>>::new();
     each.into_iter().for_each(|step| traces.entry(&step.trace).or_default().push(step));
@@ -68,7 +83,7 @@ fn tree(steps: &[&Told]) -> String {
         let mut here: Vec<&&Told> = steps.iter().filter(|step| step.parent == parent).collect();
         here.sort_by_key(|step| &step.name);
         for step in here {
-            out.push(format!("{}{} {} {}", "  ".repeat(depth), step.service, step.kind, step.name));
+            out.push(format!("{}{} {} {}", "  ".repeat(depth), step.service(), step.kind, step.name));
             below(steps, &step.id, depth + 1, out);
         }
     }
@@ -93,7 +108,7 @@ fn properties(headers: &[(&str, &str)]) -> BasicProperties {
 }
 
 const OF_A_ROW: &str = "\
-features 4 create row
+features 1 create row
   features 4 publish pipeline:Features
     model 5 process pipeline:Features
       model 4 publish pipeline:y_predict
@@ -111,6 +126,8 @@ async fn traces_of_rows_are_one_tree_each_through_all_services() {
         features(&services, &receiver.url, &["--interval", "0s", "--count", "20", "--label-delay", "300ms"]);
     assert_eq!(features.exit(Duration::from_secs(60)).await, Some(0), "{}", features.log());
     services.books.settle_exactly().await;
+    metric.counts("pipeline_trace_steps_total", |count| count >= 40.0).await;
+    metric.counts("pipeline_trace_steps_told_total", |count| count >= 40.0).await;
     model.stop().await;
     metric.stop().await;
 
@@ -125,7 +142,10 @@ async fn traces_of_rows_are_one_tree_each_through_all_services() {
             &steps.iter().find(|step| step.name == "create row").unwrap().attributes["messaging.message.id"];
         for step in steps {
             assert_eq!(&step.attributes["messaging.message.id"], id, "{step:?}");
-            assert_eq!(step.scope, step.service);
+            assert_eq!(step.scope, step.service());
+            let of_process = ["service.version", "team"].map(|name| &*step.process[name]);
+            assert_eq!(of_process, ["of-the-test", "ml"]);
+            assert_eq!(step.process["service.instance.id"].len(), 36);
             if step.name == "create row" {
                 continue;
             }
@@ -141,19 +161,26 @@ async fn traces_of_rows_are_one_tree_each_through_all_services() {
         assert_eq!(prediction.attributes["pipeline.model"], "model");
         assert_eq!(prediction.attributes["pipeline.model_version"].len(), 12);
     }
-    // Each batch is linked to its rows, and what acknowledges it belongs to it.
+    // Each batch is linked to its rows, what is alone is none, and what acknowledges either belongs to it.
     for queue in ["Features", "y_true", "y_predict"] {
         let named = |name: String| of_all.iter().filter(move |step| step.name == name);
         let batches: Vec<_> = named(format!("process pipeline:{queue}")).collect();
-        let mut linked: Vec<&String> = batches.iter().flat_map(|batch| &batch.links).collect();
-        linked.sort_unstable();
-        assert_eq!(linked, traces.keys().collect::<Vec<_>>(), "{queue}");
+        let mut linked: Vec<&str> =
+            batches.iter().flat_map(|batch| batch.links.iter().map(|link| &**link)).collect();
         for batch in &batches {
             assert_eq!((batch.kind, &*batch.parent), (CONSUMER, ""), "{batch:?}");
-            let acks: Vec<_> =
-                named(format!("ack pipeline:{queue}")).filter(|ack| ack.parent == batch.id).collect();
-            assert!(matches!(&acks[..], [ack] if ack.kind == CLIENT), "{acks:?}");
+            assert!(batch.links.len() > 1, "{batch:?}");
         }
+        for ack in named(format!("ack pipeline:{queue}")) {
+            assert_eq!(ack.kind, CLIENT);
+            if !batches.iter().any(|batch| batch.id == ack.parent) {
+                let alone = told.iter().find(|step| step.id == ack.parent).unwrap();
+                assert_eq!(alone.name, format!("process pipeline:{queue}"));
+                linked.push(&alone.trace);
+            }
+        }
+        linked.sort_unstable();
+        assert_eq!(linked, traces.keys().copied().collect::<Vec<_>>(), "{queue}");
     }
 }
 
@@ -193,7 +220,7 @@ async fn traces_of_rows_that_travel_together_are_one_with_links_from_labels() {
         assert_eq!(count("create row", "features"), 1);
         assert_eq!(count("process Features", "model"), 1);
         assert_eq!(count("process y_predict", "metric"), 1);
-        assert!(steps.iter().all(|step| step.service == "pipeline"), "{steps:#?}");
+        assert!(steps.iter().all(|step| step.service() == "pipeline"), "{steps:#?}");
         let queues = steps.iter().filter(|step| step.name != "create row" && step.name != "create labels");
         assert!(queues.clone().all(|step| step.attributes["messaging.system"] == "memory"), "{steps:#?}");
     }
@@ -224,8 +251,27 @@ async fn traces_that_others_began_go_on_and_what_they_do_not_collect_is_not_told
     let address = http::address(&model).await;
     let by_http = format!("00-3{}-b7ad6b7169203331-01", &TRACE[1..]);
     http::predict_within(&address, "by-http", &by_http).await;
-    metric.counts("pipeline_received_total", |count| (count - 3.0).abs() < 0.5).await;
-    broker.has_ready_dead("Features.dead", 1).await;
+    // One bad row of two is no failure of the other.
+    let bundle = sampled.replace(TRACE, "4af7651916cd43dd8448eb211c80319c");
+    let row = String::from_utf8_lossy(ROW);
+    let two = format!(r#"{{"ids": ["two:1", "two:2"], "body": [[1], {row}]}}"#);
+    broker.publish(&channel, Role::Features, two.as_bytes(), properties(&[("traceparent", &bundle)])).await;
+    let none_of_two = sampled.replace(TRACE, "5af7651916cd43dd8448eb211c80319c");
+    let none = br#"{"ids": ["none:1", "none:2"], "body": [[1], [2]]}"#;
+    broker.publish(&channel, Role::Features, none, properties(&[("traceparent", &none_of_two)])).await;
+    // Nothing of them can be used, so nothing is left of what was taken; that goes nowhere either.
+    for (id, trace) in
+        [("bad:1", "6af7651916cd43dd8448eb211c80319c"), ("bad:2", "7af7651916cd43dd8448eb211c80319c")]
+    {
+        let properties = properties(&[("traceparent", &sampled.replace(TRACE, trace))]);
+        broker.publish(&channel, Role::Label, b"much", properties.with_message_id(id.into())).await;
+    }
+    // A label of somebody who traces nothing belongs to nothing.
+    let label = BasicProperties::default().with_message_id("unseen".into());
+    broker.publish(&channel, Role::Label, b"151.0", label).await;
+    metric.counts("pipeline_received_total", |count| (count - 5.0).abs() < 0.5).await;
+    broker.has_ready_dead("Features.dead", 4).await;
+    broker.has_ready_dead("y_true.dead", 2).await;
     model.stop().await;
     metric.stop().await;
 
@@ -238,7 +284,7 @@ async fn traces_that_others_began_go_on_and_what_they_do_not_collect_is_not_told
         "model 5 process pipeline:Features\n  model 4 publish pipeline:y_predict\n    metric 5 process pipeline:y_predict"
     );
     assert_eq!(
-        good.iter().find(|step| step.kind == CONSUMER && step.service == "model").unwrap().parent,
+        good.iter().find(|step| step.kind == CONSUMER && step.service() == "model").unwrap().parent,
         "b7ad6b7169203331"
     );
     assert!(of(&unsampled[3..35]).is_empty(), "{told:#?}");
@@ -247,6 +293,22 @@ async fn traces_that_others_began_go_on_and_what_they_do_not_collect_is_not_told
     assert!(
         matches!(short, [step] if step.status == 2 && step.attributes["error.type"] == "wrong_length"),
         "{short:#?}"
+    );
+    let none = of(&none_of_two[3..35]);
+    let of_rows = none.iter().find(|step| step.name == "process pipeline:Features").unwrap();
+    assert_eq!((of_rows.status, &*of_rows.attributes["pipeline.refused_rows"]), (2, "2"));
+    assert_eq!(of_rows.attributes["error.type"], "wrong_length");
+    let two = of(&bundle[3..35]);
+    let of_rows = two.iter().find(|step| step.name == "process pipeline:Features").unwrap();
+    assert_eq!((of_rows.status, &*of_rows.attributes["pipeline.refused_rows"]), (0, "1"));
+    assert!(two.iter().any(|step| step.name == "process pipeline:y_predict"), "{two:#?}");
+    let of_labels: Vec<_> = told.iter().filter(|step| step.name == "process pipeline:y_true").collect();
+    for bad in of_labels.iter().filter(|step| !step.attributes.contains_key("messaging.batch.message_count"))
+    {
+        assert_eq!((bad.status, &*bad.attributes["error.type"]), (2, "not_json"), "{told:#?}");
+    }
+    assert!(
+        of_labels.iter().all(|step| step.attributes.get("error.type").is_none_or(|code| code == "not_json"))
     );
     let asked = of(&by_http[3..35]);
     assert_eq!(
@@ -259,11 +321,94 @@ async fn traces_that_others_began_go_on_and_what_they_do_not_collect_is_not_told
     connection.close(200, "done".into()).await.unwrap();
 }
 
+/// What is wrong with the variables of a receiver is said, and rows go on.
+#[tokio::test(flavor = "multi_thread")]
+async fn traces_that_cannot_be_understood_stop_no_row() {
+    let broker = broker::turn().await;
+    let receiver = Receiver::start();
+    let named = format!("OTEL_EXPORTER_OTLP_ENDPOINT={}", receiver.url);
+    let cases: [(&[&str], &[&str], bool); 4] = [
+        (
+            &["OTEL_EXPORTER_OTLP_ENDPOINT=user:secret@collector:4318"],
+            &["no traces are told to anybody", "--otlp-endpoint"],
+            false,
+        ),
+        (
+            &[&named, "OTEL_TRACES_SAMPLER_ARG=secret", "OTEL_EXPORTER_OTLP_PROTOCOL=grpc"],
+            &["--trace-share says is no number", "grpc is not spoken here", "traces go to"],
+            false,
+        ),
+        (&[&named, "OTEL_TRACES_SAMPLER_ARG=1", "OTEL_SDK_DISABLED=true"], &[], false),
+        (
+            &[
+                &named,
+                "OTEL_TRACES_SAMPLER_ARG=1",
+                "OTEL_EXPORTER_OTLP_PROTOCOL=http/json",
+                "OTEL_SERVICE_NAME=shop",
+                "OTEL_RESOURCE_ATTRIBUTES=service.name=other",
+                "OTEL_BSP_MAX_QUEUE_SIZE=18446744073709551615",
+            ],
+            &["traces go to"],
+            true,
+        ),
+    ];
+    for (variables, said, is_told) in cases {
+        let services = Services::new(&broker.url);
+        let (logs, ledger) = (services.books.logs(), services.books.ledger());
+        let arguments = ["--transport", "memory", "--interval", "0s", "--count", "5", "--label-delay", "1ms"];
+        let places = ["--logs", logs.to_str().unwrap(), "--ledger", ledger.to_str().unwrap()];
+        let mut pipeline = start_with(&services, "pipeline", variables, &[&arguments[..], &places].concat());
+        assert_eq!(pipeline.exit(Duration::from_secs(60)).await, Some(0), "{}", pipeline.log());
+        services.books.settle_exactly().await;
+        let log = pipeline.log();
+        assert!(said.iter().all(|said| log.contains(said)) && !log.contains("secret"), "{log}");
+        assert_eq!(log.contains("traces"), !said.is_empty(), "{log}");
+        let told = receiver.told();
+        assert_eq!(!told.is_empty(), is_told, "{variables:?}");
+        assert!(told.iter().all(|step| step.service() == "shop"), "{told:#?}");
+    }
+}
+
+/// A prediction that has no queue to go to, until the process must end.
+#[tokio::test(flavor = "multi_thread")]
+async fn traces_of_what_goes_back_to_its_queue_say_so() {
+    let broker = broker::turn().await;
+    let services = Services::new(&broker.url);
+    let receiver = Receiver::start();
+    // It makes the queue, so that `model` has seen one.
+    let logs = services.books.logs();
+    let of_metric = ["--amqp-url", &services.url, "--logs", logs.to_str().unwrap()];
+    let mut metric = start(&services, "metric", &receiver.url, &of_metric);
+    metric.ready().await;
+    let mut model = start(&services, "model", &receiver.url, &["--amqp-url", &services.url]);
+    model.ready().await;
+    metric.stop().await;
+    broker.delete("y_predict").await;
+    let (connection, channel) = broker.channel().await;
+    let trace = format!("00-{TRACE}-b7ad6b7169203331-01");
+    let row = properties(&[("traceparent", &trace)]).with_message_id("kept".into());
+    broker.publish(&channel, Role::Features, ROW, row).await;
+    model.says("queue y_predict does not exist").await;
+    model.stop().await;
+    broker.has_ready(Role::Features, 1).await;
+    let told = receiver.told();
+    let (traces, _) = by_trace(&told);
+    let faults: Vec<_> = traces[TRACE]
+        .iter()
+        .map(|step| (&*step.name, step.status, &*step.attributes["error.type"]))
+        .collect();
+    assert_eq!(faults.len(), 2, "{told:#?}");
+    assert!(faults.contains(&("publish pipeline:y_predict", 2, "stopped")), "{faults:?}");
+    assert!(faults.contains(&("process pipeline:Features", 2, "given_back")), "{faults:?}");
+    connection.close(200, "done".into()).await.unwrap();
+}
+
 /// One that refuses, and one that takes connections and never answers.
 #[tokio::test(flavor = "multi_thread")]
 async fn traces_that_cannot_be_told_cost_no_row_and_no_time_at_the_end() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let refusing = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // Nobody listens on a port below 1024 that has no service.
+    let refusing = SocketAddr::from(([127, 0, 0, 1], 1));
     for address in [silent.local_addr().unwrap(), refusing] {
         let broker = broker::turn().await;
         let services = Services::new(&broker.url);

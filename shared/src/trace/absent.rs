@@ -2,6 +2,7 @@
 
 use tracing::warn;
 
+use super::options::variable;
 use super::{Context, Fact, Step, TraceOptions};
 
 /// A step that nobody is told of.
@@ -31,7 +32,7 @@ impl Span {
     pub fn know(&self, _: &'static str, _: impl Into<Fact>) {}
 
     /// Says that it has failed, with a short stable code.
-    pub fn fail(&self, _: &'static str) {}
+    pub fn fail(&self, _: &str) {}
 
     /// Ends it.
     pub fn end(&self) {}
@@ -45,10 +46,12 @@ pub const fn is_on() -> bool {
 
 /// Says that there will be no traces, where some are wanted.
 pub(crate) fn start(_: &'static str, options: &TraceOptions) {
-    if let Some(endpoint) = options.endpoint() {
-        warn!(
+    match options.endpoint(variable) {
+        Some(Ok(endpoint)) => warn!(
             "no traces go to {endpoint}: this program is built without them; build it with `--features traces`, as the image is"
-        );
+        ),
+        Some(Err(why)) => warn!("no traces are told to anybody: {why}"),
+        None => {}
     }
 }
 

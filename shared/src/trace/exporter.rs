@@ -6,18 +6,26 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
+use opentelemetry_otlp::SpanExporter;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::trace::SpanData;
 use tracing::{info, warn};
 use ureq::Agent;
 
 use super::OtlpEndpoint;
-use crate::printable::within;
+use crate::metrics::Counter;
+
+static STEPS_TOLD: Counter<0> = Counter::new(
+    "pipeline_trace_steps_told_total",
+    "Steps of traces in requests that the receiver has answered with success.",
+    [],
+);
 
 /// How long one attempt may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The longest answer that is read, in bytes: what was not taken, and why.
 const LONGEST_ANSWER: u64 = 64 * 1024;
-/// How much of an answer is shown, in characters.
-const SHOWN: usize = 200;
 
 /// Sends to one receiver, and says when it can no longer, and when it can again.
 #[derive(Debug)]
@@ -70,13 +78,47 @@ impl HttpClient for Client {
         let answered = self.send(request);
         self.tell(match &answered {
             Ok(answer) if answer.status().is_success() => None,
-            Ok(answer) => {
-                let said = within(&String::from_utf8_lossy(answer.body()), SHOWN);
-                Some(format!("which answers {} {said}", answer.status()).trim_end().to_owned())
-            }
+            // What else it says may repeat what it was sent.
+            Ok(answer) => Some(format!("which answers {}", answer.status())),
             Err(ureq::Error::Timeout(_)) => Some(format!("which did not answer within {PATIENCE:?}")),
             Err(why) => Some(why.to_string()),
         });
         Ok(answered?)
+    }
+}
+
+/// Counts what the receiver has taken.
+#[derive(Debug)]
+pub(super) struct Counted(SpanExporter);
+
+impl Counted {
+    pub(super) fn new(exporter: SpanExporter) -> Self {
+        Self(exporter)
+    }
+
+    /// Makes the counter.
+    pub(super) fn from_zero() {
+        STEPS_TOLD.add([], 0);
+    }
+}
+
+impl opentelemetry_sdk::trace::SpanExporter for Counted {
+    async fn export(&self, steps: Vec<SpanData>) -> OTelSdkResult {
+        let count = steps.len() as u64;
+        self.0.export(steps).await?;
+        STEPS_TOLD.add([], count);
+        Ok(())
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.0.shutdown_with_timeout(timeout)
+    }
+
+    fn shutdown(&self) -> OTelSdkResult {
+        self.0.shutdown()
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.0.set_resource(resource);
     }
 }

@@ -1,28 +1,35 @@
 //! Steps as the receiver is told of them.
 
+use std::collections::HashSet;
 use std::str::FromStr as _;
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use opentelemetry::trace::{
-    Link, SpanBuilder, SpanContext, SpanId, SpanKind, Status, TraceContextExt as _, TraceFlags, TraceId,
-    TraceState, TracerProvider as _,
+    Link, SpanBuilder, SpanContext, SpanId, SpanKind, SpanRef, Status, TraceContextExt as _, TraceFlags,
+    TraceId, TraceState, TracerProvider as _,
 };
 use opentelemetry::{KeyValue, Value};
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _};
-use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+use opentelemetry_sdk::trace::{BatchSpanProcessor, Sampler, SdkTracerProvider};
 use rand::RngExt as _;
 use tracing::{info, warn};
-use uuid::Uuid;
 
-use super::exporter::Client;
+use super::exporter::{Client, Counted};
+use super::options::variable;
+use super::settings::{protocol, resource, waiting};
 use super::{Context, Fact, Kind, OtlpEndpoint, Step, TraceOptions};
+use crate::metrics::Counter;
 
 /// How long the end of a process waits until the last traces are told.
 const LAST_WAIT: Duration = Duration::from_secs(1);
-/// The most links of a step: as many as the exporter keeps.
-const MOST_LINKS: usize = 128;
+
+static STEPS: Counter<0> = Counter::new(
+    "pipeline_trace_steps_total",
+    "Steps of traces that a receiver is to be told of. The difference to those that it was told of was lost, waits, or is under way.",
+    [],
+);
 
 static TELLING: OnceLock<Telling> = OnceLock::new();
 
@@ -45,7 +52,20 @@ enum Form {
     /// Its trace is not collected. Most are not, so this costs next to nothing.
     Untold(Context),
     /// The receiver is told of it.
-    Told(opentelemetry::Context),
+    Told(Arc<Told>),
+}
+
+#[derive(Debug)]
+struct Told {
+    step: opentelemetry::Context,
+    /// Whether it is said that it has failed.
+    has_failed: AtomicBool,
+}
+
+impl Told {
+    fn span(&self) -> SpanRef<'_> {
+        self.step.span()
+    }
 }
 
 impl Span {
@@ -59,7 +79,8 @@ impl Span {
             None => step.links.iter().any(Self::is_told) || rand::rng().random_bool(telling.share),
         };
         if is_told {
-            return Self(Form::Told(telling.begin(step)));
+            let told = Told { step: telling.begin(step), has_failed: AtomicBool::new(false) };
+            return Self(Form::Told(Arc::new(told)));
         }
         Self(Form::Untold(step.parent.cloned().unwrap_or_else(Context::untraced)))
     }
@@ -91,11 +112,13 @@ impl Span {
         }
     }
 
-    /// Says that it has failed, with a short stable code.
-    pub fn fail(&self, code: &'static str) {
-        if let Form::Told(step) = &self.0 {
+    /// Says that it has failed, with a short stable code. The first one stays.
+    pub fn fail(&self, code: &str) {
+        if let Form::Told(step) = &self.0
+            && !step.has_failed.swap(true, Ordering::Relaxed)
+        {
             self.know("error.type", code);
-            step.span().set_status(Status::error(code));
+            step.span().set_status(Status::error(code.to_owned()));
         }
     }
 
@@ -115,14 +138,18 @@ impl Telling {
             Kind::Consumer => SpanKind::Consumer,
             Kind::Client => SpanKind::Client,
             Kind::Server => SpanKind::Server,
+            Kind::Internal => SpanKind::Internal,
         };
+        STEPS.add([], 1);
+        // Rows that came in one message are in one step.
+        let mut linked = HashSet::new();
         let links = links.iter().filter_map(|span| match &span.0 {
-            Form::Told(step) => Some(Link::with_context(step.span().span_context().clone())),
+            Form::Told(step) => Some(step.span().span_context().clone()),
             _ => None,
         });
-        let builder = SpanBuilder::from_name(name.to_owned())
-            .with_kind(kind)
-            .with_links(links.take(MOST_LINKS).collect());
+        let links = links.filter(|step| linked.insert((step.trace_id(), step.span_id())));
+        let links = links.map(Link::with_context).collect();
+        let builder = SpanBuilder::from_name(name.to_owned()).with_kind(kind).with_links(links);
         let parent = parent.map_or_else(opentelemetry::Context::new, |parent| {
             opentelemetry::Context::new().with_remote_span_context(remote(parent))
         });
@@ -153,10 +180,20 @@ pub fn is_on() -> bool {
 
 /// Tells the receiver of everything from now on, where one is named. A second call changes nothing.
 pub(crate) fn start(name: &'static str, options: &TraceOptions) {
-    let Some(endpoint) = options.endpoint() else { return };
-    let share = options.share();
-    match provider(name, endpoint) {
+    let endpoint = match options.endpoint(variable) {
+        Some(Ok(endpoint)) => endpoint,
+        Some(Err(why)) => return warn!("no traces are told to anybody: {why}"),
+        None => return,
+    };
+    let (protocol, unspoken) = protocol(variable);
+    let (share, unread) = options.share();
+    for word in [unspoken, unread].into_iter().flatten() {
+        warn!("{word}");
+    }
+    match provider(name, &endpoint, protocol) {
         Ok(provider) => {
+            Counted::from_zero();
+            STEPS.add([], 0);
             if TELLING.set(Telling { provider, share }).is_ok() {
                 info!("traces go to {endpoint}: a share of {share} of those that begin here");
             }
@@ -168,26 +205,19 @@ pub(crate) fn start(name: &'static str, options: &TraceOptions) {
 fn provider(
     name: &'static str,
     endpoint: &OtlpEndpoint,
+    protocol: Protocol,
 ) -> Result<SdkTracerProvider, opentelemetry_otlp::ExporterBuildError> {
-    let is_set = |variable: &str| std::env::var_os(variable).is_some_and(|value| !value.is_empty());
     let exporter = SpanExporter::builder()
         .with_http()
         .with_http_client(Client::new(endpoint.clone()))
-        .with_endpoint(endpoint.traces());
-    // What OpenTelemetry has variables for, those say.
-    let named = ["OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"].into_iter().any(is_set);
-    let exporter = if named { exporter } else { exporter.with_protocol(Protocol::HttpBinary) };
-    let about = [
-        KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
-        KeyValue::new("service.instance.id", Uuid::now_v7().to_string()),
-    ];
-    let resource = Resource::builder().with_attributes(about);
-    let resource = if is_set("OTEL_SERVICE_NAME") { resource } else { resource.with_service_name(name) };
+        .with_endpoint(endpoint.traces())
+        .with_protocol(protocol)
+        .build()?;
     Ok(SdkTracerProvider::builder()
         // What is not to be told does not come this far.
         .with_sampler(Sampler::AlwaysOn)
-        .with_resource(resource.build())
-        .with_batch_exporter(exporter.build()?)
+        .with_resource(resource(name))
+        .with_span_processor(BatchSpanProcessor::new(Counted::new(exporter), waiting(variable)))
         .build())
 }
 

@@ -1,10 +1,9 @@
 //! Deliveries that were taken together, and their acknowledgement.
 
 use super::delivery::{Delivery, shown_id};
-use super::traced::{Place, Processing};
+use super::traced::{Open, Place, Processing};
 use super::{amqp, memory};
 use crate::telemetry::SPANS;
-use crate::trace;
 
 /// Deliveries that are acknowledged together. Dropped without that, they go back to their queue: on RabbitMQ when
 /// the consumer's next batch is taken or acknowledged.
@@ -90,7 +89,7 @@ impl Receipt {
 #[must_use = "a delivery that is not acknowledged goes back to its queue"]
 pub struct Aside {
     receipt: Receipt,
-    span: trace::Span,
+    span: Open,
 }
 
 impl Aside {

@@ -49,6 +49,7 @@ impl Delivery {
     /// publish is confirmed.
     #[must_use]
     pub fn reject(&self, rejection: Rejection, service: &'static str) -> DeadLetter {
+        self.span.fail(rejection.reason);
         self.letter(self.content.clone(), rejection, service)
     }
 
@@ -61,19 +62,22 @@ impl Delivery {
         service: &'static str,
     ) -> Vec<DeadLetter> {
         let indices: Vec<usize> = rejections.iter().map(|(index, _)| *index).collect();
-        let mut alone = self.subscription.role.alone(self, &indices).into_iter();
-        let letter = |(_, rejection)| {
-            let content = match alone.next() {
-                Some(alone) => self.content.part(alone),
-                None => self.content.clone(),
-            };
-            self.letter(content, rejection, service)
+        let alone = self.subscription.role.alone(self, &indices);
+        if let (Some(Alone { of, .. }), Some((_, first))) = (alone.first(), rejections.first()) {
+            self.span.know("pipeline.refused_rows", rejections.len());
+            if *of == rejections.len() {
+                self.span.fail(first.reason);
+            }
+        }
+        let mut alone = alone.into_iter();
+        let letter = |(_, rejection)| match alone.next() {
+            Some(alone) => self.letter(self.content.part(alone), rejection, service),
+            None => self.reject(rejection, service),
         };
         rejections.into_iter().map(letter).collect()
     }
 
     fn letter(&self, content: Content, rejection: Rejection, service: &'static str) -> DeadLetter {
-        self.span.fail(rejection.reason);
         REJECTED.add([self.subscription.role.name(), rejection.reason], 1);
         said::dead_lettered(&self.subscription, content.incoming(), &rejection);
         DeadLetter { subscription: Arc::clone(&self.subscription), content, rejection, service }

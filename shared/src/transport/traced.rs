@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use super::Error;
 use super::batch::partition;
 use super::delivery::{Delivery, shown_id};
 use super::queues::{EXCHANGE, QueueName, Subscription, owner};
@@ -57,13 +58,35 @@ fn tell_id(span: &Span, id: &str) {
     }
 }
 
+/// A step whose end is still to come. Dropped before that, it has failed with this code.
+#[derive(Debug, Default)]
+pub(super) struct Open(Span, &'static str);
+
+impl Open {
+    pub(super) fn end(mut self) {
+        std::mem::take(&mut self.0).end();
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.fail(self.1);
+        self.0.end();
+    }
+}
+
+/// What was not confirmed before its process had to end.
+const STOPPED: &str = "stopped";
+/// What goes back to its queue without an acknowledgement.
+const GIVEN_BACK: &str = "given_back";
+
 /// Begins a step for each message that goes out, as part of the trace that it is in, or of a new one. The messages are within
 /// those steps from then on.
 pub(super) fn publishing(
     messages: Vec<Outgoing>,
     place: impl Fn() -> Place,
     key: impl Fn(Role) -> QueueName,
-) -> (Vec<Outgoing>, Vec<Span>) {
+) -> (Vec<Outgoing>, Vec<Open>) {
     if !is_on() {
         return (messages, Vec::new());
     }
@@ -100,18 +123,19 @@ pub(super) fn publishing(
         }
         let context = span.context();
         let message = if context == trace { message } else { message.within(context) };
-        (message, span)
+        (message, Open(span, STOPPED))
     };
     messages.into_iter().map(one).unzip()
 }
 
-/// Ends steps whose messages are safe, or are not, because this process ends.
-pub(super) fn published(spans: &[Span], is_safe: bool) {
-    for span in spans {
-        if !is_safe {
-            span.fail("stopped");
+/// Ends steps whose messages are safe, or are not.
+pub(super) fn published(steps: Vec<Open>, result: &Result<(), Error>) {
+    for step in steps {
+        match result {
+            Ok(()) => step.end(),
+            Err(Error::Incompatible(_)) => step.0.fail("incompatible"),
+            Err(Error::Stopped) => {}
         }
-        span.end();
     }
 }
 
@@ -120,13 +144,16 @@ pub(super) fn published(spans: &[Span], is_safe: bool) {
 pub(super) struct Processing {
     all: Option<Together>,
     /// Of each message in its order; none where nobody is told of any.
-    each: Vec<Span>,
+    each: Vec<Open>,
 }
 
 /// What is done to all of them at once.
 #[derive(Debug)]
 struct Together {
-    span: Span,
+    /// Where that is in a trace: a step of its own, or that of the only one.
+    context: Option<Context>,
+    /// The step of its own.
+    span: Option<Open>,
     place: Place,
     service: &'static str,
     key: QueueName,
@@ -149,7 +176,12 @@ impl Processing {
             span
         };
         for delivery in &mut *deliveries {
-            let span = begin(delivery.trace().as_ref(), &[]);
+            let mut parent = delivery.trace();
+            if *role == Role::Label {
+                // It belongs to the trace of its row or to none.
+                parent = parent.or_else(|| Some(Context::untraced()));
+            }
+            let span = begin(parent.as_ref(), &[]);
             if span.is_told() {
                 tell_id(&span, &shown_id(&*delivery));
             }
@@ -158,43 +190,60 @@ impl Processing {
         let each: Vec<Span> = deliveries.iter().map(|delivery| delivery.span.clone()).collect();
         let links: Vec<Span> = each.iter().filter(|span| span.is_told()).cloned().collect();
         let all = (!links.is_empty()).then(|| {
-            let span = begin(None, &links);
-            span.know("messaging.batch.message_count", each.len());
+            let own = (each.len() > 1).then(|| {
+                let span = begin(None, &links);
+                span.know("messaging.batch.message_count", each.len());
+                span
+            });
+            let context = own.as_ref().unwrap_or(&links[0]).context();
             let (key, destination) = (key.clone(), destination.clone());
-            Together { span, place: place.clone(), service, key, destination }
+            Together {
+                context,
+                span: own.map(|span| Open(span, GIVEN_BACK)),
+                place: place.clone(),
+                service,
+                key,
+                destination,
+            }
         });
-        Self { all, each }
+        Self { all, each: each.into_iter().map(|span| Open(span, GIVEN_BACK)).collect() }
     }
 
     /// Splits off those of the deliveries at these ascending indices.
-    pub(super) fn set_aside(&mut self, indices: &[usize]) -> Vec<Span> {
+    pub(super) fn set_aside(&mut self, indices: &[usize]) -> Vec<Open> {
         if self.each.is_empty() {
-            return vec![Span::default(); indices.len()];
+            return indices.iter().map(|_| Open::default()).collect();
         }
         let (aside, rest) = partition(std::mem::take(&mut self.each), indices);
         self.each = rest;
+        // Nothing is left that it could be about.
+        if self.each.is_empty()
+            && let Some(span) = self.all.take().and_then(|all| all.span)
+        {
+            span.end();
+        }
         aside
     }
 
     /// Begins the acknowledgement of all.
     pub(super) fn acknowledging(&self) -> Option<Span> {
-        let Together { span, place, service, key, destination } = self.all.as_ref()?;
+        let Together { context, place, service, key, destination, .. } = self.all.as_ref()?;
         let ack = Span::begin(Step {
             service,
             name: &format!("ack {destination}"),
             kind: Kind::Client,
-            parent: span.context().as_ref(),
+            parent: context.as_ref(),
             links: &[],
         });
         place.tell(&ack, ["ack", "settle"], destination.clone(), key);
-        ack.know("messaging.batch.message_count", self.each.len());
+        if self.each.len() > 1 {
+            ack.know("messaging.batch.message_count", self.each.len());
+        }
         Some(ack)
     }
 
     /// Ends what is acknowledged.
     pub(super) fn end(self) {
-        for span in self.each.iter().chain(self.all.as_ref().map(|all| &all.span)) {
-            span.end();
-        }
+        self.each.into_iter().chain(self.all.and_then(|all| all.span)).for_each(Open::end);
     }
 }

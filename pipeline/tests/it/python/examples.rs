@@ -7,7 +7,8 @@ use std::process::Command;
 
 use futures_util::future::join_all;
 use lapin::BasicProperties;
-use lapin::options::BasicPublishOptions;
+use lapin::options::{BasicPublishOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::types::{AMQPValue, FieldTable, LongString};
 use shared::message::Role;
 use shared::transport::QueueKind;
 
@@ -17,6 +18,7 @@ use crate::processes::{Process, Services, repository};
 
 use super::{PATIENCE, interpreter, setup};
 
+const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 /// Rows in the table that is sent.
 const ROWS: usize = 442;
 /// After how many the one that is tested is killed.
@@ -147,6 +149,13 @@ fn weighed(services: &Services, version: &str, rows: usize) {
     }
 }
 
+/// Properties of a message of this trace.
+fn within(trace: &str) -> BasicProperties {
+    let mut headers = FieldTable::default();
+    headers.insert("traceparent".into(), AMQPValue::LongString(LongString::from(trace)));
+    BasicProperties::default().with_headers(headers)
+}
+
 /// What cannot be used is told with its reason, and the rows beside it go on; a file that is swapped serves, one that is none does
 /// not.
 async fn bad_rows_are_letters(broker: &Broker, services: &Services, file: &Path, model: &Process) {
@@ -164,7 +173,7 @@ async fn bad_rows_are_letters(broker: &Broker, services: &Services, file: &Path,
         ("not_finite", GOOD.replacen('0', &"9".repeat(400), 1)),
         ("too_extreme", GOOD.replacen('0', "1e300", 1)),
     ];
-    let ids = |number: usize| BasicProperties::default().with_message_id(format!("bad:{number}").into());
+    let ids = |number: usize| within(TRACE).with_message_id(format!("bad:{number}").into());
     join_all(bad.iter().enumerate().map(async |(number, (_, body))| {
         broker.publish(&channel, Role::Features, body.as_bytes(), ids(number)).await;
     }))
@@ -177,7 +186,11 @@ async fn bad_rows_are_letters(broker: &Broker, services: &Services, file: &Path,
     for (number, (reason, body)) in bad.iter().enumerate() {
         let id = format!("bad:{number}");
         let letter = letters.iter().find(|letter| letter.message_id() == Some(&id)).unwrap();
-        assert_eq!(letter.header("x-reason"), *reason, "{body}");
+        assert_eq!(
+            (letter.header("x-reason"), letter.header("traceparent")),
+            ((*reason).to_owned(), TRACE.to_owned()),
+            "{body}"
+        );
         assert_eq!(letter.body, body.as_bytes());
     }
     let part = letters.iter().find(|letter| letter.message_id().is_none()).unwrap();
@@ -187,7 +200,12 @@ async fn bad_rows_are_letters(broker: &Broker, services: &Services, file: &Path,
 
     fs::write(services.books.path("new.json"), changed).unwrap();
     fs::rename(services.books.path("new.json"), file).unwrap();
-    let last = BasicProperties::default().with_message_id("last".into());
+    let (options, nothing) =
+        (QueueDeclareOptions { durable: true, ..Default::default() }, FieldTable::default());
+    channel.queue_declare("spy".into(), options, nothing.clone()).await.unwrap();
+    let bind = QueueBindOptions::default();
+    channel.queue_bind("spy".into(), "pipeline".into(), "y_predict".into(), bind, nothing).await.unwrap();
+    let last = within(TRACE).with_message_id("last".into());
     broker.publish(&channel, Role::Features, GOOD.as_bytes(), last).await;
     let predicted = |recorded: &Recorded| {
         ["many:1", "many:3", "last"].iter().all(|id| recorded.predictions.get(*id) == Some(&1))
@@ -195,6 +213,9 @@ async fn bad_rows_are_letters(broker: &Broker, services: &Services, file: &Path,
     let all = || predicted(&services.books.recorded());
     wait_for("the good ones to be predicted", all, || model.log()).await;
     model.says(&format!("{} serves", version(file))).await;
+    let spied = broker.drain("spy").await;
+    let last = spied.iter().find(|letter| letter.message_id() == Some("last")).unwrap();
+    assert_eq!(last.header("traceparent"), TRACE);
     connection.close(200, "done".into()).await.unwrap();
 }
 

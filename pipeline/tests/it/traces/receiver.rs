@@ -11,8 +11,8 @@ use serde_json::Value;
 /// A step as it was told.
 #[derive(Debug, Clone)]
 pub struct Told {
-    /// `service.name` of the process.
-    pub service: String,
+    /// What is known of the process.
+    pub process: BTreeMap<String, String>,
     /// Which part of it: the name of the scope.
     pub scope: String,
     pub name: String,
@@ -25,6 +25,12 @@ pub struct Told {
     pub links: Vec<String>,
     /// The status: 0 where nothing is said, 2 an error.
     pub status: u64,
+}
+
+impl Told {
+    pub fn service(&self) -> &str {
+        &self.process["service.name"]
+    }
 }
 
 /// Takes traces until the test ends.
@@ -99,17 +105,22 @@ fn attributes(of: &Value) -> BTreeMap<String, String> {
         // In JSON, 64 bits are text.
         (None, int) => int.as_str().map_or_else(|| int.to_string(), str::to_owned),
     };
-    each(of, "attributes").map(|pair| (text(&pair["key"]), value(&pair["value"]))).collect()
+    let mut all = BTreeMap::new();
+    for pair in each(of, "attributes") {
+        let before = all.insert(text(&pair["key"]), value(&pair["value"]));
+        assert_eq!(before, None, "{pair} is told twice");
+    }
+    all
 }
 
 fn read(body: &Value) -> Vec<Told> {
     let mut all = Vec::new();
     for resource in each(body, "resourceSpans") {
-        let service = attributes(&resource["resource"])["service.name"].clone();
+        let process = attributes(&resource["resource"]);
         for scope in each(resource, "scopeSpans") {
             for span in each(scope, "spans") {
                 all.push(Told {
-                    service: service.clone(),
+                    process: process.clone(),
                     scope: text(&scope["scope"]["name"]),
                     name: text(&span["name"]),
                     trace: text(&span["traceId"]),
