@@ -18,13 +18,7 @@ const SLOWEST: u64 = 1000;
 
 /// Measures and prints.
 pub(crate) fn run(url: &str, rows: u64, rounds: usize, per_message: u16) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Runtime::new()?;
-    runtime.block_on(async {
-        let connection = queues::connect(url).await?;
-        queues::expect_ours_empty(&connection).await?;
-        connection.close(200, "looked".into()).await?;
-        anyhow::Ok(())
-    })?;
+    queues::begin_empty(url)?;
     println!(
         "{rows} rows, {per_message} in a message, rows/s: as they come, and all at once after `model` was away"
     );

@@ -68,6 +68,16 @@ pub(crate) async fn remove(connection: &Connection) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// As [`expect_ours_empty`], by a connection of its own, for whoever needs none after it.
+pub(crate) fn begin_empty(url: &str) -> anyhow::Result<()> {
+    tokio::runtime::Runtime::new()?.block_on(async {
+        let connection = connect(url).await?;
+        expect_ours_empty(&connection).await?;
+        connection.close(200, "looked".into()).await?;
+        Ok(())
+    })
+}
+
 /// Checks that the pipeline's queues are empty: what lies there would be counted as this run's.
 pub(crate) async fn expect_ours_empty(connection: &Connection) -> anyhow::Result<()> {
     for queue in OURS {

@@ -21,13 +21,7 @@ struct Held {
 
 /// Measures and prints.
 pub(crate) fn run(url: &str, rate: u64, seconds: u64, per_message: u16) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Runtime::new()?;
-    runtime.block_on(async {
-        let connection = queues::connect(url).await?;
-        queues::expect_ours_empty(&connection).await?;
-        connection.close(200, "looked".into()).await?;
-        anyhow::Ok(())
-    })?;
+    queues::begin_empty(url)?;
     let folder = scratch()?;
     let logs = folder.path().join("logs");
     let [metric, model] = consumers(url, folder.path(), &logs)?;
