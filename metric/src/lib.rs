@@ -29,6 +29,7 @@ mod feature_columns;
 pub mod follow;
 mod group;
 mod hints;
+mod intake;
 pub mod join;
 #[cfg(test)]
 mod life;
@@ -62,21 +63,18 @@ mod writer;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
-use futures_util::stream::FuturesUnordered;
 use shared::ask::Asker;
 use shared::clock::Clock;
 use shared::message::Role;
 use shared::service::Context;
-use shared::transport::{Burial, SideQueue};
+use shared::transport::SideQueue;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
 
 use api::Source;
 use cards::Inbox;
 use evaluator::Plan;
-use group::Group;
+use intake::Intake;
 use webhook::Webhook;
 use writer::Writer;
 
@@ -90,11 +88,6 @@ pub use webhook::WebhookUrl;
 const APP: &str = "metric";
 /// How many messages of each queue are held unacknowledged at the most: while one group is committed, the next fills.
 const PREFETCH: u16 = 2048;
-/// How long after the beginning of a commit of several messages the next one may begin, so that some go together: without it, at
-/// 1000 rows/s the syncs of this disk compete with those of a broker on the same one. A row that comes alone, and its label, are
-/// committed at once.
-const PACE: Duration = Duration::from_millis(2);
-const SEVERAL: u64 = 3;
 
 /// How long answers that are under way may take at a stop.
 const PAGE_ENDS: Duration = Duration::from_secs(1);
@@ -146,72 +139,23 @@ pub async fn run(
     };
     let Context { transport, stop, readiness } = context;
     let queues = [Role::Label, Role::Prediction].map(|role| transport.subscription(role));
-    let [mut labels, mut predictions] = transport.sole_consumers(APP, queues, PREFETCH, &stop, &readiness);
-    let publisher = transport.publisher(APP, &stop, &readiness);
+    let consumers = transport.sole_consumers(APP, queues, PREFETCH, &stop, &readiness);
+    let mut intake = Intake::new(consumers, transport.publisher(APP, &stop, &readiness), stop.clone());
     let card_came = Arc::new(Notify::new());
-    let cards = Inbox::open(labels.aside(SideQueue::Cards), Arc::clone(&card_came));
+    let cards = Inbox::open(intake.labels.aside(SideQueue::Cards), Arc::clone(&card_came));
     // Aborted when this function ends.
     let mut telling = JoinSet::new();
     if let Some(evaluated) = evaluated {
-        telling.spawn(rollback::tell(publisher.clone(), evaluated, options.rollback, card_came));
+        telling.spawn(rollback::tell(intake.publisher.clone(), evaluated, options.rollback, card_came));
     }
     // A task of its own, so that it goes on while this one waits for something else.
-    let mut writer = tokio::spawn(writer.run(received, labels.lookout(), cards));
-    let mut writing = true;
-    let mut group = Group::default();
-    // A group fills while the one before is committed: that is what its first message waits for.
-    let turns = Arc::new(Semaphore::new(1));
-    let mut next = Instant::now();
-    // Dead letters wait for their confirms on the side: an alarm that blocks publishing must not stop recording.
-    let mut letters = FuturesUnordered::new();
-
-    let result = loop {
-        let stopping = stop.is_requested();
-        if stopping && letters.is_empty() && group.is_empty() {
-            break Ok(());
-        }
-        let due = !group.is_empty() && (stopping || group.room() == 0 || next <= Instant::now());
-        let taking = !stopping && group.room() > 0 && !publisher.is_overfull();
-        let taken = tokio::select! {
-            ended = &mut writer => {
-                writing = false;
-                break ended?;
-            }
-            () = stop.requested(), if !stopping => continue,
-            Some(buried) = letters.next() => match buried {
-                Ok((Burial::Confirmed, dead)) => {
-                    group.reject(dead);
-                    continue;
-                }
-                // It comes again, and counts then.
-                Ok((Burial::GivenBack, _)) => continue,
-                Err(why) => break Err(anyhow::Error::from(why)),
-            },
-            Ok(turn) = Arc::clone(&turns).acquire_owned(), if due => {
-                let pause = if group.messages() < SEVERAL { Duration::ZERO } else { PACE };
-                // Where the writer has ended, that is heard of above.
-                _ = groups.send((std::mem::take(&mut group), turn)).await;
-                next = Instant::now() + pause;
-                continue;
-            }
-            () = sleep_until(next), if !due && !group.is_empty() => continue,
-            batch = labels.take(group.room()), if taking => batch.map(|batch| (batch, Role::Label)),
-            batch = predictions.take(group.room()), if taking => batch.map(|batch| (batch, Role::Prediction)),
-        };
-        match taken {
-            Ok((batch, queue)) => {
-                let span = batch.span();
-                for (dead, of_it) in span.in_scope(|| group.add(batch, queue)) {
-                    let burial = publisher.bury_all(of_it);
-                    letters.push(async move { burial.await.map(|burial| (burial, dead)) });
-                }
-            }
-            Err(why) => break Err(why.into()),
-        }
+    let mut writer = tokio::spawn(writer.run(received, intake.labels.lookout(), cards));
+    let (result, writing) = tokio::select! {
+        ended = &mut writer => (ended?, false),
+        result = intake.run(groups) => (result, true),
     };
-    drop(letters);
-    drop(groups);
-    drop(telling);
+    let Intake { labels, predictions, publisher, letters, .. } = intake;
+    drop((letters, telling));
     // What the writer has is committed and acknowledged before the connections are closed.
     let result = match result {
         result if writing && stop.is_requested() => writer.await?.and(result),

@@ -51,6 +51,13 @@ impl Book {
         }
     }
 
+    /// Whether the broker was told of everything that it may be told.
+    fn is_settled(&self) -> bool {
+        // Whoever tells has taken out what it tells.
+        let Ok(_telling) = self.telling.try_lock() else { return false };
+        !self.lock().has_next()
+    }
+
     fn lock(&self) -> MutexGuard<'_, AckLedger<Acker>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -59,6 +66,10 @@ impl Book {
 /// Tells the broker what is decided, to the end, also where whoever waits for it is cancelled: an acknowledgement that is
 /// left on its way would be overtaken by a later one, which the broker takes for a fault.
 pub(super) async fn settled(session: &Arc<Session<Subscribed>>, index: usize) {
+    // So it mostly is where somebody only wants to take what has come: that needs no task.
+    if session.role.queues[index].book.is_settled() {
+        return;
+    }
     let session = Arc::clone(session);
     _ = tokio::spawn(async move { settle(&session, index).await }).await;
 }

@@ -77,10 +77,14 @@ impl<A> AckLedger<A> {
         self.held.len()
     }
 
+    /// Whether there is something to tell the broker.
+    pub(super) fn has_next(&self) -> bool {
+        self.decided.first_key_value().is_some_and(|(number, _)| *number < oldest(&self.held))
+    }
+
     /// What to tell the broker next, in this order.
     pub(super) fn next(&mut self) -> Vec<Order<A>> {
-        let first = |open: &BTreeMap<u64, A>| open.first_key_value().map_or(u64::MAX, |(number, _)| *number);
-        let (held, aside) = (first(&self.held), first(&self.aside));
+        let (held, aside) = (oldest(&self.held), oldest(&self.aside));
         let mut orders: Vec<Order<A>> = Vec::new();
         while let Some(entry) = self.decided.first_entry().filter(|entry| *entry.key() < held) {
             let multiple = *entry.key() < aside;
@@ -92,6 +96,11 @@ impl<A> AckLedger<A> {
         }
         orders
     }
+}
+
+/// The number of the oldest of these deliveries, or a greater one than any where there is none.
+fn oldest<A>(open: &BTreeMap<u64, A>) -> u64 {
+    open.first_key_value().map_or(u64::MAX, |(number, _)| *number)
 }
 
 #[cfg(test)]
@@ -124,7 +133,10 @@ mod tests {
                 'g' => ledger.decide(&numbers, Verdict::GivenBack),
                 _ => ledger.set_aside(&numbers),
             }
-            for Order { acker, verdict, multiple } in ledger.next() {
+            let has_next = ledger.has_next();
+            let next = ledger.next();
+            assert_eq!((has_next, ledger.has_next()), (!next.is_empty(), false), "{step} {tags:?}");
+            for Order { acker, verdict, multiple } in next {
                 let verdict = if verdict == Verdict::Acked { "ack" } else { "give back" };
                 told.push(format!("{verdict} {}{acker}", if multiple { "to " } else { "" }));
             }
