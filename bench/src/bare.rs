@@ -63,8 +63,43 @@ impl Messages {
 
 /// Moves `rows` rows, as many in a message as is said; returns how long it took from the first publish to the last acknowledgement.
 pub(crate) async fn run(url: &str, rows: u64, rows_per_message: usize) -> anyhow::Result<Duration> {
-    let messages = Arc::new(Messages::of(rows_per_message));
-    let count = rows.div_ceil(rows_per_message as u64);
+    let (count, pace) = (rows.div_ceil(rows_per_message as u64), Pace::All);
+    Ok(run_paced(url, Messages::of(rows_per_message), count, pace).await?.0)
+}
+
+/// How long each of so many rows takes from the moment at which it is due to the one at which its prediction has come, one in a
+/// message, so many a second; in their order.
+pub(crate) async fn latency(url: &str, rate: u32, rows: u64) -> anyhow::Result<Vec<Duration>> {
+    let pace = Pace::Each(Duration::from_secs(1) / rate);
+    Ok(run_paced(url, Messages::of(1), rows, pace).await?.1)
+}
+
+/// When messages are published.
+#[derive(Debug, Clone, Copy)]
+enum Pace {
+    All,
+    /// One row after the other, so far apart.
+    Each(Duration),
+}
+
+impl Pace {
+    /// When a row is due.
+    fn due(self, start: Instant, number: u64) -> Instant {
+        match self {
+            Self::All => start,
+            Self::Each(apart) => start + apart.mul_f64(number as f64),
+        }
+    }
+}
+
+/// Returns how long all of it took, and from when on each prediction's row was due until it came.
+async fn run_paced(
+    url: &str,
+    messages: Messages,
+    count: u64,
+    pace: Pace,
+) -> anyhow::Result<(Duration, Vec<Duration>)> {
+    let messages = Arc::new(messages);
     let source = connect(url).await?;
     let (rows_in, answers) = (connect(url).await?, connect(url).await?);
     let (labels, predictions) = (connect(url).await?, connect(url).await?);
@@ -75,26 +110,44 @@ pub(crate) async fn run(url: &str, rows: u64, rows_per_message: usize) -> anyhow
     let (source_channel, answers_channel) = (confirming(&source).await?, confirming(&answers).await?);
 
     let start = Instant::now();
-    let tasks = [
-        tokio::spawn(features(source_channel, Arc::clone(&messages), count)),
-        tokio::spawn(model(model_in, answers_channel, messages, count)),
-        tokio::spawn(metric(labels_in, count)),
-        tokio::spawn(metric(predictions_in, count)),
-    ];
-    for task in tasks {
-        task.await??;
-    }
+    let publishing = tokio::spawn(features(source_channel, Arc::clone(&messages), count, move |number| {
+        pace.due(start, number)
+    }));
+    let answering = tokio::spawn(model(model_in, answers_channel, messages, count));
+    let (labelling, predicting) =
+        (tokio::spawn(metric(labels_in, count)), tokio::spawn(metric(predictions_in, count)));
+    publishing.await??;
+    answering.await??;
+    labelling.await??;
+    let came = predicting.await??;
     let time = start.elapsed();
+    // One queue and one who takes keep their order.
+    let since_due = |(number, came): (u64, Instant)| came.duration_since(pace.due(start, number));
+    let times = (0..).zip(came).map(since_due).collect();
     for connection in [source, rows_in, answers, labels, predictions] {
         close(&connection).await;
     }
-    Ok(time)
+    Ok((time, times))
 }
 
-/// Publishes the rows and their labels.
-async fn features(channel: lapin::Channel, messages: Arc<Messages>, count: u64) -> anyhow::Result<()> {
+/// Publishes the rows and their labels, each when it is due.
+async fn features(
+    channel: lapin::Channel,
+    messages: Arc<Messages>,
+    count: u64,
+    due: impl Fn(u64) -> Instant,
+) -> anyhow::Result<()> {
     let mut flight = FuturesOrdered::new();
     for number in 0..count {
+        let due = due(number);
+        while Instant::now() < due {
+            tokio::select! {
+                () = tokio::time::sleep_until(due.into()) => {}
+                Some(confirmed) = flight.next() => {
+                    let _: () = confirmed?;
+                }
+            }
+        }
         let id = messages.id(number);
         for (queue, body) in [(FEATURES, &messages.rows), (LABEL, &messages.labels)] {
             if flight.len() == WINDOW
@@ -151,16 +204,17 @@ async fn model(
     Ok(())
 }
 
-/// Takes and acknowledges.
-async fn metric(mut consumer: lapin::Consumer, count: u64) -> anyhow::Result<()> {
+/// Takes and acknowledges. Returns when each came.
+async fn metric(mut consumer: lapin::Consumer, count: u64) -> anyhow::Result<Vec<Instant>> {
     let mut held = Held::new(count, HALVES_BATCH);
+    let mut came = Vec::new();
     while held.remain() {
-        for delivery in take(&mut consumer, 2 * HALVES_BATCH).await? {
-            held.add(delivery);
-        }
+        let batch = take(&mut consumer, 2 * HALVES_BATCH).await?;
+        came.resize(came.len() + batch.len(), Instant::now());
+        batch.into_iter().for_each(|delivery| held.add(delivery));
         held.ack().await?;
     }
-    Ok(())
+    Ok(came)
 }
 
 /// Deliveries that are done and not yet acknowledged.

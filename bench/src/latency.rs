@@ -1,6 +1,7 @@
 //! `latency`: how long a row takes from its publish to the line in `metric_log.csv`, which is written after the commit.
 //!
-//! An id says in which millisecond its row was published, and in whole milliseconds is the result.
+//! An id says in which millisecond its row was published, and in whole milliseconds is the result. Beside it stands what the broker
+//! and the client alone take, from the row to its prediction, without a commit: [`bare::latency`].
 
 use std::fs::File;
 use std::io::{ErrorKind, Read as _};
@@ -12,6 +13,7 @@ use shared::clock::Timestamp;
 
 use crate::figures::load;
 use crate::processes::{Process, consumers, scratch};
+use crate::{bare, queues};
 
 /// How often the file is looked at.
 const STEP: Duration = Duration::from_micros(250);
@@ -22,27 +24,29 @@ const WARM: usize = 20;
 
 /// Measures and prints.
 pub(crate) fn run(url: &str, rates: &[u32], seconds: u32) -> anyhow::Result<()> {
-    println!("rows/s | rows | p50 ms | p90 ms | p99 ms | max ms | load");
+    println!("rows/s | who       |   rows | p50 ms | p90 ms | p99 ms | max ms | load");
     for rate in rates {
         let rows = u64::from(*rate) * u64::from(seconds) + WARM as u64;
-        let mut times = measure(url, *rate, rows)?;
-        times.drain(..WARM.min(times.len()));
-        times.sort_unstable();
-        let at = |thousandths: usize| {
-            let index = (times.len() * thousandths).div_ceil(1000);
-            times.get(index.saturating_sub(1)).copied().unwrap_or_default()
-        };
-        println!(
-            "{rate:>6} | {:>6} | {:>6} | {:>6} | {:>6} | {:>6} | {}",
-            times.len(),
-            at(500),
-            at(900),
-            at(990),
-            at(1000),
-            load()
-        );
+        let bare = queues::with_bare(url, bare::latency(url, *rate, rows))?;
+        print(*rate, "bare loop", bare.iter().map(|time| time.as_secs_f64() * 1e3).collect());
+        print(*rate, "three", measure(url, *rate, rows)?.into_iter().map(|ms| ms as f64).collect());
     }
     Ok(())
+}
+
+/// Prints what so many milliseconds of each row come to.
+fn print(rate: u32, who: &str, mut times: Vec<f64>) {
+    times.drain(..WARM.min(times.len()));
+    times.sort_unstable_by(f64::total_cmp);
+    let at = |thousandths: usize| {
+        let index = (times.len() * thousandths).div_ceil(1000);
+        times.get(index.saturating_sub(1)).copied().unwrap_or(f64::NAN)
+    };
+    let [p50, p90, p99, max] = [500, 900, 990, 1000].map(at);
+    let (count, load) = (times.len(), load());
+    println!(
+        "{rate:>6} | {who:<9} | {count:>6} | {p50:>6.1} | {p90:>6.1} | {p99:>6.1} | {max:>6.1} | {load}"
+    );
 }
 
 /// How long each row took, in milliseconds, in the order of their lines.

@@ -68,6 +68,19 @@ pub(crate) async fn remove(connection: &Connection) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Does something with the queues of the bare loop, which are there only meanwhile, while those of the pipeline are empty.
+pub(crate) fn with_bare<T>(url: &str, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Runtime::new()?.block_on(async {
+        let connection = connect(url).await?;
+        expect_ours_empty(&connection).await?;
+        make(&connection).await?;
+        let done = work.await;
+        remove(&connection).await?;
+        connection.close(200, "measured".into()).await?;
+        done
+    })
+}
+
 /// As [`expect_ours_empty`], by a connection of its own, for whoever needs none after it.
 pub(crate) fn begin_empty(url: &str) -> anyhow::Result<()> {
     tokio::runtime::Runtime::new()?.block_on(async {

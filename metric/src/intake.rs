@@ -1,5 +1,6 @@
 //! Takes what has come and makes groups of it, one after the other.
 
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -77,8 +78,10 @@ impl Intake {
                 Ok(turn) = Arc::clone(&turns).acquire_owned(), if due => {
                     self.sweep()?;
                     let pause = pause(self.group.messages());
-                    // Where the writer has ended, whoever waits for it hears of it.
-                    _ = groups.send((std::mem::take(&mut self.group), turn)).await;
+                    if groups.send((std::mem::take(&mut self.group), turn)).await.is_err() {
+                        // The writer is ending, and whoever waits for it hears why. Until then nothing is taken and given back.
+                        pending::<()>().await;
+                    }
                     next = Instant::now() + pause;
                     continue;
                 }
@@ -97,7 +100,8 @@ impl Intake {
         !self.stop.is_requested() && self.group.room() > 0 && !self.publisher.is_overfull()
     }
 
-    /// What one queue may take before the other one had its turn, so that none waits for the other one's backlog.
+    /// How many messages of one queue are taken before the other one has its turn, so that neither waits for the other one's
+    /// backlog. Where they are large or of many rows, fewer fill the group, and which queue is first is left to chance.
     fn half_of_room(&self) -> usize {
         self.group.room().div_ceil(2)
     }
@@ -137,10 +141,16 @@ fn pause(messages: u64) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::{Context as TaskContext, Wake, Waker};
+
     use shared::clock::Timestamp;
     use shared::message::{Key, Label, ModelRole, Outgoing, Prediction, RowId};
     use shared::readiness::Readiness;
     use shared::transport::Transport;
+    use tokio::task::yield_now;
+    use tokio::time::timeout;
 
     use super::*;
     use crate::group::Came;
@@ -178,70 +188,144 @@ mod tests {
         (Intake::new(consumers, publisher.clone(), stop.clone()), publisher, stop)
     }
 
-    #[tokio::test]
-    async fn what_has_come_while_a_group_was_committed_goes_along_and_no_backlog_keeps_the_other_queue_waiting()
-     {
-        let (mut intake, publisher, stop) = intake();
-        let (groups, mut received) = mpsc::channel(1);
-        let taking = tokio::spawn(async move { intake.run(groups).await });
-        publisher.publish(vec![label(0)]).await.unwrap();
-        let (first, turn) = received.recv().await.unwrap();
-        assert_eq!(first.came, Came { labels: 1, predictions: 0, most_rows: 1 });
-        // While it is committed, far more labels come than fit into a group, and a few predictions.
-        publisher.publish((1..4000).map(label).collect()).await.unwrap();
-        publisher.publish((0..40).map(prediction).collect()).await.unwrap();
-        assert!(received.try_recv().is_err(), "one at a time");
-        drop(turn);
-        let mut came = first.came;
-        let mut sizes = Vec::new();
-        for batch in first.batches {
+    /// Lets the intake do what it can without time passing.
+    async fn let_it_work() {
+        for _ in 0..100 {
+            yield_now().await;
+        }
+    }
+
+    async fn acknowledge(group: Group) {
+        for batch in group.batches {
             batch.ack().await;
         }
-        while came.labels + came.predictions < 4040 {
-            let (group, _turn) = received.recv().await.unwrap();
-            sizes.push((group.came.labels, group.came.predictions));
-            came.add(group.came);
-            for batch in group.batches {
-                batch.ack().await;
-            }
+        for aside in group.asides {
+            aside.ack().await;
         }
-        assert_eq!((came.labels, came.predictions), (4000, 40));
-        assert!(sizes.iter().all(|(labels, predictions)| labels + predictions <= 1024), "{sizes:?}");
-        // Labels had filled the first one before there was a prediction.
-        let of_first_two: u64 = sizes.iter().take(2).map(|(_, predictions)| predictions).sum();
-        assert_eq!(of_first_two, 40, "{sizes:?}");
-        assert!(sizes.len() <= 6, "{sizes:?}");
-        stop.request();
-        taking.await.unwrap().unwrap();
-        assert!(received.recv().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_group_fills_while_one_is_committed_and_no_backlog_keeps_the_other_queue_waiting() {
+        for _ in 0..20 {
+            let (mut intake, publisher, stop) = intake();
+            let (groups, mut received) = mpsc::channel(1);
+            let taking = tokio::spawn(async move { intake.run(groups).await });
+            publisher.publish(vec![label(0)]).await.unwrap();
+            let (first, turn) = received.recv().await.unwrap();
+            assert_eq!(first.came, Came { labels: 1, predictions: 0, most_rows: 1 });
+            // While it is committed, far more labels come than fit into a group, and then a few predictions.
+            publisher.publish((1..4000).map(label).collect()).await.unwrap();
+            let_it_work().await;
+            publisher.publish((0..40).map(prediction).collect()).await.unwrap();
+            let_it_work().await;
+            assert!(received.try_recv().is_err(), "one at a time");
+            acknowledge(first).await;
+            drop(turn);
+            let mut sizes = Vec::new();
+            while sizes.iter().map(|(labels, predictions)| labels + predictions).sum::<u64>() < 4039 {
+                let (group, _turn) = received.recv().await.unwrap();
+                sizes.push((group.came.labels, group.came.predictions));
+                acknowledge(group).await;
+            }
+            // Labels had filled one before there was a prediction.
+            assert_eq!(sizes, [(1024, 0), (984, 40), (1024, 0), (967, 0)]);
+            stop.request();
+            taking.await.unwrap().unwrap();
+            assert!(received.recv().await.is_none());
+        }
     }
 
     #[tokio::test]
     async fn at_a_stop_what_was_taken_is_sent_and_no_more_is_taken() {
-        let (mut intake, publisher, stop) = intake();
-        let (groups, mut received) = mpsc::channel(1);
-        let taking = tokio::spawn(async move {
-            let result = intake.run(groups).await;
-            (result, intake)
-        });
-        publisher.publish(vec![label(0)]).await.unwrap();
-        let (first, turn) = received.recv().await.unwrap();
-        stop.request();
-        publisher.publish(vec![label(1)]).await.unwrap();
-        drop(turn);
-        let mut left = 0;
-        while let Some((group, _turn)) = received.recv().await {
-            left += group.messages();
-            for batch in group.batches {
-                batch.ack().await;
+        for taken_before in [0, 1] {
+            let (mut intake, publisher, stop) = intake();
+            let (groups, mut received) = mpsc::channel(1);
+            let taking = tokio::spawn(async move {
+                let result = intake.run(groups).await;
+                (result, intake)
+            });
+            publisher.publish(vec![label(0)]).await.unwrap();
+            let (first, turn) = received.recv().await.unwrap();
+            publisher.publish((0..taken_before).map(label).collect()).await.unwrap();
+            let_it_work().await;
+            stop.request();
+            let_it_work().await;
+            publisher.publish(vec![label(1)]).await.unwrap();
+            let_it_work().await;
+            acknowledge(first).await;
+            drop(turn);
+            let mut sent = 0;
+            while let Some((group, _turn)) = received.recv().await {
+                sent += group.messages();
+                acknowledge(group).await;
             }
+            let (result, mut intake) = taking.await.unwrap();
+            result.unwrap();
+            let waits = intake.labels.take(10).now_or_never().unwrap().unwrap();
+            assert_eq!((sent, waits.deliveries.len()), (taken_before as u64, 1));
         }
-        let (result, mut intake) = taking.await.unwrap();
-        result.unwrap();
-        // It was taken and sent, or is in its queue.
-        let waits = intake.labels.take(10).now_or_never().map_or(0, |batch| batch.unwrap().deliveries.len());
-        assert_eq!(left + waits as u64, 1);
-        assert_eq!(first.messages(), 1);
+    }
+
+    #[tokio::test]
+    async fn letters_that_are_given_back_leave_room_for_the_rest() {
+        let (mut intake, publisher, stop) = intake();
+        let junk = || Outgoing { body: vec![b'x'; 1 << 20].into(), ..label(1) };
+        publisher.publish((0..5).map(|_| junk()).collect()).await.unwrap();
+        publisher.publish(vec![label(0)]).await.unwrap();
+        let mut batches = Vec::new();
+        while batches.len() < 5 {
+            batches.push(intake.labels.take(1).await.unwrap());
+        }
+        // Their letters had no end: they go back to the queue.
+        for batch in batches.into_iter().rev() {
+            drop(intake.group.add(batch, Role::Label));
+        }
+        assert_eq!(intake.group.room(), 0);
+        let (groups, mut received) = mpsc::channel(1);
+        let taking = tokio::spawn(async move { intake.run(groups).await });
+        let (mut rows, mut rejected) = (0, 0);
+        while rows < 1 || rejected < 5 {
+            let next = timeout(Duration::from_secs(20), received.recv());
+            let (group, _turn) = next.await.expect("it goes on").unwrap();
+            rows += group.arrivals.len();
+            rejected += group.rejected.labels;
+            acknowledge(group).await;
+        }
+        assert_eq!((rows, rejected), (1, 5));
+        stop.request();
+        taking.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn where_the_writer_has_ended_nothing_is_taken_and_given_back_again() {
+        let (mut intake, publisher, _stop) = intake();
+        let (groups, received) = mpsc::channel(1);
+        drop(received);
+        publisher.publish(vec![label(0)]).await.unwrap();
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(Arc::clone(&woken));
+        let mut running = pin!(intake.run(groups));
+        // It comes to rest, and whoever waits for the writer ends it.
+        for polls in 0.. {
+            woken.0.store(false, Ordering::Relaxed);
+            assert!(running.as_mut().poll(&mut TaskContext::from_waker(&waker)).is_pending());
+            // The runtime wakes whoever has done too much at a time only after this.
+            let_it_work().await;
+            if !woken.0.load(Ordering::Relaxed) {
+                break;
+            }
+            assert!(polls < 1000, "it goes round");
+        }
+    }
+
+    /// Whether a task was woken.
+    #[derive(Default)]
+    struct Woken(AtomicBool);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::Relaxed);
+        }
     }
 
     #[test]

@@ -175,10 +175,11 @@ impl Consumer {
                     () = session.failed() => continue,
                     () = self.stop.overdue() => return Err(Error::Stopped),
                 }
+                // What was decided meanwhile is told first: should a process die of the suspect, that is over.
+                settled(&session, self.index).await;
                 if let Some(suspect) = current.suspects.pop_front() {
                     return Ok(self.batch(vec![suspect], true));
                 }
-                // What was decided meanwhile is told first.
                 continue;
             }
             if let Some(widening) = &mut current.widening {
