@@ -269,7 +269,7 @@ mod tests {
     #[tokio::test]
     async fn letters_that_are_given_back_leave_room_for_the_rest() {
         let (mut intake, publisher, stop) = intake();
-        let junk = || Outgoing { body: vec![b'x'; 1 << 20].into(), ..label(1) };
+        let junk = || Outgoing { body: vec![b'x'; 1 << 20], ..label(1) };
         publisher.publish((0..5).map(|_| junk()).collect()).await.unwrap();
         publisher.publish(vec![label(0)]).await.unwrap();
         let mut batches = Vec::new();
