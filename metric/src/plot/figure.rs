@@ -3,7 +3,7 @@
 use maud::{Markup, Render, html};
 
 use super::room::Room;
-use super::scale::Scale;
+use super::scale::{AT_AN_END, Scale};
 use super::span::{Span, px};
 
 /// A chart, ready to be put onto a page or a sheet of its own.
@@ -78,8 +78,8 @@ pub(super) fn below(height: f64, span: Span, texts: impl IntoIterator<Item = (f6
 /// A text below; at the ends it is turned inwards.
 fn mark(percent: f64, height: f64, span: Span, text: &str, is_odd: bool) -> Markup {
     let anchor = match percent {
-        percent if percent < 4.0 => "start",
-        percent if percent > 96.0 => "end",
+        percent if percent < AT_AN_END => "start",
+        percent if percent > 100.0 - AT_AN_END => "end",
         _ => "middle",
     };
     let x = span.at(percent);

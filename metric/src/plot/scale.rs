@@ -102,6 +102,11 @@ const STEPS: [i64; 20] = [
     604_800_000,
 ];
 
+/// How near to an end, in percent, a text below turns inwards, where it would leave the picture otherwise.
+pub(super) const AT_AN_END: f64 = 4.0;
+/// Of how many times those at the ends are left out: turned inwards, they would stand in their neighbours' places.
+const MANY: usize = 4;
+
 /// Times between two, at round times of a clock that is so many milliseconds before UTC's; `most` of them. With the step.
 pub(super) fn times(from: i64, to: i64, ahead: i64, most: i64) -> (Vec<i64>, i64) {
     let span = to.saturating_sub(from).max(1);
@@ -116,7 +121,12 @@ pub(super) fn times(from: i64, to: i64, ahead: i64, most: i64) -> (Vec<i64>, i64
         .saturating_mul(step)
         .saturating_sub(ahead);
     let ticks = (0..most + 1).map(|number| first.saturating_add(number.saturating_mul(step)));
-    (ticks.take_while(|tick| *tick <= to).collect(), step)
+    let mut ticks: Vec<i64> = ticks.take_while(|tick| *tick <= to).collect();
+    if ticks.len() >= MANY {
+        let x = Scale::new(from as f64, to as f64);
+        ticks.retain(|tick| (AT_AN_END..=100.0 - AT_AN_END).contains(&x.percent(*tick as f64)));
+    }
+    (ticks, step)
 }
 
 #[cfg(test)]
@@ -156,6 +166,16 @@ mod tests {
         // 09:30 to 13:10, on a clock that is half an hour ahead.
         let (ticks, step) = times(9 * hour + hour / 2, 13 * hour + hour / 6, hour / 2, 5);
         assert_eq!((ticks, step), (vec![hour * 21 / 2, hour * 23 / 2, hour * 25 / 2], hour));
+        // Of four and more, none at an end.
+        let seconds = |from: i64, to: i64| -> Vec<i64> {
+            let (ticks, step) = times(from * 100, to * 100, 0, 6);
+            assert_eq!(step, 10_000);
+            ticks.into_iter().map(|tick| tick / 1000).collect()
+        };
+        assert_eq!(seconds(0, 510), [10, 20, 30, 40]);
+        assert_eq!(seconds(0, 550), [10, 20, 30, 40, 50]);
+        assert_eq!(seconds(95, 610), [20, 30, 40, 50]);
+        assert_eq!(seconds(98, 399), [10, 20, 30], "three have room");
         for span in [1_i64, 999, 60_000, 86_400_000, 40 * 86_400_000, i64::MAX] {
             let (ticks, _) = times(0, span, 0, 6);
             assert!(ticks.len() <= 7 && ticks.iter().all(|tick| (0..=span).contains(tick)), "{span}");

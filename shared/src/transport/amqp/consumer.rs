@@ -177,6 +177,9 @@ impl Consumer {
                 }
                 // What was decided meanwhile is told first: should a process die of the suspect, that is over.
                 settled(&session, self.index).await;
+                if !session.is_up() {
+                    continue;
+                }
                 if let Some(suspect) = current.suspects.pop_front() {
                     return Ok(self.batch(vec![suspect], true));
                 }
