@@ -67,8 +67,8 @@ pub(crate) async fn run(url: &str, rows: u64, rows_per_message: usize) -> anyhow
     Ok(run_paced(url, Messages::of(rows_per_message), count, pace).await?.0)
 }
 
-/// How long each of so many rows takes from the moment at which it is due to the one at which its prediction has come, one in a
-/// message, so many a second; in their order.
+/// How long each of so many rows takes from its publish to the moment at which its prediction has come, one in a message, so many
+/// a second; in their order.
 pub(crate) async fn latency(url: &str, rate: u32, rows: u64) -> anyhow::Result<Vec<Duration>> {
     let pace = Pace::Each(Duration::from_secs(1) / rate);
     Ok(run_paced(url, Messages::of(1), rows, pace).await?.1)
@@ -92,7 +92,7 @@ impl Pace {
     }
 }
 
-/// Returns how long all of it took, and from when on each prediction's row was due until it came.
+/// Returns how long all of it took, and how long each prediction came after its row was published.
 async fn run_paced(
     url: &str,
     messages: Messages,
@@ -116,28 +116,28 @@ async fn run_paced(
     let answering = tokio::spawn(model(model_in, answers_channel, messages, count));
     let (labelling, predicting) =
         (tokio::spawn(metric(labels_in, count)), tokio::spawn(metric(predictions_in, count)));
-    publishing.await??;
+    let published = publishing.await??;
     answering.await??;
     labelling.await??;
     let came = predicting.await??;
     let time = start.elapsed();
     // One queue and one who takes keep their order.
-    let since_due = |(number, came): (u64, Instant)| came.duration_since(pace.due(start, number));
-    let times = (0..).zip(came).map(since_due).collect();
+    let times = came.into_iter().zip(published).map(|(came, published)| came - published).collect();
     for connection in [source, rows_in, answers, labels, predictions] {
         close(&connection).await;
     }
     Ok((time, times))
 }
 
-/// Publishes the rows and their labels, each when it is due.
+/// Publishes the rows and their labels, each when it is due. Returns when that was.
 async fn features(
     channel: lapin::Channel,
     messages: Arc<Messages>,
     count: u64,
     due: impl Fn(u64) -> Instant,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Vec<Instant>> {
     let mut flight = FuturesOrdered::new();
+    let mut published = Vec::new();
     for number in 0..count {
         let due = due(number);
         while Instant::now() < due {
@@ -148,6 +148,7 @@ async fn features(
                 }
             }
         }
+        published.push(Instant::now());
         let id = messages.id(number);
         for (queue, body) in [(FEATURES, &messages.rows), (LABEL, &messages.labels)] {
             if flight.len() == WINDOW
@@ -166,7 +167,7 @@ async fn features(
     while let Some(confirmed) = flight.next().await {
         confirmed?;
     }
-    Ok(())
+    Ok(published)
 }
 
 /// Answers each row, and acknowledges it when the answer is confirmed.

@@ -19,14 +19,14 @@ use crate::{bare, queues};
 const STEP: Duration = Duration::from_micros(250);
 /// How long a run may take longer than its rows.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
-/// The first ones find a process that has just started.
-const WARM: usize = 20;
+/// What is published in the first second finds processes and queues that have just begun; at least so many rows are left out.
+const WARM: u32 = 20;
 
 /// Measures and prints.
 pub(crate) fn run(url: &str, rates: &[u32], seconds: u32) -> anyhow::Result<()> {
     println!("rows/s | who       |   rows | p50 ms | p90 ms | p99 ms | max ms | load");
     for rate in rates {
-        let rows = u64::from(*rate) * u64::from(seconds) + WARM as u64;
+        let rows = u64::from(*rate) * u64::from(seconds) + u64::from(WARM.max(*rate));
         let bare = queues::with_bare(url, bare::latency(url, *rate, rows))?;
         print(*rate, "bare loop", bare.iter().map(|time| time.as_secs_f64() * 1e3).collect());
         print(*rate, "three", measure(url, *rate, rows)?.into_iter().map(|ms| ms as f64).collect());
@@ -36,7 +36,7 @@ pub(crate) fn run(url: &str, rates: &[u32], seconds: u32) -> anyhow::Result<()> 
 
 /// Prints what so many milliseconds of each row come to.
 fn print(rate: u32, who: &str, mut times: Vec<f64>) {
-    times.drain(..WARM.min(times.len()));
+    times.drain(..(WARM.max(rate) as usize).min(times.len()));
     times.sort_unstable_by(f64::total_cmp);
     let at = |thousandths: usize| {
         let index = (times.len() * thousandths).div_ceil(1000);

@@ -115,7 +115,7 @@ enum Command {
         #[command(flatten)]
         amqp: Amqp,
         /// Rows per second.
-        #[arg(long, value_delimiter = ',', default_value = "1,100,1000,5000")]
+        #[arg(long, value_delimiter = ',', default_value = "1,100,1000,5000", value_parser = clap::value_parser!(u32).range(1..))]
         rates: Vec<u32>,
         /// For how long each is measured, in seconds.
         #[arg(long, default_value_t = 10)]

@@ -81,10 +81,10 @@ impl Group {
         self.came.labels + self.came.predictions
     }
 
-    /// Whether it may wait: there is nothing to acknowledge, and room for more. Without room, what has become dead letters on
-    /// its way would keep everything else waiting.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.batches.is_empty() && self.asides.is_empty() && self.room() > 0
+    /// Whether it wants to be committed: there is something to acknowledge, or no room. Of a full one every delivery may be set
+    /// aside, and kept, it would keep everything else waiting for their letters.
+    pub(crate) fn wants_its_turn(&self) -> bool {
+        !self.batches.is_empty() || !self.asides.is_empty() || self.room() == 0
     }
 
     /// Takes in a batch of a queue. Returns the deliveries of which something cannot be used, each with the letters.

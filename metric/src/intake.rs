@@ -55,14 +55,14 @@ impl Intake {
         let (mut next, mut look) = (Instant::now(), Instant::now());
         loop {
             let stopping = self.stop.is_requested();
-            let some = !self.group.is_empty();
-            if stopping && self.letters.is_empty() && !some {
+            let filled = self.group.wants_its_turn();
+            if stopping && self.letters.is_empty() && !filled {
                 return Ok(());
             }
             let now = Instant::now();
-            let due = some && (stopping || self.group.room() == 0 || next <= now);
-            let taking = self.takes() && (!some || look <= now);
-            let waits = [(next, some && !due), (look, self.takes() && !taking)];
+            let due = filled && (stopping || self.group.room() == 0 || next <= now);
+            let taking = self.takes() && (!filled || look <= now);
+            let waits = [(next, filled && !due), (look, self.takes() && !taking)];
             let wake = waits.into_iter().filter_map(|(at, waits)| waits.then_some(at)).min();
             let most = self.half_of_room();
             let (batch, queue) = tokio::select! {
