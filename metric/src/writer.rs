@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use futures_util::future::join_all;
 use shared::clock::Clock;
 use shared::message::Role;
 use shared::readiness::Readiness;
 use shared::service::Context;
 use shared::stop::Stop;
-use shared::transport::{Lookout, Seen, Waiting};
+use shared::transport::{Aside, Batch, Lookout, Seen, Waiting};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -66,6 +67,8 @@ pub(crate) struct Writer {
     /// The tasks that tell people of it.
     board: JoinSet<()>,
     notices: Notices,
+    /// Acknowledgements that the broker is being told of.
+    acknowledging: JoinSet<()>,
     rows: watch::Sender<u64>,
 }
 
@@ -127,6 +130,7 @@ impl Writer {
             commits,
             board,
             notices,
+            acknowledging: JoinSet::new(),
             rows,
         }))
     }
@@ -166,6 +170,10 @@ impl Writer {
                 Ok(()) = looks.changed() => {
                     let seen = *looks.borrow_and_update();
                     self.look(seen)?;
+                    true
+                }
+                Some(told) = self.acknowledging.join_next() => {
+                    told?;
                     true
                 }
                 checked = finished(&mut self.checking) => {
@@ -291,12 +299,7 @@ impl Writer {
         if let Some(records) = &mut self.records {
             prometheus::publish(records.account().map_err(WriteError::into_error)?);
         }
-        for batch in batches {
-            batch.ack().await;
-        }
-        for aside in asides {
-            aside.ack().await;
-        }
+        self.acknowledge(batches, asides)?;
         let Recorded { labels_log, metric_log, scored, contradictions, crowded } = recorded;
         let show = move |records: &mut Records| records.show(&labels_log, &metric_log);
         let shown = self.attempt(show).await?.is_some();
@@ -306,6 +309,17 @@ impl Writer {
         }
         self.rows.send_modify(|rows| *rows += scored as u64);
         Ok(shown)
+    }
+
+    /// Has the broker told of what is committed, beside all that follows.
+    fn acknowledge(&mut self, batches: Vec<Batch>, asides: Vec<Aside>) -> anyhow::Result<()> {
+        while let Some(told) = self.acknowledging.try_join_next() {
+            told?;
+        }
+        let batches = join_all(batches.into_iter().map(Batch::ack).collect::<Vec<_>>());
+        let asides = join_all(asides.into_iter().map(Aside::ack).collect::<Vec<_>>());
+        self.acknowledging.spawn(async { _ = tokio::join!(batches, asides) });
+        Ok(())
     }
 
     /// Lets a thread work on the records until it succeeds. Returns none where a stop was requested before it could.
@@ -360,7 +374,10 @@ impl Writer {
             (records, committed)
         });
         let (records, committed) = committed.await?;
-        let all_told = async { while self.board.join_next().await.is_some() {} };
+        let all_told = async {
+            while self.board.join_next().await.is_some() {}
+            while self.acknowledging.join_next().await.is_some() {}
+        };
         tokio::select! {
             () = all_told => {}
             () = self.stop.overdue() => {}

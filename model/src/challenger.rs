@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, ensure};
 use futures_util::StreamExt as _;
-use futures_util::stream::FuturesOrdered;
+use futures_util::stream::{FuturesOrdered, FuturesUnordered};
 use shared::admin::Listen;
 use shared::clock::Timestamp;
 use shared::message::{Incoming as _, ModelRole, Name, Outgoing, Rejection};
@@ -75,14 +75,15 @@ pub(crate) async fn challenge(
     keeping.spawn(announcements.publish(APP, publisher.clone()));
     let mut consumer = transport.consumer(APP, transport.challenger(&name), PREFETCH, &stop, &readiness);
     let challenger = Challenger { serving, options, publisher, lag: Mutex::default() };
-    let mut flight = FuturesOrdered::new();
+    let (mut flight, mut acks) = (FuturesOrdered::new(), FuturesUnordered::new());
     let result = loop {
         let taking = flight.len() < DEPTH && !stop.is_requested();
         tokio::select! {
             Some(predicted) = flight.next() => match predicted {
-                Ok(batch) => Batch::ack(batch).await,
+                Ok(batch) => acks.push(Batch::ack(batch)),
                 Err(why) => break Err(why),
             },
+            Some(()) = acks.next() => {}
             () = stop.requested(), if flight.is_empty() => break Ok(()),
             taken = consumer.take(BATCH), if taking => match taken {
                 Ok(batch) => flight.push_back(challenger.predict(batch)),
@@ -92,6 +93,7 @@ pub(crate) async fn challenge(
     };
     drop(flight);
     consumer.close().await;
+    acks.collect::<()>().await;
     challenger.publisher.close().await;
     Ok(result?)
 }

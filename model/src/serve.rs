@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use futures_util::StreamExt as _;
 use futures_util::stream::{FuturesOrdered, FuturesUnordered};
+use futures_util::{FutureExt as _, StreamExt as _};
 use shared::clock::Timestamp;
 use shared::message::{Asking, Incoming as _, Outgoing, Prediction, Rejection, Reply, Role};
 use shared::metrics::Counter;
@@ -139,6 +139,8 @@ async fn serve(context: service::Context, options: ServeOptions, doors: &Doors) 
     let mut flight = FuturesOrdered::new();
     // Dead letters wait for their confirms on the side: one that is not taken must not hold up what is good.
     let mut letters = FuturesUnordered::new();
+    // Nor does a row wait until the broker was told of others.
+    let mut acks = FuturesUnordered::new();
     let result = loop {
         let taking = flight.len() < DEPTH && !stop.is_requested() && !server.publisher.is_overfull();
         tokio::select! {
@@ -152,10 +154,11 @@ async fn serve(context: service::Context, options: ServeOptions, doors: &Doors) 
                     let burial = server.publisher.bury_all(dead);
                     letters.push(async move { burial.await.map(|burial| (burial, aside)) });
                 }
-                batch.ack().await;
+                acks.push(batch.ack().boxed());
             }
+            Some(()) = acks.next() => {}
             Some(buried) = letters.next() => match buried {
-                Ok((Burial::Confirmed, aside)) => aside.ack().await,
+                Ok((Burial::Confirmed, aside)) => acks.push(aside.ack().boxed()),
                 Ok((Burial::GivenBack, aside)) => drop(aside),
                 Err(why) => break Err(why),
             },
@@ -171,6 +174,7 @@ async fn serve(context: service::Context, options: ServeOptions, doors: &Doors) 
     };
     drop((flight, letters));
     consumer.close().await;
+    acks.collect::<()>().await;
     if result.is_ok() {
         doors.close.request();
         closing.await?;

@@ -50,15 +50,19 @@ impl Batch {
     }
 
     /// Tells the queue that these deliveries' effects are safe. Where the connection they came by is gone,
-    /// that cannot be told any more: they will come again.
-    pub async fn ack(self) {
+    /// that cannot be told any more: they will come again. It is told also where nobody waits for what this returns, which resolves
+    /// when it is; at the latest before the consumer is closed.
+    pub fn ack(self) -> impl Future<Output = ()> + Send + 'static {
         let Self { receipt, processing, .. } = self;
         let acknowledging = processing.acknowledging();
-        receipt.ack().await;
-        if let Some(span) = acknowledging {
-            span.end();
+        let told = receipt.ack();
+        async move {
+            told.await;
+            if let Some(span) = acknowledging {
+                span.end();
+            }
+            processing.end();
         }
-        processing.end();
     }
 
     /// Splits off the deliveries at these indices, in ascending order, which take longer. The acknowledgements of
@@ -76,10 +80,18 @@ impl Batch {
 }
 
 impl Receipt {
-    async fn ack(self) {
-        match self {
-            Self::Amqp(receipt) => receipt.ack().await,
-            Self::Memory(receipt) => receipt.ack(),
+    fn ack(self) -> impl Future<Output = ()> + Send + 'static {
+        let told = match self {
+            Self::Amqp(receipt) => Some(receipt.ack()),
+            Self::Memory(receipt) => {
+                receipt.ack();
+                None
+            }
+        };
+        async move {
+            if let Some(told) = told {
+                told.await;
+            }
         }
     }
 }
@@ -94,9 +106,13 @@ pub struct Aside {
 
 impl Aside {
     /// As [`Batch::ack`].
-    pub async fn ack(self) {
-        self.receipt.ack().await;
-        self.span.end();
+    pub fn ack(self) -> impl Future<Output = ()> + Send + 'static {
+        let Self { receipt, span } = self;
+        let told = receipt.ack();
+        async move {
+            told.await;
+            span.end();
+        }
     }
 }
 

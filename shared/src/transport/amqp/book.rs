@@ -6,34 +6,47 @@ use futures_util::future::join_all;
 use lapin::Acker;
 use lapin::options::{BasicAckOptions, BasicNackOptions};
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 
 use super::ledger::{AckLedger, Order, Verdict};
 use super::link::{Session, in_time};
 use super::subscribe::Subscribed;
 
 /// What is held of a queue, and whoever may tell the broker what became of it.
-#[derive(Default)]
-pub(super) struct Book {
-    entries: Mutex<AckLedger<Acker>>,
+pub(super) struct Book<A = Acker> {
+    entries: Mutex<Entries<A>>,
     /// Held while the broker is told, so that the tags reach it in their order.
     telling: tokio::sync::Mutex<()>,
     /// Something was decided or set aside.
     changed: Notify,
 }
 
-impl Book {
+struct Entries<A> {
+    ledger: AckLedger<A>,
+    /// Whether somebody is about to look what there is to tell.
+    asked: bool,
+}
+
+impl<A> Default for Book<A> {
+    fn default() -> Self {
+        let entries = Entries { ledger: AckLedger::default(), asked: false };
+        Self { entries: Mutex::new(entries), telling: tokio::sync::Mutex::default(), changed: Notify::new() }
+    }
+}
+
+impl<A> Book<A> {
     /// Adds deliveries and returns their numbers.
-    pub(super) fn enter(&self, ackers: Vec<Acker>) -> Vec<u64> {
-        self.lock().enter(ackers)
+    pub(super) fn enter(&self, ackers: Vec<A>) -> Vec<u64> {
+        self.lock().ledger.enter(ackers)
     }
 
     pub(super) fn decide(&self, numbers: &[u64], verdict: Verdict) {
-        self.lock().decide(numbers, verdict);
+        self.lock().ledger.decide(numbers, verdict);
         self.changed.notify_waiters();
     }
 
     pub(super) fn set_aside(&self, numbers: &[u64]) {
-        self.lock().set_aside(numbers);
+        self.lock().ledger.set_aside(numbers);
         self.changed.notify_waiters();
     }
 
@@ -44,7 +57,7 @@ impl Book {
             tokio::pin!(changed);
             // Registered before the look, so that a change in between is not missed.
             changed.as_mut().enable();
-            if self.lock().held() == 0 {
+            if self.lock().ledger.held() == 0 {
                 return;
             }
             changed.await;
@@ -55,31 +68,67 @@ impl Book {
     fn is_settled(&self) -> bool {
         // Whoever tells has taken out what it tells.
         let Ok(_telling) = self.telling.try_lock() else { return false };
-        !self.lock().has_next()
+        !self.lock().ledger.has_next()
     }
 
-    fn lock(&self) -> MutexGuard<'_, AckLedger<Acker>> {
+    /// Whether there is something to tell the broker that nobody is about to look for.
+    fn is_untold(&self) -> bool {
+        let entries = self.lock();
+        !entries.asked && entries.ledger.has_next()
+    }
+
+    /// Somebody is about to look what there is to tell.
+    fn ask(&self) {
+        self.lock().asked = true;
+    }
+
+    /// What there is to tell. Whoever was asked has looked: what is decided later needs another one.
+    fn look(&self) -> Vec<Order<A>> {
+        let mut entries = self.lock();
+        entries.asked = false;
+        entries.ledger.next()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Entries<A>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Tells the broker what is decided, to the end, also where whoever waits for it is cancelled: an acknowledgement that is
-/// left on its way would be overtaken by a later one, which the broker takes for a fault.
-pub(super) async fn settled(session: &Arc<Session<Subscribed>>, index: usize) {
-    // So it mostly is where somebody only wants to take what has come: that needs no task.
-    if session.role.queues[index].book.is_settled() {
-        return;
+/// Has the broker told what is decided, to the end, also where nobody waits for it: an acknowledgement that is left on its way
+/// would be overtaken by a later one, which the broker takes for a fault. Resolves when that is done.
+pub(super) fn settled(
+    session: &Arc<Session<Subscribed>>,
+    index: usize,
+) -> impl Future<Output = ()> + Send + use<> {
+    let is_settled = session.role.queues[index].book.is_settled();
+    let telling = (!is_settled).then(|| begin_to_settle(session, index));
+    async move {
+        if let Some(telling) = telling {
+            _ = telling.await;
+        }
     }
+}
+
+/// The same where nobody waits: for what was dropped, mostly nothing, which needs no task.
+pub(super) fn tell_soon(session: &Arc<Session<Subscribed>>, index: usize) {
+    if session.role.queues[index].book.is_untold() {
+        begin_to_settle(session, index);
+    }
+}
+
+fn begin_to_settle(session: &Arc<Session<Subscribed>>, index: usize) -> JoinHandle<()> {
+    session.role.queues[index].book.ask();
     let session = Arc::clone(session);
-    _ = tokio::spawn(async move { settle(&session, index).await }).await;
+    tokio::spawn(async move { settle(&session, index).await })
 }
 
 /// A failure ends the session: then the broker takes everything back.
 async fn settle(session: &Session<Subscribed>, index: usize) {
     let book = &session.role.queues[index].book;
     let _telling = book.telling.lock().await;
-    loop {
-        let orders = book.lock().next();
+    // After a run that was not sent, a later one would speak for what is in it.
+    while session.is_up() {
+        let orders = book.look();
         if orders.is_empty() {
             return;
         }
@@ -110,5 +159,45 @@ async fn tell(order: &Order<Acker>) -> lapin::Result<bool> {
     match order.verdict {
         Verdict::Acked => order.acker.ack(BasicAckOptions { multiple }).await,
         Verdict::GivenBack => order.acker.nack(BasicNackOptions { multiple, requeue: true }).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_asked_to_tell_what_is_decided_until_somebody_has_looked() {
+        let book = Book::default();
+        let entries = book.enter(vec!['a', 'b', 'c']);
+        assert!(!book.is_untold(), "nothing is decided");
+        book.decide(&entries[1..2], Verdict::Acked);
+        assert!(!book.is_untold(), "the one before it is open");
+        book.decide(&entries[..1], Verdict::Acked);
+        assert!(book.is_untold());
+        book.ask();
+        assert!(!book.is_untold(), "somebody is about to tell it");
+        let told = |orders: Vec<Order<char>>| orders.iter().map(|order| order.acker).collect::<Vec<_>>();
+        book.decide(&entries[2..], Verdict::GivenBack);
+        assert_eq!(told(book.look()), ['b', 'c']);
+        assert!(!book.is_untold());
+        let entries = book.enter(vec!['d']);
+        book.decide(&entries, Verdict::Acked);
+        assert!(book.is_untold(), "whoever was asked has looked before");
+        assert_eq!(told(book.look()), ['d']);
+    }
+
+    #[tokio::test]
+    async fn what_is_being_told_is_not_settled() {
+        let book = Book::default();
+        let entries = book.enter(vec!['a']);
+        assert!(book.is_settled());
+        book.decide(&entries, Verdict::Acked);
+        assert!(!book.is_settled());
+        let telling = book.telling.lock().await;
+        assert_eq!(book.look().len(), 1);
+        assert!(!book.is_settled(), "it is on its way");
+        drop(telling);
+        assert!(book.is_settled());
     }
 }

@@ -8,12 +8,13 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 use futures_util::{FutureExt as _, StreamExt as _};
 use lapin::Connection;
 use tokio::task::JoinHandle;
 use tracing::warn;
 
-use super::book::settled;
+use super::book::{settled, tell_soon};
 use super::content::{Content, deliveries_before};
 use super::endpoint::Endpoint;
 use super::guard::watch::Watch;
@@ -168,7 +169,7 @@ impl Consumer {
                 continue;
             };
             let session = Arc::clone(&current.session);
-            settled(&session, self.index).await;
+            tell_soon(&session, self.index);
             if current.alone || !current.suspects.is_empty() {
                 tokio::select! {
                     () = current.stream(self.index).book.idle() => current.alone = false,
@@ -278,7 +279,15 @@ impl Consumer {
         SideReceiver::of_control(Arc::clone(&self.link), self.endpoint.clone())
     }
 
+    /// Closes the connection, also for those that share it, when the broker was told of all that is decided.
     pub(in crate::transport) async fn close(self) {
+        if let Some(Current { session, .. }) = &self.current {
+            let all = (0..session.role.queues.len()).map(|index| settled(session, index));
+            tokio::select! {
+                _ = join_all(all) => {}
+                () = self.stop.overdue() => {}
+            }
+        }
         self.link.close().await;
     }
 }

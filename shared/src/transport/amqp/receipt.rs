@@ -22,10 +22,11 @@ impl Receipt {
         &self.session.role.queues[self.index].book
     }
 
-    pub(in crate::transport) async fn ack(mut self) {
+    /// Decided at once; resolves when the broker was told.
+    pub(in crate::transport) fn ack(mut self) -> impl Future<Output = ()> + Send + 'static {
         self.acked = true;
         self.book().decide(&self.entries, Verdict::Acked);
-        settled(&self.session, self.index).await;
+        settled(&self.session, self.index)
     }
 
     /// Splits off the deliveries at these indices, each by itself, for which the others need not wait.
