@@ -86,7 +86,8 @@ pub use webhook::WebhookUrl;
 
 /// The service's name in the dead letters it sends.
 const APP: &str = "metric";
-/// How many messages of each queue are held unacknowledged at the most: while one group is committed, the next fills.
+/// How many messages of each queue are held unacknowledged at the most: while one group is committed, the next fills, and the broker
+/// is told of the one before.
 const PREFETCH: u16 = 2048;
 
 /// How long answers that are under way may take at a stop.
