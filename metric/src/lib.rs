@@ -5,6 +5,7 @@
 //! file that shows a part of it, [`records`] the folder of database and text files. [`run`] puts them behind the queues, the others are commands for people.
 
 pub mod account;
+mod acknowledgements;
 mod age;
 mod alerts;
 mod api;

@@ -1,11 +1,12 @@
 //! What a person should know while metric runs: said in the log, each once, and kept for `metric status`.
 
 use shared::clock::{Clock, Timestamp};
-use shared::message::Role;
+use shared::message::{Role, RowId};
 use shared::transport::{Look, Queues, Transport};
 use tracing::{info, warn};
 
 use crate::account::Account;
+use crate::decide::Contradiction;
 use crate::hints::{Hint, Hints};
 use crate::records::Records;
 use crate::store::{Finding, Kind, Note};
@@ -121,6 +122,17 @@ impl Unread {
         self.kept_at = Some(now_ms);
         self.kept = Some(finding.clone());
         Some(Note::Found(finding))
+    }
+}
+
+/// Says what was not recorded, as it cannot be true beside what was, or is one too many.
+pub(crate) fn warn_of_ignored(contradictions: &[Contradiction], crowded: &[RowId]) {
+    for Contradiction { id, label, first, again } in contradictions {
+        let what = if *label { "label" } else { "prediction" };
+        warn!(row.id = %id, "a second {what} {again} contradicts the first, {first}, which stays");
+    }
+    for id in crowded {
+        warn!(row.id = %id, "one more model has predicted this row than are kept; its prediction is ignored");
     }
 }
 

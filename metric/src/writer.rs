@@ -7,28 +7,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use futures_util::future::join_all;
 use shared::clock::Clock;
 use shared::message::Role;
 use shared::readiness::Readiness;
 use shared::service::Context;
 use shared::stop::Stop;
-use shared::transport::{Aside, Batch, Lookout, Seen, Waiting};
+use shared::transport::{Lookout, Seen, Waiting};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
 use tokio::time::{Instant, MissedTickBehavior, interval};
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
 use crate::PREFETCH;
 use crate::account::Rejected;
+use crate::acknowledgements::Acknowledgements;
 use crate::age::{Age, Reading};
 use crate::cards::{self, Inbox, Waiting as WaitingCards};
-use crate::decide::Contradiction;
 use crate::evaluator::{self, Evaluated, Plan};
 use crate::follow::Commits;
 use crate::group::{Came, Group, Turn};
 use crate::hints;
-use crate::notices::Notices;
+use crate::notices::{self, Notices};
 use crate::options::TextFiles;
 use crate::patience::{Patience, passes_by_itself};
 use crate::prometheus;
@@ -67,8 +66,7 @@ pub(crate) struct Writer {
     /// The tasks that tell people of it.
     board: JoinSet<()>,
     notices: Notices,
-    /// Acknowledgements that the broker is being told of.
-    acknowledging: JoinSet<()>,
+    acknowledging: Acknowledgements,
     rows: watch::Sender<u64>,
 }
 
@@ -130,7 +128,7 @@ impl Writer {
             commits,
             board,
             notices,
-            acknowledging: JoinSet::new(),
+            acknowledging: Acknowledgements::default(),
             rows,
         }))
     }
@@ -172,7 +170,7 @@ impl Writer {
                     self.look(seen)?;
                     true
                 }
-                Some(told) = self.acknowledging.join_next() => {
+                told = self.acknowledging.told() => {
                     told?;
                     true
                 }
@@ -299,27 +297,13 @@ impl Writer {
         if let Some(records) = &mut self.records {
             prometheus::publish(records.account().map_err(WriteError::into_error)?);
         }
-        self.acknowledge(batches, asides)?;
+        self.acknowledging.begin(batches, asides);
         let Recorded { labels_log, metric_log, scored, contradictions, crowded } = recorded;
         let show = move |records: &mut Records| records.show(&labels_log, &metric_log);
         let shown = self.attempt(show).await?.is_some();
-        contradictions.iter().for_each(warn_of);
-        for id in crowded {
-            warn!(row.id = %id, "one more model has predicted this row than are kept; its prediction is ignored");
-        }
+        notices::warn_of_ignored(&contradictions, &crowded);
         self.rows.send_modify(|rows| *rows += scored as u64);
         Ok(shown)
-    }
-
-    /// Has the broker told of what is committed, beside all that follows.
-    fn acknowledge(&mut self, batches: Vec<Batch>, asides: Vec<Aside>) -> anyhow::Result<()> {
-        while let Some(told) = self.acknowledging.try_join_next() {
-            told?;
-        }
-        let batches = join_all(batches.into_iter().map(Batch::ack).collect::<Vec<_>>());
-        let asides = join_all(asides.into_iter().map(Aside::ack).collect::<Vec<_>>());
-        self.acknowledging.spawn(async { _ = tokio::join!(batches, asides) });
-        Ok(())
     }
 
     /// Lets a thread work on the records until it succeeds. Returns none where a stop was requested before it could.
@@ -376,7 +360,7 @@ impl Writer {
         let (records, committed) = committed.await?;
         let all_told = async {
             while self.board.join_next().await.is_some() {}
-            while self.acknowledging.join_next().await.is_some() {}
+            self.acknowledging.all_told().await;
         };
         tokio::select! {
             () = all_told => {}
@@ -405,10 +389,4 @@ async fn finished(checking: &mut Option<JoinHandle<Result<(), WriteError>>>) -> 
     let checked = check.await;
     *checking = None;
     checked?.map_err(WriteError::into_error)
-}
-
-fn warn_of(contradiction: &Contradiction) {
-    let Contradiction { id, label, first, again } = contradiction;
-    let what = if *label { "label" } else { "prediction" };
-    warn!(row.id = %id, "a second {what} {again} contradicts the first, {first}, which stays");
 }

@@ -123,34 +123,48 @@ fn begin_to_settle(session: &Arc<Session<Subscribed>>, index: usize) -> JoinHand
 }
 
 /// A failure ends the session: then the broker takes everything back.
-async fn settle(session: &Session<Subscribed>, index: usize) {
-    let book = &session.role.queues[index].book;
+async fn settle(session: &Arc<Session<Subscribed>>, index: usize) {
+    let tell = |orders: Vec<Order<Acker>>| {
+        let session = Arc::clone(session);
+        async move {
+            match in_time("acknowledging", tell_all(&orders)).await {
+                Ok(true) => {}
+                Ok(false) => session.fail("an acknowledgement was not sent: the channel is gone"),
+                Err(why) => session.fail(why),
+            }
+        }
+    };
+    tell_what_is_decided(&session.role.queues[index].book, || session.is_up(), tell).await;
+}
+
+/// Has `tell` tell the broker what is decided, one after the other, while the session is up: after a run that could not be
+/// sent, a later one would speak for what is in it.
+async fn tell_what_is_decided<A, T: Future<Output = ()>>(
+    book: &Book<A>,
+    is_up: impl Fn() -> bool,
+    tell: impl Fn(Vec<Order<A>>) -> T,
+) {
     let _telling = book.telling.lock().await;
-    // After a run that was not sent, a later one would speak for what is in it.
-    while session.is_up() {
+    while is_up() {
         let orders = book.look();
         if orders.is_empty() {
             return;
         }
-        let (runs, singles): (Vec<_>, Vec<_>) = orders.into_iter().partition(|order| order.multiple);
-        let told = async {
-            let mut sent = Vec::with_capacity(runs.len() + singles.len());
-            // The client sends each from a task of its own, and one run must not overtake another.
-            for run in &runs {
-                sent.push(tell(run).await?);
-            }
-            for single in join_all(singles.iter().map(tell)).await {
-                sent.push(single?);
-            }
-            Ok(sent)
-        };
-        let told = in_time("acknowledging", told);
-        match told.await {
-            Ok(sent) if sent.iter().all(|sent| *sent) => {}
-            Ok(_) => session.fail("an acknowledgement was not sent: the channel is gone"),
-            Err(why) => session.fail(why),
+        tell(orders).await;
+    }
+}
+
+/// Returns whether all of them were sent.
+async fn tell_all(orders: &[Order<Acker>]) -> lapin::Result<bool> {
+    let (runs, singles): (Vec<_>, Vec<_>) = orders.iter().partition(|order| order.multiple);
+    // The client sends each from a task of its own, and one run must not overtake another.
+    for run in runs {
+        if !tell(run).await? {
+            return Ok(false);
         }
     }
+    let sent: lapin::Result<Vec<bool>> = join_all(singles.into_iter().map(tell)).await.into_iter().collect();
+    Ok(!sent?.contains(&false))
 }
 
 /// Returns whether it was sent.
@@ -164,6 +178,11 @@ async fn tell(order: &Order<Acker>) -> lapin::Result<bool> {
 
 #[cfg(test)]
 mod tests {
+    use std::future::ready;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use tokio::sync::Semaphore;
+
     use super::*;
 
     #[test]
@@ -198,6 +217,52 @@ mod tests {
         assert_eq!(book.look().len(), 1);
         assert!(!book.is_settled(), "it is on its way");
         drop(telling);
+        assert!(book.is_settled());
+    }
+
+    #[tokio::test]
+    async fn after_what_could_not_be_told_nothing_is_told() {
+        let book = Book::default();
+        let entries = book.enter(vec!['a', 'b', 'c']);
+        let (told, up) = (Mutex::new(Vec::new()), AtomicBool::new(true));
+        let fails = |orders: Vec<Order<char>>| {
+            told.lock().unwrap().extend(orders.iter().map(|order| order.acker));
+            // Decided while the broker is told, so that there is more to tell.
+            book.decide(&entries[1..2], Verdict::Acked);
+            up.store(false, Ordering::Relaxed);
+            ready(())
+        };
+        book.decide(&entries[..1], Verdict::Acked);
+        tell_what_is_decided(&book, || up.load(Ordering::Relaxed), &fails).await;
+        book.decide(&entries[2..], Verdict::Acked);
+        tell_what_is_decided(&book, || up.load(Ordering::Relaxed), &fails).await;
+        assert_eq!(*told.lock().unwrap(), ['a'], "a run of b or c would speak for a too");
+        assert!(!book.is_settled(), "nobody may take what was not told for told");
+    }
+
+    #[tokio::test]
+    async fn what_is_decided_while_the_broker_is_told_comes_after_it() {
+        let book = Book::default();
+        let entries = book.enter(vec!['a', 'b', 'c']);
+        let (told, gate) = (Mutex::new(Vec::new()), Semaphore::new(0));
+        let tell = |orders: Vec<Order<char>>| {
+            told.lock().unwrap().extend(orders.iter().map(|order| order.acker));
+        };
+        let slowly = async |orders| {
+            let _open = gate.acquire().await;
+            tell(orders);
+        };
+        book.decide(&entries[..1], Verdict::Acked);
+        let first = tell_what_is_decided(&book, || true, slowly);
+        let second = async {
+            // The first is on its way to the broker.
+            book.decide(&entries[1..], Verdict::Acked);
+            tell_what_is_decided(&book, || true, async |orders| tell(orders)).await;
+        };
+        let opened = async { gate.add_permits(1) };
+        // Polled in this order.
+        tokio::join!(biased; first, second, opened);
+        assert_eq!(*told.lock().unwrap(), ['a', 'c'], "a run up to c speaks for b");
         assert!(book.is_settled());
     }
 }
