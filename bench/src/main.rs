@@ -30,6 +30,7 @@ mod steady;
 mod traces;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
@@ -274,8 +275,18 @@ impl FromStr for Scale {
     }
 }
 
-fn main() -> anyhow::Result<()> {
-    match Cli::parse().command {
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("bench failed: {why:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    match command {
         Command::Broker { amqp, rows, rounds, only, rows_per_message, scale, broker_pid } => {
             broker::run(&broker::Wishes {
                 url: &amqp.amqp_url,
