@@ -34,6 +34,7 @@ use std::process::ExitCode;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
+use shared::printable::lines;
 
 /// Measures the pipeline. Build the binaries first: `cargo build --release --workspace`. Run it in the
 /// workspace's folder, where `data/` is.
@@ -279,7 +280,7 @@ fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
-            eprintln!("bench failed: {why:#}");
+            eprintln!("bench failed: {}", lines(&format!("{why:#}")));
             ExitCode::FAILURE
         }
     }

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 pub(crate) struct Acknowledgements(JoinSet<()>);
 
 impl Acknowledgements {
-    /// Decides on all of these, and has the broker told beside.
+    /// Decides on all of these at once, and has the broker told by a task.
     pub(crate) fn begin(&mut self, batches: Vec<Batch>, asides: Vec<Aside>) {
         let batches = join_all(batches.into_iter().map(Batch::ack).collect::<Vec<_>>());
         let asides = join_all(asides.into_iter().map(Aside::ack).collect::<Vec<_>>());
@@ -33,36 +33,62 @@ impl Acknowledgements {
     }
 
     /// Resolves when all are told.
-    pub(crate) async fn all_told(&mut self) {
-        while self.0.join_next().await.is_some() {}
+    ///
+    /// # Errors
+    /// A task that panicked.
+    pub(crate) async fn all_told(&mut self) -> anyhow::Result<()> {
+        while let Some(told) = self.0.join_next().await {
+            told?;
+        }
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt as _;
+    use shared::clock::Timestamp;
+    use shared::message::{Key, Label, Role, RowId};
+    use shared::readiness::Readiness;
+    use shared::stop::Stop;
+    use shared::transport::Transport;
     use tokio::task::yield_now;
 
     use super::*;
 
     #[tokio::test]
-    async fn nothing_is_told_where_nothing_is_under_way_and_all_that_ended_is_let_go_at_once() {
+    async fn what_is_begun_is_decided_at_once_and_let_go_when_it_is_told() {
+        let (transport, stop, readiness) = (Transport::in_memory(), Stop::default(), Readiness::default());
+        let publisher = transport.publisher("test", &stop, &readiness);
+        let labels = transport.subscription(Role::Label);
+        let mut consumer = transport.consumer("test", labels, 10, &stop, &readiness);
+        let label = |id: &str| {
+            let key = Key::Property(RowId::parse(id).unwrap());
+            Label { key, value: 1.0, published_at: None }.encode("test", Timestamp(0))
+        };
+        publisher.publish(vec![label("a"), label("b")]).await.unwrap();
+        let mut batch = consumer.take(10).await.unwrap();
+        let asides = batch.set_aside(&[1]);
+        assert!(transport.drained().now_or_never().is_none(), "two deliveries are open");
+
         let mut acknowledgements = Acknowledgements::default();
-        assert!(acknowledgements.told().now_or_never().is_none());
-        acknowledgements.begin(Vec::new(), Vec::new());
+        assert!(acknowledgements.told().now_or_never().is_none(), "nothing is under way");
+        acknowledgements.begin(vec![batch], asides);
+        assert!(transport.drained().now_or_never().is_some(), "no task has run");
         acknowledgements.begin(Vec::new(), Vec::new());
         yield_now().await;
         acknowledgements.told().await.unwrap();
-        assert_eq!(acknowledgements.0.len(), 0);
-        acknowledgements.begin(Vec::new(), Vec::new());
-        acknowledgements.all_told().await;
         assert_eq!(acknowledgements.0.len(), 0);
     }
 
     #[tokio::test]
     async fn a_panic_of_a_task_is_noticed() {
-        let mut acknowledgements = Acknowledgements::default();
-        acknowledgements.0.spawn(async { panic!("on purpose") });
-        assert!(acknowledgements.told().await.is_err());
+        for at_the_end in [false, true] {
+            let mut acknowledgements = Acknowledgements::default();
+            acknowledgements.0.spawn(async { panic!("on purpose") });
+            let told =
+                if at_the_end { acknowledgements.all_told().await } else { acknowledgements.told().await };
+            assert!(told.is_err());
+        }
     }
 }

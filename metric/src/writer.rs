@@ -360,10 +360,10 @@ impl Writer {
         let (records, committed) = committed.await?;
         let all_told = async {
             while self.board.join_next().await.is_some() {}
-            self.acknowledging.all_told().await;
+            self.acknowledging.all_told().await
         };
         tokio::select! {
-            () = all_told => {}
+            told = all_told => told?,
             () = self.stop.overdue() => {}
         }
         let closed = spawn_blocking(move || committed.and_then(|()| records.close())).await?;
@@ -375,7 +375,10 @@ impl Writer {
                 Ok(())
             }
             Ok(()) if patient => {
-                cards::written(&cards, deliveries).await;
+                tokio::select! {
+                    () = cards::written(&cards, deliveries) => {}
+                    () = self.stop.overdue() => {}
+                }
                 Ok(())
             }
             closed => closed.map_err(WriteError::into_error),

@@ -49,9 +49,9 @@ impl Batch {
         )
     }
 
-    /// Tells the queue that these deliveries' effects are safe. Where the connection they came by is gone,
-    /// that cannot be told any more: they will come again. It is told also where nobody waits for what this returns, which resolves
-    /// when it is; at the latest before the consumer is closed.
+    /// Tells the queue that these deliveries' effects are safe, also where nobody waits for what this returns. That resolves when
+    /// nothing is left that the broker may be told now: what lies behind an older delivery that is still open is told with that one.
+    /// Where the connection they came by is gone, it cannot be told any more: they will come again.
     pub fn ack(self) -> impl Future<Output = ()> + Send + 'static {
         let Self { receipt, processing, .. } = self;
         let acknowledging = processing.acknowledging();

@@ -127,18 +127,30 @@ async fn settle(session: &Arc<Session<Subscribed>>, index: usize) {
     let tell = |orders: Vec<Order<Acker>>| {
         let session = Arc::clone(session);
         async move {
-            match in_time("acknowledging", tell_all(&orders)).await {
+            let unfinished = Unfinished(&session);
+            match in_time("acknowledging", send_all(orders, send)).await {
                 Ok(true) => {}
                 Ok(false) => session.fail("an acknowledgement was not sent: the channel is gone"),
                 Err(why) => session.fail(why),
             }
+            std::mem::forget(unfinished);
         }
     };
     tell_what_is_decided(&session.role.queues[index].book, || session.is_up(), tell).await;
 }
 
-/// Has `tell` tell the broker what is decided, one after the other, while the session is up: after a run that could not be
-/// sent, a later one would speak for what is in it.
+/// Ends its session when it is dropped: what was about to be told is known to nobody any more, and a later run would speak
+/// for it.
+struct Unfinished<'a>(&'a Session<Subscribed>);
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        self.0.fail("what acknowledges has ended before the broker was told");
+    }
+}
+
+/// Looks and tells, one look after the other, while the session is up: after a run that could not be sent, a later one would
+/// speak for its deliveries too.
 async fn tell_what_is_decided<A, T: Future<Output = ()>>(
     book: &Book<A>,
     is_up: impl Fn() -> bool,
@@ -154,21 +166,24 @@ async fn tell_what_is_decided<A, T: Future<Output = ()>>(
     }
 }
 
-/// Returns whether all of them were sent.
-async fn tell_all(orders: &[Order<Acker>]) -> lapin::Result<bool> {
-    let (runs, singles): (Vec<_>, Vec<_>) = orders.iter().partition(|order| order.multiple);
+/// Sends the orders of one look. Returns whether all of them were sent: after a run that was not, none is.
+async fn send_all<A, E, S: Future<Output = Result<bool, E>>>(
+    orders: Vec<Order<A>>,
+    send: impl Fn(Order<A>) -> S,
+) -> Result<bool, E> {
+    let (runs, singles): (Vec<_>, Vec<_>) = orders.into_iter().partition(|order| order.multiple);
     // The client sends each from a task of its own, and one run must not overtake another.
     for run in runs {
-        if !tell(run).await? {
+        if !send(run).await? {
             return Ok(false);
         }
     }
-    let sent: lapin::Result<Vec<bool>> = join_all(singles.into_iter().map(tell)).await.into_iter().collect();
+    let sent: Result<Vec<bool>, E> = join_all(singles.into_iter().map(send)).await.into_iter().collect();
     Ok(!sent?.contains(&false))
 }
 
 /// Returns whether it was sent.
-async fn tell(order: &Order<Acker>) -> lapin::Result<bool> {
+async fn send(order: Order<Acker>) -> lapin::Result<bool> {
     let multiple = order.multiple;
     match order.verdict {
         Verdict::Acked => order.acker.ack(BasicAckOptions { multiple }).await,
@@ -182,6 +197,7 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use tokio::sync::Semaphore;
+    use tokio::task::yield_now;
 
     use super::*;
 
@@ -237,7 +253,7 @@ mod tests {
         book.decide(&entries[2..], Verdict::Acked);
         tell_what_is_decided(&book, || up.load(Ordering::Relaxed), &fails).await;
         assert_eq!(*told.lock().unwrap(), ['a'], "a run of b or c would speak for a too");
-        assert!(!book.is_settled(), "nobody may take what was not told for told");
+        assert!(!book.is_settled(), "b and c are for nobody to tell");
     }
 
     #[tokio::test]
@@ -264,5 +280,32 @@ mod tests {
         tokio::join!(biased; first, second, opened);
         assert_eq!(*told.lock().unwrap(), ['a', 'c'], "a run up to c speaks for b");
         assert!(book.is_settled());
+    }
+
+    #[tokio::test]
+    async fn runs_are_sent_one_by_one_and_before_the_others() {
+        let order = |acker, multiple| Order { acker, verdict: Verdict::Acked, multiple };
+        let orders = || vec![order('a', true), order('b', false), order('c', true), order('d', false)];
+        // For each order that is not sent, or fails: what was begun, and whether all were sent.
+        type Sent = Result<bool, ()>;
+        let table: [(char, Sent, &str, Sent); 6] = [
+            ('-', Ok(true), "aA cC b d B D", Ok(true)),
+            ('a', Ok(false), "aA", Ok(false)),
+            ('a', Err(()), "aA", Err(())),
+            ('c', Ok(false), "aA cC", Ok(false)),
+            ('b', Ok(false), "aA cC b d B D", Ok(false)),
+            ('d', Err(()), "aA cC b d B D", Err(())),
+        ];
+        for (which, result, steps, all) in table {
+            let seen = Mutex::new(String::new());
+            let send = async |order: Order<char>| {
+                seen.lock().unwrap().push(order.acker);
+                yield_now().await;
+                seen.lock().unwrap().push(order.acker.to_ascii_uppercase());
+                if order.acker == which { result } else { Ok(true) }
+            };
+            assert_eq!(send_all(orders(), &send).await, all, "{which}");
+            assert_eq!(*seen.lock().unwrap(), steps.replace(' ', ""), "{which}");
+        }
     }
 }

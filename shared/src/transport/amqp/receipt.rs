@@ -22,7 +22,7 @@ impl Receipt {
         &self.session.role.queues[self.index].book
     }
 
-    /// Decided at once; resolves when the broker was told.
+    /// Decided at once; resolves when the broker was told, as far as it may be.
     pub(in crate::transport) fn ack(mut self) -> impl Future<Output = ()> + Send + 'static {
         self.acked = true;
         self.book().decide(&self.entries, Verdict::Acked);

@@ -262,8 +262,9 @@ pub struct SideDelivery {
 impl SideDelivery {
     pub(in crate::transport) async fn ack(self) {
         // Of a channel that is gone, it comes again.
-        if let Err(why) = self.acker.ack(BasicAckOptions::default()).await {
-            tracing::debug!("cannot acknowledge a message of a side queue: {why}");
+        let told = in_time("acknowledging", self.acker.ack(BasicAckOptions::default()));
+        if let Err(why) = told.await {
+            tracing::debug!("a message of a side queue: {why}");
         }
     }
 }
